@@ -1,0 +1,29 @@
+/** Every bound of the system, named with its unit. */
+export const limits = {
+  /** Longest address segment. */
+  nameChars: 128,
+  /** Group commit: most logical transactions, and most bytes, in one durable commit. */
+  commitBatchMax: 256,
+  commitBatchBytesMax: 1_048_576,
+  /** Default parallelism: in-process types, remote types (decisions 9). */
+  parallelLocal: 64,
+  parallelRemote: 10,
+  /** Lease: time to live, heartbeat, margin before the holder stops starting calls. */
+  leaseTtlMs: 30_000,
+  leaseHeartbeatMs: 10_000,
+  leaseMarginMs: 5_000,
+  /** A provider call without a deadline of its own. */
+  callTimeoutMs: 600_000,
+  /** How long a lost call of a type that says nothing may still land. */
+  maxCallMs: 60_000,
+  /** Attempts to settle one lost call before it is shown to a person. */
+  settleAttemptsMax: 5,
+  /** Tags per node; characters of key and value. */
+  tagsMax: 50,
+  tagKeyChars: 128,
+  tagValueChars: 256,
+  /** Shortest secret that the redactor looks for; shorter ones are protected by type only. */
+  redactMinChars: 6,
+  /** Revisions of a row kept below the base. */
+  historyRevisions: 20,
+} as const

@@ -1,0 +1,21 @@
+import type { StatusDocument } from '../../engine/index.ts'
+import type { Paint } from '../paint.ts'
+
+export function statusScreen(doc: StatusDocument, where: { readonly app: string; readonly env: string }, paint: Paint): string {
+  const place = `${where.app} ${paint.sign('·')} ${where.env}`
+  let out = `${paint.bold(place)}   revision ${doc.revision}${doc.partial ? ' (only what succeeded)' : ''}   ${doc.resources} ${doc.resources === 1 ? 'node' : 'nodes'}\n`
+  for (const l of doc.leases) out += `At work: pid ${l.pid} on ${l.host} since ${l.since}${l.alive ? '' : ' (not alive; the next apply takes over)'}\n`
+  if (doc.openRun) out += `${paint.yellow(`Run ${doc.openRun} is not finished.`)} To go on: holdfast run resume. To take it back: holdfast run revert.\n`
+  if (doc.open.length > 0) {
+    out += '\nOpen changes\n'
+    for (const o of doc.open) {
+      out += `  ${o.tx}  ${o.address}  ${o.op}  ${o.status} since ${o.since}\n`
+      if (o.evidence) out += `      ${o.evidence}\n`
+      if (o.actions.length > 0) out += `      ${o.actions.map((a) => `holdfast run settle ${o.tx} ${a}`).join('\n      ')}\n`
+    }
+  }
+  if (doc.pendingDeletes.length > 0) out += `\nStill to be deleted: ${doc.pendingDeletes.join(', ')}\n`
+  if (doc.lastRun) out += `Last run ${doc.lastRun.run}  ${doc.lastRun.kind}  ${doc.lastRun.outcome ?? doc.lastRun.status}  ${doc.lastRun.endedAt ?? doc.lastRun.startedAt}\n`
+  for (const w of doc.warnings) out += `${paint.yellow('warning')} ${w}\n`
+  return out
+}

@@ -1,0 +1,72 @@
+import { beginRun, type EngineContext, type EngineEvent, type RunSession } from '../engine/index.ts'
+import { openProject, type Opened, type OpenRequest } from '../project/index.ts'
+import { printDocument, type Where } from './document.ts'
+import { openEventLines } from './events.ts'
+import { watchInterrupts, type Interrupt } from './interrupt.ts'
+import type { Io } from './io.ts'
+import { makeProgress, type Progress } from './screen/progress.ts'
+import type { Call } from './verb.ts'
+
+/** One command on one environment of an open project. */
+export interface Session {
+  readonly opened: Opened
+  readonly cx: EngineContext
+  readonly where: Where & { readonly app: string; readonly env: string }
+  readonly progress: Progress
+  print(doc: object): void
+}
+
+export interface SessionOptions {
+  readonly access: OpenRequest['access']
+  /** The verb can do without a program that is broken. */
+  readonly programOptional?: boolean
+}
+
+/** Opens the project, acts, and closes it whatever happens. */
+export async function withProject(io: Io, call: Call, options: SessionOptions, act: (s: Session) => Promise<number>): Promise<number> {
+  const { flags } = call
+  let redact = (text: string): string => text
+  const progress = makeProgress(io, flags.quiet)
+  const lines = flags.events === undefined ? undefined : openEventLines(io, flags.events, flags.cwd, () => redact)
+  const emit = (event: EngineEvent): void => {
+    progress.event(event)
+    lines?.write(event)
+  }
+  try {
+    const opened = await openProject({
+      cwd: flags.cwd, config: flags.config, env: flags.env, set: flags.set, variables: io.variables, concurrency: flags.concurrency,
+      access: options.access, programOptional: options.programOptional === true, emit,
+    })
+    try {
+      redact = opened.cx.redactor.text
+      io.redactWith(redact)
+      if (opened.broken) io.err(`${io.paintErr.yellow('warning')} The program could not be loaded (${opened.broken.code}): ${opened.broken.message}\n  Types that it declares are not available.\n`)
+      const where = { app: opened.app, env: opened.env }
+      return await act({ opened, cx: opened.cx, where, progress, print: (doc) => printDocument(io, where, doc) })
+    } finally {
+      await opened.close()
+    }
+  } finally {
+    progress.end()
+    lines?.end()
+  }
+}
+
+/** Holds the lease of the environment while something is changed; Ctrl-C is honoured. */
+export async function withRun(io: Io, call: Call, s: Session, act: (run: RunSession, interrupt: Interrupt) => Promise<number>): Promise<number> {
+  const interrupt = watchInterrupts(io, (code) => {
+    s.progress.end()
+    process.exit(code)
+  })
+  try {
+    const run = await beginRun(s.cx, { lockTimeoutMs: call.flags.lockTimeoutMs, stop: interrupt.stop, abort: interrupt.abort })
+    try {
+      if (run.tookOver !== undefined) io.err(`Run ${run.tookOver} was not finished; it is taken over.\n`)
+      return await act(run, interrupt)
+    } finally {
+      await run.end()
+    }
+  } finally {
+    interrupt.end()
+  }
+}

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { failure } from '../../base/index.ts'
+import type { PlannedRun, RunSession } from '../../engine/index.ts'
+import { confirm } from '../ask.ts'
+import type { Interrupt } from '../interrupt.ts'
+import type { Io } from '../io.ts'
+import { reportRun } from '../run-result.ts'
+import { withProject, withRun, type Session } from '../session.ts'
+import { showPlan, withFiles } from '../show-plan.ts'
+import type { Call, Verb } from '../verb.ts'
+import { planRequest } from './plan.ts'
+
+export const apply: Verb = (io, call) => withProject(io, call, { access: 'create' }, async (s) => {
+  const ref = call.args[0] === undefined ? undefined : planRef(call.args[0], call.flags.cwd)
+  const request = ref ? undefined : planRequest(s, call.flags)
+  return withRun(io, call, s, async (run, interrupt) => {
+    const planned = request ? await run.plan(request) : await run.load(ref as NonNullable<typeof ref>)
+    return applyPlanned(io, call, s, run, interrupt, planned, 'apply')
+  })
+})
+
+export const destroy: Verb = (io, call) => withProject(io, call, { access: 'write' }, (s) => withRun(io, call, s, async (run, interrupt) => {
+  const { flags } = call
+  const planned = await run.plan({ graph: undefined, allowDeletes: flags.allowDeletes, targets: flags.target, excludes: flags.exclude })
+  return applyPlanned(io, call, s, run, interrupt, planned, 'destroy')
+}))
+
+/** Shows the plan, asks, applies it and says how it went. */
+export async function applyPlanned(io: Io, call: Call, s: Session, run: RunSession, interrupt: Interrupt, planned: PlannedRun, what: 'apply' | 'destroy'): Promise<number> {
+  const { flags } = call
+  if (!planned.empty) {
+    s.progress.pause()
+    if (!flags.quiet) io.err(`${showPlan(withFiles(planned.document, s), s, call, io.paintErr, false)}\n`)
+    const n = planned.document.changes.length
+    const place = `${s.where.app}/${s.where.env}`
+    const question = what === 'destroy' ? `Destroy ${n} ${n === 1 ? 'node' : 'nodes'} of ${place}?` : `Apply ${n} ${n === 1 ? 'change' : 'changes'} to ${place}?`
+    if (planned.irreversible.length > 0) io.err(`${io.paintErr.yellow('warning')} What is done to ${planned.irreversible.join(', ')} cannot be taken back.\n`)
+    await confirm(io, flags, question, s.opened.approve || planned.irreversible.length > 0 ? s.where.env : undefined)
+    s.progress.resume()
+  }
+  return reportRun(io, call, s, await run.apply(planned, { onFailure: flags.onFailure, stop: interrupt.stop, abort: interrupt.abort }))
+}
+
+/** An id of a stored plan, or a file with a plan in it. Fails HF2404. */
+function planRef(word: string, cwd: string): { readonly id: string } | { readonly text: string } {
+  if (/^p-[0-9A-HJKMNP-TV-Z]{26}$/.test(word)) return { id: word }
+  try {
+    return { text: readFileSync(resolve(cwd, word), 'utf8') }
+  } catch (cause) {
+    throw failure('HF2404', { message: `${word} is neither the id of a plan nor a file that can be read.`, cause })
+  }
+}

@@ -1,0 +1,36 @@
+import { failure } from '../../base/index.ts'
+import { listResources, showResource } from '../../engine/index.ts'
+import { rowsText } from '../screen/rows.ts'
+import { withProject } from '../session.ts'
+import type { Verb } from '../verb.ts'
+
+const DOCTOR_EXIT_CODE = 13
+
+export const stateList: Verb = (io, call) => withProject(io, call, { access: 'read', programOptional: true }, async (s) => {
+  const { own, json } = call.flags
+  const resources = await listResources(s.cx, { withOutputs: own.withOutputs === true, open: own.open === true, ...(typeof own.tag === 'string' && { tag: own.tag }) })
+  if (json) s.print({ resources })
+  else io.out(resources.length === 0 ? 'No nodes.\n' : rowsText(resources.map((r) => [r.address, r.type, r.status, r.physicalId ?? '', r.outputs === undefined ? '' : JSON.stringify(r.outputs)])))
+  return 0
+})
+
+export const stateShow: Verb = (io, call) => withProject(io, call, { access: 'read', programOptional: true }, async (s) => {
+  const doc = await showResource(s.cx, call.args[0] as string, { open: call.flags.own.open === true })
+  if (call.flags.json) s.print(doc)
+  else io.out(`${JSON.stringify(doc, undefined, 2)}\n`)
+  return 0
+})
+
+export const stateDoctor: Verb = (io, call) => withProject(io, call, { access: 'read', programOptional: true }, async (s) => {
+  const checks = await s.cx.store.doctor()
+  const ok = checks.every((c) => c.ok)
+  if (call.flags.json) s.print({ ok, checks })
+  else io.out(`${rowsText(checks.map((c) => [c.ok ? 'ok' : 'FAIL', c.name, c.detail ?? '']))}${ok ? 'The state is sound.' : 'The state is damaged.'}\n`)
+  return ok ? 0 : DOCTOR_EXIT_CODE
+})
+
+export const stateExport: Verb = (io, call) => withProject(io, call, { access: 'read', programOptional: true }, async (s) => {
+  if (call.flags.json) throw failure('HF1001', { message: 'state export writes lines of JSON, not one document; leave --json out.' })
+  for await (const line of s.cx.store.export()) io.out(line.endsWith('\n') ? line : `${line}\n`)
+  return 0
+})

@@ -1,0 +1,310 @@
+import { failure, isFailure, mutant, type HoldfastError } from '../base/index.ts'
+import { runFlow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow/index.ts'
+import type { Entry } from '../journal/index.ts'
+import { evaluate, masked, refsOf, type Address, type Scope, type Value } from '../model/index.ts'
+import { deleteTask, type PlannedChange } from '../plan/index.ts'
+import { assetsIn, forgetProvisional, goneEntries, makeScope, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
+import { encodeDoc } from '../secret/index.ts'
+import type { RunRow } from '../state/index.ts'
+import { equal } from '../diff/index.ts'
+import type { RunDocument } from './documents.ts'
+import { committedOutputs, ensureEnv, outputsPlace, type PlannedRun } from './plan.ts'
+import type { RunOptions } from './session.ts'
+import { doneTasks } from './revert.ts'
+
+/** A run as it goes on: what the phases share. */
+export interface Run {
+  readonly state: EnvState
+  readonly work: Work
+  readonly log: TaskLog
+  readonly tasks: ResourceTasks
+  readonly scope: Scope
+  readonly from: number
+  row: RunRow
+  phase: RunDocument['phase']
+}
+
+/**
+ * Carries out a plan in three phases (design.md 2): expand makes, commit flips the environment to its new revision, contract deletes.
+ * A failure in expand takes back everything since the base, what a dead run did included.
+ *
+ * Durable  the run's record before the first change; then as ResourceTasks says; the commit is one transaction.
+ */
+export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply' | 'resume', o: RunOptions): Promise<RunDocument> {
+  const { plan } = planned
+  const from = state.env.revision
+  if (planned.empty && kind === 'apply') return unchanged(state, planned, from)
+  const run = await startRun(state, planned, kind, o)
+  const error = await guarded(run, async () => {
+    const blocked = blockedChanges(plan.changes, state)
+    emitPhase(run, 'expand')
+    const { outcome } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort })
+    await run.tasks.closeRetries()
+    await finishExpand(run, planned, outcome, blocked, o)
+  })
+  return documentOf(run, plan.id, error ?? run.tasks.error ?? (o.stop.aborted && outcomeOf(run) !== 'applied' ? failure('HF3106', { message: 'The run was cancelled.' }) : undefined))
+}
+
+async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome, blocked: ReadonlySet<string>, o: RunOptions): Promise<void> {
+  const { state } = run
+  switch (outcome) {
+    case 'reverted': return closeReverted(run)
+    case 'incomplete': return endRun(run, 'incomplete')
+    case 'kept':
+      await commit(run, planned, true)
+      return contract(run, o)
+    case 'success': {
+      if (blocked.size > 0) {
+        const [tx] = state.unknown.values()
+        run.tasks.error ??= failure('HF3103', { ...(tx ? { address: tx.address, task: tx.token } : {}), message: `${tx?.address ?? 'A node'}: the outcome of an earlier change is unknown; everything that does not depend on it was done.` })
+        return endRun(run, 'incomplete')
+      }
+      await markRemoved(run, planned.plan.changes)
+      await commit(run, planned, false)
+      return contract(run, o)
+    }
+  }
+}
+
+/** Runs the phases. A failure of the store, or a bug, ends the run where it stands: the journal knows what was done. */
+async function guarded(run: Run, phases: () => Promise<void>): Promise<HoldfastError | undefined> {
+  try {
+    await phases()
+    return undefined
+  } catch (e) {
+    if (!isFailure(e)) throw e
+    if (run.row.status === 'running') run.row = { ...run.row, status: 'incomplete' }
+    return e
+  }
+}
+
+async function startRun(state: EnvState, planned: PlannedRun, kind: 'apply' | 'resume', o: RunOptions): Promise<Run> {
+  const { cx } = state
+  const { plan } = planned
+  const addresses = new Set<Address>()
+  for (const c of plan.changes) if (c.inputs) refsOf(c.inputs, addresses)
+  if (plan.outputs) refsOf(plan.outputs, addresses)
+  const assets = plan.changes.flatMap((c) => (c.inputs ? assetsIn(c.inputs as unknown as Value) : []))
+  if (assets.length) await cx.keepAssets(assets)
+  const row = newRun(state, plan.destroy ? 'destroy' : kind, plan.id)
+  const entries: Entry[] = await ensureEnv(state)
+  if (!planned.stored) entries.push({ t: 'plan.put', row: { id: plan.id, env: state.env.id, createdAt: plan.createdAt, revision: state.env.revision, seq: state.env.seq, usedBy: undefined, doc: planned.text() } })
+  if (kind === 'apply') entries.push({ t: 'plan.use', id: plan.id, run: row.id })
+  await state.commit([...entries, ...(await openRun(state, row))])
+  const { storeId } = await cx.store.meta()
+  const work: Work = { state, run: row.id, storeId, abort: o.abort, referred: (a) => addresses.has(a) }
+  await state.preload(addresses)
+  const scope = makeScope(state, new Map(), await cx.store.secrets(state.env.id))
+  const log = new TaskLog(cx, row.id)
+  cx.emit({ type: 'run.started', run: row.id, data: { plan: plan.id, kind: row.kind, tasks: plan.changes.length } })
+  return { state, work, log, tasks: new ResourceTasks(work, scope, log), scope, from: state.env.revision, row, phase: 'expand' }
+}
+
+export const newRun = (state: EnvState, kind: RunRow['kind'], plan: string): RunRow => ({
+  id: state.cx.ids.next('r'), env: state.env.id, kind, plan, status: 'running', phase: 'expand', from: state.env.revision, to: undefined,
+  holder: state.cx.holder, startedAt: state.cx.clock.now(), endedAt: undefined, result: undefined,
+})
+
+/** The new run takes the place of one that died or stopped half-way: what that did is part of this one now. */
+export async function openRun(state: EnvState, row: RunRow): Promise<Entry[]> {
+  const entries: Entry[] = []
+  if (state.env.openRun !== undefined) {
+    const old = await state.cx.store.run(state.env.openRun)
+    if (old?.status === 'running') entries.push({ t: 'run.put', row: { ...old, status: 'incomplete', endedAt: state.cx.clock.now() } })
+  }
+  const data = JSON.stringify({ run: row.id, kind: row.kind, plan: row.plan, tookOver: state.env.openRun })
+  return [...entries, { t: 'run.put', row }, { t: 'env.open', env: state.env.id, run: row.id }, { t: 'event', at: row.startedAt, kind: 'run.started', data }]
+}
+
+/** Changes that wait for a person, and all that waits for them. */
+function blockedChanges(changes: readonly PlannedChange[], state: EnvState): Set<string> {
+  const blocked = new Set<string>()
+  for (const c of changes) if (state.unknown.has(c.doc.address) || c.after.some((a) => blocked.has(a))) blocked.add(c.doc.address)
+  return blocked
+}
+
+function expandSpec(run: Run, changes: readonly PlannedChange[], through: readonly { readonly id: string; readonly after: readonly string[] }[], blocked: ReadonlySet<string>, o: RunOptions): FlowSpec {
+  const { state, tasks, log } = run
+  const specs: TaskSpec[] = doneTasks(state, tasks)
+  const doneAt = new Map<Address, string[]>()
+  for (const s of specs) {
+    if (s.done !== true) continue
+    const uid = s.id.slice('done:'.length)
+    const address = (state.base.get(uid) ?? state.current.get(uid))?.address as Address
+    doneAt.set(address, [...(doneAt.get(address) ?? []), s.id])
+  }
+  const none: readonly string[] = []
+  const doneOf = (a: Address) => doneAt.get(a) ?? none
+  const reads = (uid: string | undefined): readonly string[] => {
+    if (uid === undefined) return none
+    return (state.base.get(uid) ?? state.current.get(uid))?.meta.deps.flatMap((d) => [d, ...doneOf(d)]) ?? none
+  }
+  const spec = (id: string, limit: string, after: readonly string[], uid: string | undefined, more: Partial<TaskSpec> = {}): TaskSpec =>
+    ({ id, after, limit, undo: { restoreAfter: reads(uid) }, retries: 0, deadlineMs: undefined, done: false, ...more })
+
+  for (const c of changes) {
+    if (c.phase !== 'expand') continue
+    const { address, type, action } = c.doc
+    if (blocked.has(address)) {
+      log.records.set(address, { address, op: action, outcome: 'skipped', attempts: 0, ms: 0 })
+      continue
+    }
+    const after = doneAt.size ? [...c.after, ...doneOf(address), ...c.after.flatMap((a) => doneOf(a))] : c.after
+    const deadlineMs = c.options?.timeoutMs ?? state.cx.types.get(type)?.timeoutMs
+    if (action === 'delete' || action === 'forget') {
+      tasks.removal(deleteTask(address), c.uid as string, 'expand')
+      specs.push(spec(deleteTask(address), type, after, c.uid, { deadlineMs }))
+      continue
+    }
+    tasks.plan(address, c)
+    if (c.deleteFirst && c.uid !== undefined) {
+      // The old object goes in a task of its own, so that others can wait for its place, too.
+      tasks.plan(deleteTask(address), c)
+      tasks.removal(deleteTask(address), c.uid, 'expand')
+      specs.push(spec(deleteTask(address), type, after.filter((a) => !a.endsWith('#delete')), c.uid, { deadlineMs }))
+      specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, { deadlineMs, retries: c.options?.retries ?? 0 }))
+    } else specs.push(spec(address, type, after, c.uid, { deadlineMs, retries: c.options?.retries ?? 0 }))
+  }
+  for (const t of through) specs.push(spec(t.id, '', t.after, undefined))
+  return { tasks: specs, parallelism: state.cx.serial ? 1 : state.cx.parallelism, limits: limitsOf(state), onFailure: o.onFailure }
+}
+
+export function limitsOf(state: EnvState): Record<string, number> {
+  const out: Record<string, number> = {}
+  for (const t of state.cx.types.all()) out[t.type] = t.limit
+  return out
+}
+
+const MARK_BATCH = 100
+
+/** What left the program is marked before the commit, in batches: then the commit changes one number, however much is to go. */
+async function markRemoved(run: Run, changes: readonly PlannedChange[]): Promise<void> {
+  const { state } = run
+  const rows: { readonly row: RowDraft; readonly forget: boolean }[] = []
+  for (const c of changes) {
+    if (c.phase !== 'contract' || c.uid === undefined) continue
+    const row = state.current.get(c.uid)
+    if (row && row.status !== 'deleting') rows.push({ row: row as RowDraft, forget: c.doc.action === 'forget' })
+  }
+  for (let i = 0; i < rows.length; i += MARK_BATCH) {
+    const batch = rows.slice(i, i + MARK_BATCH)
+    const docs = await state.cx.store.docs(batch.map((b) => b.row))
+    await state.commit(batch.flatMap(({ row, forget }, j): Entry[] => {
+      if (forget) return goneEntries(state, row)
+      const { seq: _seq, ...draft } = row as RowDraft & { seq?: number }
+      return [
+        ...(state.provisional(row) ? [] : [{ t: 'resource.until' as const, uid: row.uid, since: row.since, until: state.next }]),
+        { t: 'resource.put', row: { ...draft, since: state.next, until: undefined, status: 'deleting' }, docs: docs[j] as NonNullable<(typeof docs)[number]> },
+      ]
+    }))
+  }
+}
+
+async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<void> {
+  const { state } = run
+  const { cx } = state
+  emitPhase(run, 'commit')
+  const to = state.next
+  const entries: Entry[] = []
+  const before = await committedOutputs(state)
+  const after = outputsAfter(run, planned, partial)
+  if (after !== undefined && !equal(before ?? {}, after)) {
+    entries.push({ t: 'outputs.put', row: { env: state.env.id, since: to, doc: encodeDoc(after, { ...outputsPlace(state), tx: run.row.id }, cx.ring) } })
+  }
+  run.row = { ...run.row, status: partial ? 'kept' : 'committed', phase: 'contract', to }
+  await state.commit([
+    ...entries,
+    { t: 'env.commit', env: state.env.id, from: run.from, to, partial }, { t: 'env.open', env: state.env.id, run: undefined },
+    { t: 'run.put', row: run.row }, { t: 'event', at: cx.clock.now(), kind: 'run.committed', data: JSON.stringify({ run: run.row.id, from: run.from, to, partial }) },
+  ])
+  cx.emit({ type: 'run.committed', run: run.row.id, data: { from: run.from, to, partial } })
+}
+
+/** After a partial run some outputs cannot be computed: the former ones stay. */
+function outputsAfter(run: Run, planned: PlannedRun, partial: boolean): Value | undefined {
+  const e = planned.plan.outputs
+  if (!e) return planned.plan.destroy ? {} : undefined
+  try {
+    return evaluate(e, run.scope)
+  } catch (err) {
+    if (partial && isFailure(err)) return undefined
+    throw err
+  }
+}
+
+/** Deletes what the new revision does not have any more: dependants first, each as soon as it can. What fails stays as a pending delete. */
+async function contract(run: Run, o: RunOptions): Promise<void> {
+  const { state } = run
+  const rows = [...state.current.values()].filter((r) => r.status === 'deleting')
+  if (rows.length > 0) {
+    emitPhase(run, 'contract')
+    const uidsAt = new Map<Address, string[]>()
+    for (const r of rows) uidsAt.set(r.address, [...(uidsAt.get(r.address) ?? []), r.uid])
+    const after = new Map<string, string[]>(rows.map((r) => [r.uid, []]))
+    for (const r of rows) for (const d of r.meta.deps) for (const uid of uidsAt.get(d) ?? []) if (!mutant('wrong-delete-order')) after.get(uid)?.push(r.uid)
+    const specs = rows.map((r): TaskSpec => {
+      run.tasks.removal(r.uid, r.uid, 'contract')
+      return { id: r.uid, after: after.get(r.uid) as string[], limit: r.type, undo: 'none', retries: 0, deadlineMs: state.cx.types.get(r.type)?.timeoutMs, done: false }
+    })
+    await runFlow({ tasks: specs, parallelism: state.cx.serial ? 1 : state.cx.parallelism, limits: limitsOf(state), onFailure: 'continue' }, run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort })
+  }
+  await endRun(run, run.row.status)
+}
+
+/** The world is as it was: what is left are rows, and the run's own record. */
+export async function closeReverted(run: Run): Promise<void> {
+  const entries = forgetProvisional(run.state)
+  for (let i = 0; i + MARK_BATCH * 2 < entries.length; i += MARK_BATCH * 2) await run.state.commit(entries.splice(0, MARK_BATCH * 2))
+  await endRun(run, 'reverted', entries)
+}
+
+export async function endRun(run: Run, status: RunRow['status'], entries: readonly Entry[] = []): Promise<void> {
+  const { state } = run
+  run.row = { ...run.row, status, phase: status === 'incomplete' ? 'expand' : 'done', endedAt: state.cx.clock.now() }
+  const summary = JSON.stringify({ outcome: outcomeOf(run), reverted: run.log.reverted.length, error: run.tasks.error?.code })
+  await state.commit([
+    ...entries, { t: 'run.put', row: { ...run.row, result: summary } },
+    ...(status === 'reverted' ? [{ t: 'env.open' as const, env: state.env.id, run: undefined }] : []),
+    { t: 'event', at: state.cx.clock.now(), kind: 'run.finished', data: JSON.stringify({ run: run.row.id, status }) },
+  ])
+  run.phase = status === 'incomplete' ? run.phase : 'done'
+  state.cx.emit({ type: 'run.finished', run: run.row.id, data: { status, outcome: outcomeOf(run) } })
+}
+
+function emitPhase(run: Run, phase: 'expand' | 'commit' | 'contract'): void {
+  run.phase = phase
+  run.state.cx.emit({ type: 'run.phase', run: run.row.id, message: phase })
+}
+
+const outcomeOf = (run: Run): RunDocument['outcome'] =>
+  run.row.status === 'committed' ? 'applied' : run.row.status === 'running' ? 'incomplete' : run.row.status
+
+/** The document of contract.md 3. */
+export async function documentOf(run: Run, plan: string | null, error: HoldfastError | undefined): Promise<RunDocument> {
+  const { state, log } = run
+  const pending = [...state.current.values()].filter((r) => r.status === 'deleting').map((r) => r.address).sort()
+  const summary: Record<string, number> = {}
+  for (const t of log.records.values()) if (t.outcome === 'succeeded' || t.outcome === 'reverted') summary[t.op] = (summary[t.op] ?? 0) + 1
+  if (error) error.run ??= run.row.id
+  return {
+    run: run.row.id, plan, revision: { from: run.from, to: state.env.revision }, outcome: outcomeOf(run), phase: run.phase, summary,
+    tasks: [...log.records.values()].map((t) => ({ ...t, ms: Math.round(t.ms) })), reverted: log.reverted, pending,
+    outputs: await shownOutputs(state), ...(error ? { error: error.toDocument() } : {}),
+  }
+}
+
+export async function shownOutputs(state: EnvState): Promise<Record<string, unknown>> {
+  try {
+    return (masked((await committedOutputs(state)) ?? {}) ?? {}) as Record<string, unknown>
+  } catch (e) {
+    if (!isFailure(e)) throw e
+    return {} // the store cannot be read any more; the error says why
+  }
+}
+
+async function unchanged(state: EnvState, planned: PlannedRun, from: number): Promise<RunDocument> {
+  return {
+    run: null, plan: planned.id, revision: { from, to: from }, outcome: 'unchanged', phase: 'done', summary: { unchanged: planned.plan.unchanged },
+    tasks: [], reverted: [], pending: [], outputs: await shownOutputs(state),
+  }
+}

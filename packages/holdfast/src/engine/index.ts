@@ -1,0 +1,17 @@
+/**
+ * Puts one run together: preview, apply, revert, resume, settle, drift, and what there is to read.
+ *
+ * Always true: the world is changed only under a lease; a plan is applied exactly once, and never on a state it was not made for; an environment is at
+ * a committed revision, or it has one open run.
+ * May import everything above but builtin and backend.
+ * @module
+ */
+export type { ApplyOptions, EngineContext, EngineEvent, EventType, PlanRequest } from './api.ts'
+export type {
+  ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
+} from './documents.ts'
+export { loadPlan, makePlan, type PlannedRun } from './plan.ts'
+export { exitCodeOf, graphDocument, listPlans, listResources, listRuns, readDrift, readOutputs, readStatus, showPlan, showResource, showRun } from './read.ts'
+export { listSecrets, removeSecret, setSecret } from './secrets.ts'
+export { beginRun, type RunOptions, type RunSession } from './session.ts'
+export type { SettleHow } from './settle.ts'

@@ -1,0 +1,154 @@
+import { canonical, failure, sha256hex } from '../base/index.ts'
+import type { Entry } from '../journal/index.ts'
+import { dependants, type DesiredGraph } from '../graph/index.ts'
+import { evaluate, firstUnknown, type Address, type Value } from '../model/index.ts'
+import { guard, isEmpty, readPlan, restrict, summarise, writePlan, type Plan, type PlannedChange, type Vector } from '../plan/index.ts'
+import { compile, diffResources, EnvState, freeze, type EngineContext } from '../resource/index.ts'
+import { decodeDoc } from '../secret/index.ts'
+import { equal } from '../diff/index.ts'
+import type { PlanRequest } from './api.ts'
+import type { PlanDocument } from './documents.ts'
+
+/** A plan, ready to be shown and applied. */
+export interface PlannedRun {
+  readonly id: string
+  readonly document: PlanDocument
+  /** Nothing would be done. */
+  readonly empty: boolean
+  /** Nodes with a step that cannot be taken back: a person is asked. */
+  readonly irreversible: readonly Address[]
+  /** The plan as text with its MAC, for `--out`. */
+  text(): string
+  readonly plan: Plan
+  /** It stands in the store already. */
+  readonly stored: boolean
+}
+
+/** Plans without a lease: reads only, and writes nothing but the plan's own record when `save` is set. */
+export async function makePlan(cx: EngineContext, request: PlanRequest, o: { readonly save?: boolean } = {}): Promise<PlannedRun> {
+  const state = await EnvState.load(cx)
+  const planned = await planOn(state, request)
+  if (!o.save) return planned
+  const at = cx.clock.now()
+  await state.commit([...(await ensureEnv(state)), { t: 'plan.put', row: { id: planned.id, env: state.env.id, createdAt: at, revision: state.env.revision, seq: state.env.seq, usedBy: undefined, doc: planned.text() } }])
+  return { ...planned, stored: true }
+}
+
+/** Entries without which nothing can be written for an environment: its row, and the check of the key. */
+export async function ensureEnv(state: EnvState): Promise<Entry[]> {
+  const entries: Entry[] = state.env.seq === 0 ? [{ t: 'env.create', row: state.env }] : []
+  if (state.cx.ring && (await state.cx.store.meta()).keyCheck === undefined) entries.push({ t: 'meta.keyCheck', value: state.cx.ring.keyCheck })
+  return entries
+}
+
+export async function planOn(state: EnvState, request: PlanRequest): Promise<PlannedRun> {
+  const { cx } = state
+  const { graph } = request
+  const options = {
+    replace: new Set(request.replace ?? []),
+    gone: new Set(request.repair?.drifted.filter((d) => d.kind === 'gone').map((d) => d.address)),
+    drifted: new Set(request.repair?.drifted.filter((d) => d.kind === 'changed').map((d) => d.address)),
+  }
+  for (const a of options.replace) if (!graph?.nodes.has(a)) throw failure('HF6001', { address: a, message: `${a} is no node of this program.` })
+  const diff = await diffResources(state, graph, options)
+  const compiled = await compile(state, graph, diff, options)
+  const changes = narrowed(compiled.changes, graph, state, request)
+  guard(changes, request.allowDeletes)
+  const meta = await cx.store.meta()
+  const deletedFirst = new Set(changes.filter((c) => c.doc.action === 'delete' && c.phase === 'expand').map((c) => c.uid))
+  const plan: Plan = {
+    v: 1, id: cx.ids.next('p'), store: meta.storeId, env: state.env.id, app: state.env.app, name: state.env.name, createdAt: cx.clock.now(), destroy: graph === undefined,
+    vector: await vectorOf(state), changes, unchanged: diff.unchanged, through: compiled.through,
+    outputs: graph?.outputs && freeze(graph.outputs, diff.scope),
+    outputsChanged: await outputsChanged(state, graph, diff.scope),
+    pending: [...state.current.values()].filter((r) => r.status === 'deleting' && !deletedFirst.has(r.uid)).map((r) => ({ uid: r.uid, address: r.address })),
+  }
+  return wrap(plan, state, false)
+}
+
+export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {
+  return {
+    id: plan.id, plan, stored,
+    document: {
+      id: plan.id, revision: plan.vector.revision, changes: plan.changes.map((c) => c.doc), summary: summarise(plan),
+      ...(plan.pending.length ? { pending: plan.pending.map((p) => p.address) } : {}),
+      ...(state.env.openRun === undefined ? {} : { openRun: state.env.openRun }),
+    },
+    empty: isEmpty(plan) && state.env.openRun === undefined && !state.env.partial,
+    irreversible: plan.changes.filter((c) => c.doc.irreversible).map((c) => c.doc.address),
+    text: () => writePlan(plan, state.cx.ring),
+  }
+}
+
+/** A stored plan or a plan file. Fails HF2404, HF2402, HF2403. Whether it is stale is checked when the lease is held. */
+export async function loadPlan(cx: EngineContext, ref: { readonly id: string } | { readonly text: string }): Promise<PlannedRun> {
+  const state = await EnvState.load(cx)
+  return loadOn(state, ref)
+}
+
+export async function loadOn(state: EnvState, ref: { readonly id: string } | { readonly text: string }): Promise<PlannedRun> {
+  const { store, ring } = state.cx
+  const plan = 'text' in ref ? readPlan(ref.text, ring) : undefined
+  const row = await store.plan('id' in ref ? ref.id : (plan as Plan).id)
+  if (!row && 'id' in ref) throw failure('HF2404', { message: `There is no plan ${ref.id}.` })
+  const found = plan ?? readPlan((row as NonNullable<typeof row>).doc, ring)
+  const meta = await store.meta()
+  if (found.store !== meta.storeId || found.env !== state.env.id) throw failure('HF2402', { message: `The plan was made for ${found.app}/${found.name} of ${found.store === meta.storeId ? 'this' : 'another'} state, not for ${state.env.app}/${state.env.name} here.` })
+  if (row?.usedBy !== undefined) throw failure('HF2403', { message: `The plan ${found.id} was applied by run ${row.usedBy}.`, run: row.usedBy })
+  return wrap(found, state, row !== undefined)
+}
+
+/** What must not have moved between plan and apply. */
+export async function vectorOf(state: EnvState): Promise<Vector> {
+  const { store } = state.cx
+  if (state.env.seq === 0) return { revision: 0, openRun: undefined, lastRun: undefined, rest: '' }
+  const [last] = await store.runs(state.env.id, 1)
+  const secrets = await store.secrets(state.env.id)
+  const open = [...state.partly.values(), ...[...state.unknown.values()].map((t) => t.token)].sort()
+  return {
+    revision: state.env.revision, openRun: state.env.openRun, lastRun: last && `${last.id} ${last.status} ${last.endedAt ?? ''}`,
+    rest: secrets.length || open.length ? sha256hex(canonical([secrets.map((s) => [s.name, s.fp]), open])).slice(0, 16) : '',
+  }
+}
+
+export function refuseStale(plan: Plan, now: Vector): void {
+  if (canonical(plan.vector) === canonical(now)) return
+  const what = plan.vector.revision !== now.revision ? `revision ${plan.vector.revision} became ${now.revision}`
+    : plan.vector.openRun !== now.openRun || plan.vector.lastRun !== now.lastRun ? 'a run has changed something since' : 'a secret or an unsettled change has changed since'
+  throw failure('HF2401', { message: `The plan ${plan.id} is stale: ${what}.` })
+}
+
+function narrowed(changes: readonly PlannedChange[], graph: DesiredGraph | undefined, state: EnvState, request: PlanRequest): readonly PlannedChange[] {
+  const targets = request.targets ?? []
+  const excludes = request.excludes ?? []
+  if (targets.length === 0 && excludes.length === 0) return changes
+  const all = new Set<Address>([...(graph?.nodes.keys() ?? []), ...[...state.current.values()].map((r) => r.address)])
+  const depsOf = (a: Address): readonly Address[] => graph?.nodes.get(a)?.deps ?? state.rowAt(a)?.meta.deps ?? []
+  const back = dependants(all, depsOf)
+  // A deletion needs the deletion of what depends on it; a creation needs what it depends on.
+  const needs = (a: Address): readonly Address[] => (graph?.nodes.has(a) ? depsOf(a) : (back.get(a) ?? []))
+  const keep = restrict(all, targets, excludes, needs, (a) => (graph?.nodes.has(a) ? (back.get(a) ?? []) : depsOf(a)))
+  return keep ? changes.filter((c) => keep.has(c.doc.address)) : changes
+}
+
+async function outputsChanged(state: EnvState, graph: DesiredGraph | undefined, scope: Parameters<typeof evaluate>[1]): Promise<boolean> {
+  const before = await committedOutputs(state)
+  const after: Value = graph ? evaluate(graph.outputs, scope) : {}
+  // An output that is not known yet depends on a change, and that is counted already.
+  if (firstUnknown(after)) return false
+  return !equal(before ?? {}, after ?? {})
+}
+
+export async function committedOutputs(state: EnvState): Promise<Value | undefined> {
+  if (state.env.seq === 0) return undefined
+  const row = await state.cx.store.outputs(state.env.id, state.env.revision)
+  return row && decodeDoc(row.doc, outputsPlace(state), state.cx.ring)
+}
+
+export const outputsPlace = (state: EnvState) => ({ table: 'outputs', row: state.env.id, field: 'outputs', type: 'holdfast:outputs' })
+
+/** A stored plan as a person reads it. */
+export function shownPlan(text: string, ring: EngineContext['ring']): PlanDocument {
+  const plan = readPlan(text, ring)
+  return { id: plan.id, revision: plan.vector.revision, changes: plan.changes.map((c) => c.doc), summary: summarise(plan) }
+}

@@ -1,0 +1,54 @@
+import { failure, type HoldfastError } from '../base/index.ts'
+import { runFlow, type TaskSpec } from '../flow/index.ts'
+import type { Address } from '../model/index.ts'
+import { makeScope, ResourceTasks, TaskLog, type EnvState, type Work } from '../resource/index.ts'
+import { closeReverted, documentOf, endRun, limitsOf, newRun, openRun, type Run } from './apply.ts'
+import type { RunDocument } from './documents.ts'
+import type { RunOptions } from './session.ts'
+import { ensureEnv } from './plan.ts'
+
+/** What the open run has done so far, as tasks that have succeeded: they only know how to be taken back. */
+export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
+  const uids = new Map<string, { readonly address: Address; readonly seq: number; readonly type: string }>()
+  for (const r of state.current.values()) if (state.provisional(r as never)) uids.set(r.uid, { address: r.address, seq: r.seq ?? 0, type: r.type })
+  for (const r of state.base.values()) if (!uids.has(r.uid)) uids.set(r.uid, { address: r.address, seq: r.seq ?? 0, type: r.type })
+  // The order of completion is the order of commits.
+  const order = [...uids].sort((a, b) => a[1].seq - b[1].seq)
+  const at = new Map<Address, string[]>()
+  for (const [uid, u] of order) at.set(u.address, [...(at.get(u.address) ?? []), `done:${uid}`])
+  const ids = (addresses: readonly Address[] | undefined) => (addresses ?? []).flatMap((a) => at.get(a) ?? [])
+  const unknown = [...state.unknown.values()].map((tx): TaskSpec =>
+    ({ id: `unknown:${tx.token}`, after: ids(tx.target.row?.meta.deps), limit: tx.type, undo: 'none', retries: 0, deadlineMs: undefined, done: 'unknown' }))
+  return [...unknown, ...order.map(([uid, u]): TaskSpec => {
+    const id = `done:${uid}`
+    tasks.done(id, uid)
+    const now = state.current.get(uid)
+    const base = state.base.get(uid)
+    return { id, after: ids(now?.meta.deps ?? base?.meta.deps), limit: u.type, undo: { restoreAfter: ids(base?.meta.deps) }, retries: 0, deadlineMs: state.cx.types.get(u.type)?.timeoutMs, done: true }
+  })]
+}
+
+/** `run revert`: back to the base. */
+export async function revertOn(state: EnvState, o: RunOptions): Promise<RunDocument> {
+  if (state.env.openRun === undefined) throw failure('HF6005', { message: 'There is no open run: the environment is at a committed revision.' })
+  const { cx } = state
+  const row = newRun(state, 'revert', '')
+  await state.commit([...(await ensureEnv(state)), ...(await openRun(state, row))])
+  const { storeId } = await cx.store.meta()
+  const work: Work = { state, run: row.id, storeId, abort: o.abort, referred: () => false }
+  const scope = makeScope(state, new Map(), [])
+  const log = new TaskLog(cx, row.id)
+  const run: Run = { state, work, log, tasks: new ResourceTasks(work, scope, log), scope, from: state.env.revision, row, phase: 'revert' }
+  const specs = doneTasks(state, run.tasks)
+  const { outcome } = await runFlow({ tasks: specs, parallelism: cx.serial ? 1 : cx.parallelism, limits: limitsOf(state), onFailure: 'revert' }, run.tasks, { clock: cx.clock, stop: o.stop, abort: o.abort, revert: true })
+  // While an outcome is unknown, nobody can say that everything is as it was.
+  const stuck = state.unknown.size > 0
+  if (outcome === 'reverted' && !stuck) await closeReverted(run)
+  else await endRun(run, 'incomplete')
+  return documentOf(run, null, run.tasks.error ?? (stuck ? unknownLeft(state) : undefined))
+}
+
+export function unknownLeft(state: EnvState): HoldfastError {
+  const [tx] = state.unknown.values()
+  return failure('HF3103', { ...(tx ? { address: tx.address, task: tx.token } : {}), message: `${tx?.address}: ${tx?.evidence}. Whether the ${tx?.op} happened is unknown.` })
+}

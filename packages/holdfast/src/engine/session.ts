@@ -1,0 +1,142 @@
+import { failure, limits, type Millis } from '../base/index.ts'
+import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
+import { unresolved, type LeaseRow, type TxRow } from '../state/index.ts'
+import type { ApplyOptions, PlanRequest } from './api.ts'
+import { applyOn } from './apply.ts'
+import type { RunDocument } from './documents.ts'
+import { loadOn, planOn, refuseStale, vectorOf, wrap, type PlannedRun } from './plan.ts'
+import { revertOn } from './revert.ts'
+import { settleByHand, type SettleHow } from './settle.ts'
+import { readPlan } from '../plan/index.ts'
+
+export type RunOptions = Omit<ApplyOptions, 'lockTimeoutMs'>
+
+/** Holds the lease of one environment. Everything that changes the world goes through one. */
+export interface RunSession {
+  readonly cx: EngineContext
+  /** Run that was neither committed nor taken back when this session began. */
+  readonly tookOver: string | undefined
+  plan(request: PlanRequest): Promise<PlannedRun>
+  /** A stored plan or a plan file; refused when stale (HF2401). */
+  load(ref: { readonly id: string } | { readonly text: string }): Promise<PlannedRun>
+  apply(planned: PlannedRun, o: RunOptions): Promise<RunDocument>
+  /** Takes the open run back to the base. Fails HF6005 when there is none. */
+  revert(o: RunOptions): Promise<RunDocument>
+  /** The stored plan of the open run, or of the last partly committed one, again. */
+  resume(o: RunOptions): Promise<RunDocument>
+  settle(tx: string, how: SettleHow): Promise<Record<string, unknown>>
+  end(): Promise<void>
+}
+
+const POLL_MS = 200
+
+/**
+ * Takes the lease, then settles what a dead run left: every transaction whose end was never written.
+ *
+ * Fails    HF4201 naming the holder when the lease is not free within `lockTimeoutMs`; HF1008 when stopped while waiting.
+ */
+export async function beginRun(cx: EngineContext, o: { readonly lockTimeoutMs: Millis; readonly stop: AbortSignal; readonly abort?: AbortSignal }): Promise<RunSession> {
+  const scope = `${cx.env.app}/${cx.env.name}`
+  const lease = await acquire(cx, scope, o)
+  const lost = new AbortController()
+  let lostBecause: string | undefined
+  cx.store.lease.keep(lease, limits.leaseHeartbeatMs, (reason) => {
+    lostBecause = reason
+    cx.emit({ type: 'lock.lost', message: reason })
+    lost.abort(new Error(reason))
+  })
+  const release = async () => {
+    if (lostBecause === undefined) await cx.store.lease.release(lease)
+  }
+  try {
+    const state = await EnvState.load(cx, { scope, fence: lease.fence })
+    const tookOver = state.env.openRun
+    if (state.env.seq > 0) await settleLeft(state, o.abort ?? new AbortController().signal)
+    return makeSession(cx, state, tookOver, lost.signal, release)
+  } catch (e) {
+    await release().catch(() => undefined) // the first failure is the one to tell
+    throw e
+  }
+}
+
+function makeSession(cx: EngineContext, state: EnvState, tookOver: string | undefined, lost: AbortSignal, release: () => Promise<void>): RunSession {
+  const joined = (o: RunOptions): RunOptions => ({ ...o, stop: either(o.stop, lost), abort: either(o.abort, lost) })
+  return {
+    cx, tookOver,
+    plan: (request) => planOn(state, request),
+    async load(ref) {
+      const planned = await loadOn(state, ref)
+      refuseStale(planned.plan, await vectorOf(state))
+      return planned
+    },
+    async apply(planned, o) {
+      refuseStale(planned.plan, await vectorOf(state))
+      return applyOn(state, planned, 'apply', joined(o))
+    },
+    revert: (o) => revertOn(state, joined(o)),
+    async resume(o) {
+      const run = state.env.openRun === undefined ? (state.env.partial ? (await cx.store.runs(state.env.id, 1))[0] : undefined) : await cx.store.run(state.env.openRun)
+      if (!run || run.plan === '') throw failure('HF6005')
+      const row = await cx.store.plan(run.plan)
+      if (!row) throw failure('HF2404', { message: `The plan ${run.plan} of run ${run.id} is not in the state.` })
+      return applyOn(state, wrap(readPlan(row.doc, cx.ring), state, true), 'resume', joined(o))
+    },
+    settle: (tx, how) => settleByHand(state, tx, how),
+    end: release,
+  }
+}
+
+function either(a: AbortSignal, b: AbortSignal): AbortSignal {
+  return AbortSignal.any([a, b])
+}
+
+async function acquire(cx: EngineContext, scope: string, o: { readonly lockTimeoutMs: Millis; readonly stop: AbortSignal }): Promise<LeaseRow> {
+  const until = cx.clock.mono() + o.lockTimeoutMs
+  let told = false
+  for (;;) {
+    const answer = await cx.store.lease.acquire(scope, cx.holder, limits.leaseTtlMs)
+    if ('granted' in answer) {
+      cx.emit({ type: 'lock.acquired', ...(answer.tookOver ? { message: `taken over from pid ${answer.tookOver.holder.pid} on ${answer.tookOver.holder.host}, which is gone` } : {}) })
+      return answer.granted
+    }
+    const { holder, grantedAt } = answer.heldBy
+    const ageMs = Math.max(0, cx.clock.now() - grantedAt)
+    const who = `pid ${holder.pid} on ${holder.host}, for ${Math.round(ageMs / 1000)} s`
+    if (cx.clock.mono() >= until) {
+      throw failure('HF4201', { message: `${scope} is held by ${holder.id} (${who}).`, details: { scope, holder: holder.id, host: holder.host, pid: holder.pid, ageMs } })
+    }
+    if (!told) cx.emit({ type: 'lock.waiting', message: `${scope} is held by ${who}` })
+    told = true
+    try {
+      await cx.clock.sleep(POLL_MS, o.stop)
+    } catch {
+      throw failure('HF1008', { message: 'Cancelled while waiting for the lease; nothing was changed.' })
+    }
+  }
+}
+
+const SETTLE_PARALLEL = 16
+
+/** Every transaction without an end is settled before anything is sent again. What only a person can decide stays `unknown`. */
+async function settleLeft(state: EnvState, abort: AbortSignal): Promise<void> {
+  const { cx } = state
+  const open = (await cx.store.txs({ env: state.env.id, unresolved: true })).filter((t) => unresolved(t) && t.status !== 'failed' && t.status !== 'unknown')
+  if (open.length === 0) return
+  const { storeId } = await cx.store.meta()
+  let next = 0
+  const worker = async () => {
+    for (let tx = open[next++]; tx; tx = open[next++]) await settleOne({ state, run: tx.run, storeId, abort, referred: () => false }, tx)
+  }
+  await Promise.all(Array.from({ length: cx.serial ? 1 : Math.min(SETTLE_PARALLEL, open.length) }, worker))
+}
+
+async function settleOne(work: Work, tx: TxRow): Promise<void> {
+  const { state } = work
+  if (tx.status === 'open') {
+    await fail(work, tx, 'no', failure('HF3106', { address: tx.address, message: 'The run ended before anything was sent.' }))
+    return
+  }
+  const result = await settle(work, tx, 'the process ended before the answer came', false, undefined, work.abort)
+  if (result.kind === 'failed') await fail(work, tx, result.applied, result.error)
+  state.cx.emit({ type: 'log', node: tx.address, message: `settled what was left: ${tx.op} ${result.kind === 'done' ? 'had happened' : result.kind === 'failed' ? 'had not happened' : 'is unknown'}` })
+}

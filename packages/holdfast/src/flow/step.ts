@@ -1,0 +1,309 @@
+import { assert, mutant, type Millis } from '../base/index.ts'
+import type { FlowSpec, TaskSpec } from './spec.ts'
+
+/** State of a task (spec/flow-protection.md 1.6). `withdrawn` lies between the two halves of an undo. */
+export type NodeState = 'pending' | 'running' | 'waiting' | 'success' | 'skipped' | 'failure' | 'unknown' | 'withdrawing' | 'withdrawn' | 'restoring' | 'reverted' | 'revertFailure' | 'kept'
+
+interface TaskNode {
+  readonly spec: TaskSpec
+  readonly index: number
+  state: NodeState
+  intention: 'execute' | 'revert'
+  attempt: number
+  /** Predecessors that have not succeeded yet. */
+  missing: number
+  readonly after: TaskNode[]
+  readonly before: TaskNode[]
+  /** Position in the order of completion; higher is later. */
+  completed: number
+  /** Dependants that still stand in the way of the withdrawal; things of the base that must be restored first. */
+  standing: number
+  unrestored: number
+  restores: TaskNode[]
+}
+
+/**
+ * A flow in motion. Only {@link step} moves it, in place, so that one event costs what it changes and not what the flow holds;
+ * it depends on nothing but the spec and the events so far: the same events give the same acts.
+ */
+export interface Flow {
+  readonly spec: FlowSpec
+  readonly nodes: ReadonlyMap<string, TaskNode>
+  phase: 'execute' | 'drain' | 'revert' | 'ended'
+  running: number
+  readonly runningOf: Map<string, number>
+  /** Ready to execute, per class, in order of the spec. */
+  readonly ready: Map<string, Queue>
+  readonly readyUndo: { node: TaskNode; half: 'withdraw' | 'restore' }[]
+  unfinished: number
+  completions: number
+  failed: boolean
+  cancelled: boolean
+  unknown: boolean
+}
+
+interface Queue { items: TaskNode[]; head: number }
+
+export type FlowEvent =
+  | { readonly kind: 'start' }
+  /** Taking back what is `done`, nothing is executed. */
+  | { readonly kind: 'revert' }
+  | { readonly kind: 'succeeded'; readonly id: string }
+  | { readonly kind: 'skipped'; readonly id: string }
+  | { readonly kind: 'failed'; readonly id: string; readonly retry: boolean }
+  | { readonly kind: 'unknown'; readonly id: string }
+  | { readonly kind: 'woke'; readonly id: string }
+  | { readonly kind: 'undone'; readonly id: string; readonly half: 'withdraw' | 'restore' }
+  | { readonly kind: 'undoFailed'; readonly id: string; readonly half: 'withdraw' | 'restore'; readonly unknown: boolean }
+  | { readonly kind: 'cancel' }
+
+/** In the order in which they must become true. */
+export type Act =
+  | { readonly kind: 'start'; readonly id: string; readonly attempt: number }
+  | { readonly kind: 'wake'; readonly id: string; readonly afterMs: Millis; readonly attempt: number }
+  | { readonly kind: 'undo'; readonly id: string; readonly half: 'withdraw' | 'restore' }
+  | { readonly kind: 'end'; readonly outcome: FlowOutcome }
+
+/**
+ * `success`     every task succeeded or was skipped.
+ * `reverted`    everything that had succeeded was taken back.
+ * `kept`        stopped early; what succeeded stands.
+ * `incomplete`  something could not be taken back, or its outcome is unknown.
+ */
+export type FlowOutcome = 'success' | 'reverted' | 'kept' | 'incomplete'
+
+export const backoffMs = (attempt: number): Millis => Math.min(30_000, 500 * 2 ** (attempt - 1))
+
+/** Costs O(tasks + edges). Fails (assert) on a duplicate id; a circle never starts, so callers check before. */
+export function makeFlow(spec: FlowSpec): Flow {
+  const nodes = new Map<string, TaskNode>()
+  let completions = 0
+  let unfinished = 0
+  spec.tasks.forEach((t, index) => {
+    assert(!nodes.has(t.id), `makeFlow: two tasks ${t.id}`)
+    if (!t.done) unfinished++
+    nodes.set(t.id, {
+      spec: t, index, state: t.done === 'unknown' ? 'unknown' : t.done ? 'success' : 'pending', intention: 'execute', attempt: 0, missing: 0, after: [], before: [],
+      completed: t.done ? ++completions : 0, standing: 0, unrestored: 0, restores: [],
+    })
+  })
+  for (const n of nodes.values()) for (const id of n.spec.after) {
+    const p = nodes.get(id)
+    if (!p) continue
+    n.after.push(p)
+    p.before.push(n)
+    if (p.state !== 'success') n.missing++
+  }
+  return {
+    spec, nodes, phase: 'execute', running: 0, runningOf: new Map(), ready: new Map(), readyUndo: [], unfinished, completions,
+    failed: false, cancelled: false, unknown: false,
+  }
+}
+
+/** Same flow and event, same answer. */
+export function step(flow: Flow, event: FlowEvent): Act[] {
+  const acts: Act[] = []
+  assert(flow.phase !== 'ended', `step: ${event.kind} after the end`)
+  switch (event.kind) {
+    case 'start':
+      for (const n of flow.nodes.values()) if (n.state === 'pending' && n.missing === 0) enqueue(flow, n)
+      break
+    case 'revert':
+      assert(flow.running === 0, 'step: revert while tasks run')
+      assert(flow.spec.onFailure === 'revert', 'step: revert of a flow that keeps')
+      flow.failed = true
+      break
+    case 'cancel':
+      flow.cancelled = true
+      break
+    case 'succeeded': case 'skipped': {
+      const n = leave(flow, event.id, 'running')
+      n.state = event.kind === 'succeeded' ? 'success' : 'skipped'
+      n.completed = ++flow.completions
+      flow.unfinished--
+      for (const next of n.before) if (--next.missing === 0 && next.state === 'pending') enqueue(flow, next)
+      break
+    }
+    case 'failed': {
+      const n = leave(flow, event.id, 'running')
+      if (event.retry && n.attempt <= n.spec.retries && !stopping(flow)) {
+        n.state = 'waiting'
+        acts.push({ kind: 'wake', id: n.spec.id, afterMs: backoffMs(n.attempt), attempt: n.attempt + 1 })
+      } else {
+        n.state = 'failure'
+        n.completed = ++flow.completions
+        flow.failed = true
+      }
+      break
+    }
+    case 'unknown': {
+      const n = leave(flow, event.id, 'running')
+      n.state = 'unknown'
+      flow.failed = flow.unknown = true
+      break
+    }
+    case 'woke': {
+      const n = node(flow, event.id)
+      assert(n.state === 'waiting', `step: ${event.id} woke in state ${n.state}`)
+      if (stopping(flow)) {
+        n.state = 'failure'
+        n.completed = ++flow.completions
+        flow.failed = true
+      } else {
+        n.state = 'pending'
+        enqueue(flow, n)
+      }
+      break
+    }
+    case 'undone': {
+      const n = leave(flow, event.id, event.half === 'withdraw' ? 'withdrawing' : 'restoring')
+      if (event.half === 'withdraw') withdrawn(flow, n)
+      else restored(flow, n)
+      break
+    }
+    case 'undoFailed': {
+      const n = leave(flow, event.id, event.half === 'withdraw' ? 'withdrawing' : 'restoring')
+      n.state = 'revertFailure'
+      if (event.unknown) flow.unknown = true
+      break
+    }
+  }
+  return schedule(flow, acts)
+}
+
+const stopping = (flow: Flow): boolean => flow.cancelled || (flow.failed && flow.spec.onFailure !== 'continue')
+
+function node(flow: Flow, id: string): TaskNode {
+  const n = flow.nodes.get(id)
+  assert(n, `step: no task ${id}`)
+  return n
+}
+
+function leave(flow: Flow, id: string, from: NodeState): TaskNode {
+  const n = node(flow, id)
+  assert(n.state === from, `step: ${id} is ${n.state}, not ${from}`)
+  flow.running--
+  flow.runningOf.set(n.spec.limit, (flow.runningOf.get(n.spec.limit) as number) - 1)
+  return n
+}
+
+function enter(flow: Flow, n: TaskNode): void {
+  flow.running++
+  flow.runningOf.set(n.spec.limit, (flow.runningOf.get(n.spec.limit) ?? 0) + 1)
+}
+
+const room = (flow: Flow, limit: string): boolean => (flow.runningOf.get(limit) ?? 0) < (flow.spec.limits[limit] ?? Number.POSITIVE_INFINITY)
+
+function enqueue(flow: Flow, n: TaskNode): void {
+  const q = flow.ready.get(n.spec.limit)
+  if (q) q.items.push(n)
+  else flow.ready.set(n.spec.limit, { items: [n], head: 0 })
+}
+
+function schedule(flow: Flow, acts: Act[]): Act[] {
+  if (flow.phase === 'execute') {
+    if (stopping(flow)) flow.phase = 'drain'
+    else {
+      for (const [limit, q] of flow.ready) {
+        while (q.head < q.items.length && flow.running < flow.spec.parallelism && room(flow, limit)) {
+          const n = q.items[q.head++] as TaskNode
+          if (n.state !== 'pending') continue
+          n.state = 'running'
+          n.attempt++
+          enter(flow, n)
+          acts.push({ kind: 'start', id: n.spec.id, attempt: n.attempt })
+        }
+        if (q.head === q.items.length) q.items.length = q.head = 0
+      }
+      if (flow.unfinished === 0) return end(flow, acts, 'success')
+      if (flow.failed && flow.running === 0 && !waiting(flow)) return end(flow, acts, flow.unknown ? 'incomplete' : 'kept')
+    }
+  }
+  // What runs is never pre-empted: it ends, and is taken back afterwards.
+  if (flow.phase === 'drain' && flow.running === 0 && !waiting(flow)) {
+    if (flow.spec.onFailure !== 'revert') return end(flow, acts, flow.unknown ? 'incomplete' : 'kept')
+    beginRevert(flow)
+  }
+  if (flow.phase === 'revert') {
+    undoNext(flow, acts)
+    if (flow.running === 0 && flow.readyUndo.length === 0) return end(flow, acts, revertOutcome(flow))
+  }
+  return acts
+}
+
+/** A task that sleeps before its next attempt has failed as far as a stopping flow is concerned; its timer is awaited, not cut. */
+function waiting(flow: Flow): boolean {
+  if (!flow.spec.tasks.some((t) => t.retries > 0)) return false
+  for (const n of flow.nodes.values()) if (n.state === 'waiting') return true
+  return false
+}
+
+function end(flow: Flow, acts: Act[], outcome: FlowOutcome): Act[] {
+  flow.phase = 'ended'
+  acts.push({ kind: 'end', outcome })
+  return acts
+}
+
+/** A skipped task has nothing to take back, but it stands between others: order passes through it. */
+const ended = (n: TaskNode): boolean => n.state === 'success' || n.state === 'failure' || n.state === 'skipped'
+const undoable = (n: TaskNode): boolean => ended(n) && n.spec.undo !== 'none'
+
+function beginRevert(flow: Flow): void {
+  flow.phase = 'revert'
+  // While an outcome is unknown, what it may refer to is kept (decisions 1.3).
+  const keep: TaskNode[] = [...flow.nodes.values()].filter((n) => n.state === 'unknown')
+  if (keep.length) flow.unknown = true
+  for (let n = keep.pop(); n; n = keep.pop()) for (const p of n.after) if (p.state !== 'kept' && p.state !== 'unknown') {
+    if (ended(p)) p.state = 'kept'
+    keep.push(p)
+  }
+  const todo = [...flow.nodes.values()].filter(undoable)
+  const byId = new Set(todo)
+  for (const n of todo) n.intention = 'revert'
+  for (const n of todo) {
+    n.standing = n.before.filter((b) => byId.has(b) || b.state === 'kept' || b.state === 'unknown').length
+    const after = n.spec.undo === 'none' ? [] : n.spec.undo.restoreAfter
+    for (const id of after) {
+      const r = flow.nodes.get(id)
+      if (!r || r === n) continue
+      // What is kept stays as the run made it: an old service would start on a new configuration, so it does not.
+      if (r.state === 'kept' || r.state === 'unknown') n.unrestored++
+      else if (byId.has(r)) {
+        n.unrestored++
+        r.restores.push(n)
+      }
+    }
+  }
+  for (const n of todo) if (n.standing === 0) flow.readyUndo.push({ node: n, half: 'withdraw' })
+}
+
+function withdrawn(flow: Flow, n: TaskNode): void {
+  n.state = 'withdrawn'
+  for (const p of n.after) if (p.intention === 'revert' && --p.standing === 0 && ended(p)) flow.readyUndo.push({ node: p, half: 'withdraw' })
+  if (n.unrestored === 0) flow.readyUndo.push({ node: n, half: 'restore' })
+}
+
+function restored(flow: Flow, n: TaskNode): void {
+  n.state = 'reverted'
+  for (const r of n.restores) if (--r.unrestored === 0 && r.state === 'withdrawn') flow.readyUndo.push({ node: r, half: 'restore' })
+}
+
+/** Of those ready, the last completed starts first. */
+function undoNext(flow: Flow, acts: Act[]): void {
+  const newestLast = mutant('undo-in-order-of-creation') ? -1 : 1
+  flow.readyUndo.sort((a, b) => newestLast * (a.node.completed - b.node.completed))
+  for (let i = flow.readyUndo.length - 1; i >= 0 && flow.running < flow.spec.parallelism; i--) {
+    const { node: n, half } = flow.readyUndo[i] as (typeof flow.readyUndo)[number]
+    if (!room(flow, n.spec.limit)) continue
+    flow.readyUndo.splice(i, 1)
+    n.state = half === 'withdraw' ? 'withdrawing' : 'restoring'
+    enter(flow, n)
+    acts.push({ kind: 'undo', id: n.spec.id, half })
+  }
+}
+
+function revertOutcome(flow: Flow): FlowOutcome {
+  if (flow.unknown) return 'incomplete'
+  for (const n of flow.nodes.values()) if (n.intention === 'revert' && n.state !== 'reverted') return 'incomplete'
+  return 'reverted'
+}

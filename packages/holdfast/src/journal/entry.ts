@@ -1,0 +1,41 @@
+import type { EpochMs } from '../base/index.ts'
+import type {
+  ClaimRow, EnvRow, EventRow, OutputsRow, PlanRow, ResourceDocs, ResourceRow, RunRow, SecretRow, TaskRow, TrashRow, TxRow,
+} from '../state/index.ts'
+
+/**
+ * One thing that becomes true. A list of entries is one transaction: all of it or nothing, durable before the promise resolves.
+ * The in-memory fold (fold.ts) and the SQL of every store give them the same meaning; the store suite compares.
+ */
+export type Entry =
+  | { readonly t: 'env.create'; readonly row: EnvRow }
+  /** Flips the environment to `to`. Claims and rows whose `until` has come go with it. */
+  | { readonly t: 'env.commit'; readonly env: string; readonly from: number; readonly to: number; readonly partial: boolean }
+  /** Names or clears the open run. */
+  | { readonly t: 'env.open'; readonly env: string; readonly run: string | undefined }
+  | { readonly t: 'run.put'; readonly row: RunRow }
+  | { readonly t: 'plan.put'; readonly row: PlanRow }
+  /** Refused (HF2403) when the plan was used by another run. */
+  | { readonly t: 'plan.use'; readonly id: string; readonly run: string }
+  /** A new transaction. Refused (HF4101) when the uid has an unresolved one. */
+  | { readonly t: 'tx.open'; readonly row: TxRow }
+  /** Changes a transaction by the table of moves. */
+  | { readonly t: 'tx.move'; readonly token: string; readonly to: TxRow['status']; readonly set: Partial<Pick<TxRow, 'applied' | 'epoch' | 'attempts' | 'firstSentAt' | 'lastSentAt' | 'endedAt' | 'evidence' | 'target'>> }
+  /** Inserts the row, or replaces the one of the same uid and `since`. `docs` absent: the stored ones stay (the row must exist). */
+  | { readonly t: 'resource.put'; readonly row: Omit<ResourceRow, 'seq'>; readonly docs?: ResourceDocs }
+  /** Sets or clears `until` on the row (uid, since). */
+  | { readonly t: 'resource.until'; readonly uid: string; readonly since: number; readonly until: number | undefined }
+  | { readonly t: 'resource.drop'; readonly uid: string; readonly since: number }
+  /** Refused (HF2105) when another uid has the key. */
+  | { readonly t: 'claim.put'; readonly row: ClaimRow }
+  | { readonly t: 'claim.drop'; readonly uid: string; readonly key?: string }
+  | { readonly t: 'task.put'; readonly row: TaskRow }
+  | { readonly t: 'outputs.put'; readonly row: OutputsRow }
+  | { readonly t: 'secret.put'; readonly row: SecretRow }
+  | { readonly t: 'secret.drop'; readonly env: string; readonly name: string }
+  | { readonly t: 'trash.put'; readonly row: TrashRow }
+  | { readonly t: 'trash.drop'; readonly id: string }
+  | { readonly t: 'meta.keyCheck'; readonly value: string }
+  | { readonly t: 'event'; readonly at: EpochMs; readonly kind: string; readonly data: string }
+
+export type { EventRow }

@@ -1,0 +1,299 @@
+import { assert, limits, unreachable } from '../base/index.ts'
+import { runMoves, txMoves, unresolved, type ClaimRow, type EnvRow, type ResourceRow, type TxRow } from '../state/index.ts'
+import type { Entry } from './entry.ts'
+import { refusals } from './refusals.ts'
+import { under, type StoredResource, type Tables } from './tables.ts'
+
+export interface FoldOptions {
+  /** Environment whose `seq` moves and that the entries belong to. */
+  readonly env: string
+  /** Refused with HF4203 when the lease of `scope` is not at this fence. */
+  readonly fence?: { readonly scope: string; readonly fence: number } | undefined
+  /** Refused with HF2401 when the environment is not at this seq (0: it does not exist yet). */
+  readonly expectSeq?: number | undefined
+}
+
+/** History rows and outputs taken away by one `env.commit`, at most; what is left waits for the next. */
+export const COMPACT_ROWS_MAX = 1000
+
+/**
+ * What a list of entries means. Changes the tables, all or nothing: after a failure they are as before.
+ *
+ * Gives  the `seq` of the commit; every row it touched is stamped with it.
+ * Fails  HF4203, HF2401, HF2403, HF2404, HF4101, HF2105; a Bug for what the engine promised never to ask (an illegal move, a row that is not there).
+ * Costs  in proportion to the entries, not to the tables.
+ */
+export function fold(tables: Tables, entries: readonly Entry[], options: FoldOptions): { readonly seq: number } {
+  const change = new Change(tables, options)
+  try {
+    return change.run(entries)
+  } catch (e) {
+    change.takeBack()
+    throw e
+  }
+}
+
+class Change {
+  private readonly t: Tables
+  private readonly options: FoldOptions
+  private readonly undo: (() => void)[] = []
+  private seq = 0
+  private n = 0
+
+  constructor(tables: Tables, options: FoldOptions) {
+    this.t = tables
+    this.options = options
+  }
+
+  takeBack(): void {
+    for (let i = this.undo.length - 1; i >= 0; i--) (this.undo[i] as () => void)()
+  }
+
+  run(entries: readonly Entry[]): { readonly seq: number } {
+    const { env: id, fence, expectSeq } = this.options
+    if (fence && this.t.leases.get(fence.scope)?.fence !== fence.fence) throw refusals.fenceLost(fence.scope)
+    const before = this.t.envs.get(id)
+    if (expectSeq !== undefined && (before?.seq ?? 0) !== expectSeq) throw refusals.stale(expectSeq, before?.seq ?? 0)
+    this.seq = (before?.seq ?? 0) + 1
+    if (before) this.set(this.t.envs, id, { ...before, seq: this.seq })
+    else {
+      const first = entries[0]
+      assert(first?.t === 'env.create' && first.row.id === id, `commit: there is no environment ${id}, and the first entry does not create it`)
+    }
+    for (const e of entries) this.apply(e)
+    return { seq: this.seq }
+  }
+
+  private apply(e: Entry): void {
+    const { t } = this
+    switch (e.t) {
+      case 'env.create': {
+        this.mine(e.row.id, e.t)
+        for (const other of t.envs.values()) {
+          if (other.id === e.row.id || (other.app === e.row.app && other.name === e.row.name)) throw refusals.envExists(e.row.app, e.row.name)
+        }
+        return this.set(t.envs, e.row.id, { ...e.row, seq: this.seq })
+      }
+      case 'env.commit': return this.commit(e)
+      case 'env.open':
+        this.mine(e.env, e.t)
+        return this.set(t.envs, e.env, { ...this.env(), openRun: e.run })
+      case 'run.put': {
+        this.mine(e.row.env, e.t)
+        const old = t.runs.get(e.row.id)
+        assert(!old || old.status === e.row.status || (runMoves[old.status] as readonly string[]).includes(e.row.status), `run.put: ${e.row.id} cannot move from ${old?.status} to ${e.row.status}`)
+        return this.set(t.runs, e.row.id, e.row)
+      }
+      case 'plan.put':
+        this.mine(e.row.env, e.t)
+        return this.set(t.plans, e.row.id, e.row)
+      case 'plan.use': {
+        const plan = t.plans.get(e.id)
+        if (!plan) throw refusals.planUnknown(e.id)
+        if (plan.usedBy !== undefined && plan.usedBy !== e.run) throw refusals.planUsed(e.id, plan.usedBy)
+        return this.set(t.plans, e.id, { ...plan, usedBy: e.run })
+      }
+      case 'tx.open':
+        this.mine(e.row.env, e.t)
+        assert(!t.txs.has(e.row.token), `tx.open: ${e.row.token} exists already`)
+        return this.putTx(undefined, e.row)
+      case 'tx.move': {
+        const old = t.txs.get(e.token)
+        assert(old, `tx.move: there is no transaction ${e.token}`)
+        this.mine(old.env, e.t)
+        assert((txMoves[old.status] as readonly string[]).includes(e.to), `tx.move: ${e.token} cannot move from ${old.status} to ${e.to}`)
+        return this.putTx(old, { ...old, ...e.set, status: e.to })
+      }
+      case 'resource.put': return this.putResource(e)
+      case 'resource.until': {
+        const old = t.resources.get(e.uid)?.get(e.since)
+        assert(old && old.row.env === this.options.env, `resource.until: there is no row ${e.uid} since ${e.since}`)
+        return this.store(old, { row: { ...old.row, until: e.until, seq: this.seq }, docs: old.docs })
+      }
+      case 'resource.drop': {
+        const old = t.resources.get(e.uid)?.get(e.since)
+        if (old && old.row.env === this.options.env) this.store(old, undefined)
+        return
+      }
+      case 'claim.put': {
+        this.mine(e.row.env, e.t)
+        const old = t.claims.get(e.row.key)
+        if (old && old.uid !== e.row.uid) throw this.claimTaken(old)
+        return this.putClaim(old, e.row)
+      }
+      case 'claim.drop': {
+        const keys = e.key === undefined ? [...(t.claimsOfUid.get(e.uid) ?? [])] : [e.key]
+        for (const key of keys) {
+          const old = t.claims.get(key)
+          if (old && old.uid === e.uid && old.env === this.options.env) this.putClaim(old, undefined)
+        }
+        return
+      }
+      case 'task.put': return this.set(under(t.tasks, e.row.run, () => new Map()), e.row.id, e.row)
+      case 'outputs.put':
+        this.mine(e.row.env, e.t)
+        return this.set(under(t.outputs, e.row.env, () => new Map()), e.row.since, e.row)
+      case 'secret.put':
+        this.mine(e.row.env, e.t)
+        return this.set(under(t.secrets, e.row.env, () => new Map()), e.row.name, e.row)
+      case 'secret.drop':
+        this.mine(e.env, e.t)
+        return this.drop(under(t.secrets, e.env, () => new Map()), e.name)
+      case 'trash.put':
+        this.mine(e.row.env, e.t)
+        return this.set(t.trash, e.row.id, e.row)
+      case 'trash.drop': return this.drop(t.trash, e.id)
+      case 'meta.keyCheck': {
+        const old = t.meta
+        t.meta = { ...old, keyCheck: e.value }
+        this.undo.push(() => { t.meta = old })
+        return
+      }
+      case 'event': {
+        const list = under(t.events, this.options.env, () => [])
+        list.push({ env: this.options.env, seq: this.seq, n: this.n++, at: e.at, kind: e.kind, data: e.data })
+        this.undo.push(() => { list.pop() })
+        return
+      }
+      default: return unreachable(e, 'fold')
+    }
+  }
+
+  private commit(e: Extract<Entry, { t: 'env.commit' }>): void {
+    this.mine(e.env, e.t)
+    const { t } = this
+    const env = this.env()
+    if (env.revision !== e.from) throw refusals.revisionMoved(e.from, env.revision)
+    assert(e.to > e.from, 'env.commit: the revision must grow')
+    this.set(t.envs, env.id, { ...env, revision: e.to, partial: e.partial })
+    for (const key of [...(t.leavingClaims.get(env.id) ?? [])]) {
+      const claim = t.claims.get(key) as ClaimRow
+      if ((claim.until as number) <= e.to) this.putClaim(claim, undefined)
+    }
+    this.compact(env.id, e.to - limits.historyRevisions)
+  }
+
+  /** Takes away the oldest rows that ended at `upTo` or before, and outputs that no kept revision shows. Bounded. */
+  private compact(env: string, upTo: number): void {
+    if (upTo < 1) return
+    const buckets = this.t.byUntil.get(env)
+    let left = COMPACT_ROWS_MAX
+    for (const until of [...(buckets?.keys() ?? [])].filter((u) => u <= upTo).sort((a, b) => a - b)) {
+      if (left <= 0) break
+      const rows = [...(buckets?.get(until) ?? [])].map(parseKey).sort((a, b) => (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : a.since - b.since))
+      for (const { uid, since } of rows.slice(0, left)) this.store(this.t.resources.get(uid)?.get(since), undefined)
+      left -= rows.length
+    }
+    const outputs = this.t.outputs.get(env)
+    if (!outputs) return
+    const old = [...outputs.keys()].filter((s) => s <= upTo).sort((a, b) => a - b)
+    for (const since of old.slice(0, -1)) this.drop(outputs, since)
+  }
+
+  private putResource(e: Extract<Entry, { t: 'resource.put' }>): void {
+    this.mine(e.row.env, e.t)
+    const rows = this.t.resources.get(e.row.uid)
+    const old = rows?.get(e.row.since)
+    assert(e.docs || old, `resource.put: ${e.row.address} comes without documents, and there is no row since ${e.row.since}`)
+    this.store(old, { row: { ...e.row, seq: this.seq }, docs: e.docs ?? (old as StoredResource).docs })
+  }
+
+  /** The only place where resource rows and their indexes change. */
+  private store(old: StoredResource | undefined, now: StoredResource | undefined): void {
+    const { t } = this
+    const row = (now ?? old)?.row as ResourceRow
+    const rows = under(t.resources, row.uid, () => new Map<number, StoredResource>())
+    assert(!old || old.row.env === row.env, `${row.uid} belongs to two environments`)
+    if (old?.row.until !== undefined) this.leave(under(t.byUntil, row.env, () => new Map()), old.row.until, keyOf(row))
+    if (!now) {
+      this.drop(rows, row.since)
+      this.leave(under(t.bySince, row.env, () => new Map()), row.since, row.uid)
+      if (rows.size === 0) this.remove(under(t.uidsOf, row.env, () => new Set()), row.uid)
+      return
+    }
+    this.set(rows, row.since, now)
+    if (row.until === undefined) {
+      let openEnded = 0
+      for (const r of rows.values()) if (r.row.until === undefined) openEnded++
+      assert(openEnded === 1, `${row.address} (${row.uid}) would have two rows without an end`)
+    }
+    this.add(under(t.uidsOf, row.env, () => new Set()), row.uid)
+    this.add(under(under(t.bySince, row.env, () => new Map<number, Set<string>>()), row.since, () => new Set()), row.uid)
+    if (row.until !== undefined) this.add(under(under(t.byUntil, row.env, () => new Map<number, Set<string>>()), row.until, () => new Set()), keyOf(row))
+  }
+
+  private putTx(old: TxRow | undefined, now: TxRow): void {
+    const open = this.t.unresolvedOf
+    if (unresolved(now)) {
+      const other = open.get(now.uid)
+      if (other !== undefined && other !== now.token) throw refusals.busy(now.address, other, (this.t.txs.get(other) as TxRow).run)
+      if (other === undefined) this.set(open, now.uid, now.token)
+    } else if (old && unresolved(old)) this.drop(open, now.uid)
+    this.set(this.t.txs, now.token, now)
+  }
+
+  private putClaim(old: ClaimRow | undefined, now: ClaimRow | undefined): void {
+    const { t } = this
+    const row = (now ?? old) as ClaimRow
+    const leaving = under(t.leavingClaims, row.env, () => new Set())
+    if (old?.until !== undefined && now?.until === undefined) this.remove(leaving, row.key)
+    if (now?.until !== undefined) this.add(leaving, row.key)
+    const ofUid = under(t.claimsOfUid, row.uid, () => new Set())
+    if (now) {
+      this.set(t.claims, row.key, now)
+      this.add(ofUid, row.key)
+    } else {
+      this.drop(t.claims, row.key)
+      this.remove(ofUid, row.key)
+    }
+  }
+
+  private claimTaken(owner: ClaimRow) {
+    const env = this.t.envs.get(owner.env)
+    let newest: ResourceRow | undefined
+    for (const { row } of this.t.resources.get(owner.uid)?.values() ?? []) if (!newest || row.since > newest.since) newest = row
+    return refusals.claimTaken(owner.key, { app: env?.app ?? '?', env: env?.name ?? '?', uid: owner.uid, address: newest?.address })
+  }
+
+  private env(): EnvRow {
+    return this.t.envs.get(this.options.env) as EnvRow
+  }
+
+  private mine(env: string, what: string): void {
+    assert(env === this.options.env, `${what}: belongs to another environment than the commit`)
+  }
+
+  // Every change goes through these, so that it can be taken back.
+  private set<K, V>(map: Map<K, V>, key: K, value: V): void {
+    const had = map.has(key)
+    const old = map.get(key) as V
+    map.set(key, value)
+    this.undo.push(had ? () => map.set(key, old) : () => map.delete(key))
+  }
+  private drop<K, V>(map: Map<K, V>, key: K): void {
+    if (!map.has(key)) return
+    const old = map.get(key) as V
+    map.delete(key)
+    this.undo.push(() => map.set(key, old))
+  }
+  private add<V>(set: Set<V>, value: V): void {
+    if (set.has(value)) return
+    set.add(value)
+    this.undo.push(() => set.delete(value))
+  }
+  private remove<V>(set: Set<V>, value: V): void {
+    if (set.delete(value)) this.undo.push(() => set.add(value))
+  }
+  /** As `remove`, and an empty bucket goes: the number of buckets stays the number of revisions in use. */
+  private leave<K, V>(buckets: Map<K, Set<V>>, key: K, value: V): void {
+    const set = buckets.get(key) as Set<V>
+    this.remove(set, value)
+    if (set.size === 0) this.drop(buckets, key)
+  }
+}
+
+const keyOf = (row: { readonly uid: string; readonly since: number }) => `${row.since} ${row.uid}`
+const parseKey = (key: string) => {
+  const at = key.indexOf(' ')
+  return { since: Number(key.slice(0, at)), uid: key.slice(at + 1) }
+}

@@ -1,0 +1,12 @@
+/**
+ * What becomes true, in which order, and what to do with a change whose end was never written.
+ *
+ * Pure. Always true: a list of entries is one transaction; `fold` gives entries their meaning; `recover` decides, it never acts.
+ * May import base, model, state.
+ * @module
+ */
+export type { Entry } from './entry.ts'
+export { COMPACT_ROWS_MAX, fold, type FoldOptions } from './fold.ts'
+export { refusals } from './refusals.ts'
+export { emptyTables, type StoredResource, type Tables } from './tables.ts'
+export { classOf, maxCallMsOf, recover, type LostCall, type Settlement } from './recover.ts'

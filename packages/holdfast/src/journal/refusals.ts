@@ -1,0 +1,25 @@
+import { failure, type HoldfastError } from '../base/index.ts'
+
+/** Why a store refuses a list of entries: one text for every store. */
+export const refusals = {
+  fenceLost: (scope: string): HoldfastError =>
+    failure('HF4203', {
+      message: `The lease of ${scope} was lost: another run took over while this one could not renew it. Nothing was written.`,
+      details: { scope },
+    }),
+  stale: (expected: number, actual: number): HoldfastError =>
+    failure('HF2401', { message: `The state has changed: expected commit ${expected}, found ${actual}.`, details: { expected, actual } }),
+  envExists: (app: string, name: string): HoldfastError =>
+    failure('HF2401', { message: `The environment ${name} of ${app} was created by another command in the meantime.`, hint: 'Run the command again.' }),
+  revisionMoved: (expected: number, actual: number): HoldfastError =>
+    failure('HF2401', { message: `The environment is at revision ${actual}, not at ${expected}.`, details: { expected, actual } }),
+  planUsed: (id: string, by: string): HoldfastError => failure('HF2403', { message: `The plan ${id} was applied already, by run ${by}.`, details: { plan: id, run: by } }),
+  planUnknown: (id: string): HoldfastError => failure('HF2404', { message: `There is no plan ${id} in this state.` }),
+  busy: (address: string, token: string, run: string): HoldfastError =>
+    failure('HF4101', { message: `${address} has a change that is not settled (${token} of run ${run}).`, address, details: { tx: token, run } }),
+  claimTaken: (key: string, owner: { readonly app: string; readonly env: string; readonly uid: string; readonly address: string | undefined }): HoldfastError =>
+    failure('HF2105', {
+      message: `${key} is owned by ${owner.address ?? owner.uid} of ${owner.app} (${owner.env}).`,
+      details: { claim: key, app: owner.app, env: owner.env, uid: owner.uid, ...(owner.address === undefined ? {} : { owner: owner.address }) },
+    }),
+} as const

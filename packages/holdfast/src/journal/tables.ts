@@ -1,0 +1,61 @@
+import type {
+  ClaimRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ResourceDocs, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow,
+} from '../state/index.ts'
+
+/** A resource row with its documents. */
+export interface StoredResource {
+  readonly row: ResourceRow
+  readonly docs: ResourceDocs
+}
+
+/**
+ * Everything a store keeps, in memory. Rows are never changed in place: a change puts a new row, so what was read stays as it was.
+ * The maps under "indexes" say nothing of their own; `fold` keeps them equal to the rows, so that no entry costs more than what it changes.
+ */
+export interface Tables {
+  meta: StoreMeta
+  fenceSeq: number
+  readonly envs: Map<string, EnvRow>
+  readonly runs: Map<string, RunRow>
+  readonly plans: Map<string, PlanRow>
+  /** By uid, then `since`. */
+  readonly resources: Map<string, Map<number, StoredResource>>
+  readonly claims: Map<string, ClaimRow>
+  readonly txs: Map<string, TxRow>
+  /** By run, then id. */
+  readonly tasks: Map<string, Map<string, TaskRow>>
+  /** By environment, then `since`. */
+  readonly outputs: Map<string, Map<number, OutputsRow>>
+  /** By environment, then name. */
+  readonly secrets: Map<string, Map<string, SecretRow>>
+  readonly trash: Map<string, TrashRow>
+  /** By environment, in order of (seq, n). */
+  readonly events: Map<string, EventRow[]>
+  readonly leases: Map<string, LeaseRow>
+
+  // indexes
+  /** Environment -> uids that have rows. */
+  readonly uidsOf: Map<string, Set<string>>
+  /** Environment -> `since` -> uids; environment -> `until` -> `uid since` keys. */
+  readonly bySince: Map<string, Map<number, Set<string>>>
+  readonly byUntil: Map<string, Map<number, Set<string>>>
+  /** uid -> token of its one unresolved transaction. */
+  readonly unresolvedOf: Map<string, string>
+  readonly claimsOfUid: Map<string, Set<string>>
+  /** Environment -> keys of claims that have an `until`. */
+  readonly leavingClaims: Map<string, Set<string>>
+}
+
+export const emptyTables = (meta: StoreMeta = { storeId: '', schema: 1, createdAt: 0, keyCheck: undefined }): Tables => ({
+  meta, fenceSeq: 0,
+  envs: new Map(), runs: new Map(), plans: new Map(), resources: new Map(), claims: new Map(), txs: new Map(), tasks: new Map(), outputs: new Map(),
+  secrets: new Map(), trash: new Map(), events: new Map(), leases: new Map(),
+  uidsOf: new Map(), bySince: new Map(), byUntil: new Map(), unresolvedOf: new Map(), claimsOfUid: new Map(), leavingClaims: new Map(),
+})
+
+/** The map or set under a key, made when it is first asked for. */
+export function under<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let v = map.get(key)
+  if (v === undefined) map.set(key, (v = make()))
+  return v
+}

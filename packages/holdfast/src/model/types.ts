@@ -1,0 +1,54 @@
+import type { Millis } from '../base/index.ts'
+
+/** `component/.../name`: the name path of a thing in a program. */
+export type Address = string
+
+/** How a lost answer can be settled (contract.md 2, spec/backend.md 12.2). */
+export interface Capability {
+  readonly create?: { readonly token: { readonly windowMs: Millis } } | { readonly name: true } | { readonly find: true } | 'none'
+  /** `full`: sending an update again is harmless. */
+  readonly update?: 'full' | 'patch'
+  /** How long a change may take until reads show it. */
+  readonly settleMs?: Millis
+  /** How long a lost call may still land; 0 when the call dies with the process. Never a deadline. */
+  readonly maxCallMs?: Millis
+}
+/** Class of a step: A token, B name, C find, D a person, U harmless to repeat. */
+export type RecoveryClass = 'A' | 'B' | 'C' | 'D' | 'U'
+
+/** What tells that an object is ours. Never changes in the life of an object (decisions 3). */
+export interface Mark {
+  readonly store: string
+  readonly uid: string
+  readonly ordinal: number
+}
+
+export type Step = 'create' | 'update' | 'delete' | 'read' | 'replace'
+
+/** What may be said about a node beside its inputs. */
+export interface NodeOptions {
+  /** Refuses delete and replace. */
+  readonly protect?: boolean
+  /** Forgotten, not deleted, when it leaves the program. */
+  readonly retain?: boolean
+  /** Earlier addresses of the node, most recent first. */
+  readonly movedFrom?: readonly Address[]
+  readonly dependsOn?: readonly { readonly $path: string }[]
+  readonly tags?: Readonly<Record<string, string>>
+  /** `30s`, `5m`: after it the outcome of a call is unknown. */
+  readonly timeout?: string
+  /** Repeats of a rejected call. */
+  readonly retries?: number
+}
+
+/** The options as the graph carries them. */
+export interface ResolvedOptions {
+  readonly protect: boolean
+  readonly retain: boolean
+  readonly movedFrom: readonly Address[]
+  readonly tags: Readonly<Record<string, string>>
+  readonly timeoutMs: Millis | undefined
+  readonly retries: number | undefined
+}
+
+export const noOptions: ResolvedOptions = Object.freeze({ protect: false, retain: false, movedFrom: [], tags: {}, timeoutMs: undefined, retries: undefined })

@@ -1,0 +1,85 @@
+import { failure, mutant, type Site } from '../base/index.ts'
+import type { Address } from '../model/index.ts'
+
+/** A node that will own keys, and what it owns now. */
+export interface Wanting {
+  readonly address: Address
+  readonly site: Site | undefined
+  readonly uid: string | undefined
+  /** Keys it will own; undefined: not known yet, checked when they are. */
+  readonly wants: readonly string[] | undefined
+  /** The object it has now goes (a replacement), so its keys come free. */
+  readonly replaced: boolean
+  /** Keys the object has now and gives up in place. */
+  readonly gives: readonly string[]
+}
+
+/** A row that goes. */
+export interface Going {
+  readonly uid: string
+  readonly address: Address
+  /** Left over from an earlier run. */
+  readonly pending: boolean
+}
+
+export interface Owner {
+  readonly uid: string
+  readonly env: string
+  readonly address: Address | undefined
+}
+
+export interface ClaimOrder {
+  /** Uids whose objects must be deleted before what takes their place is made. */
+  readonly deleteFirst: ReadonlySet<string>
+  /** Address -> uids (deleted first) and addresses (updated first) that must come before it. */
+  readonly before: ReadonlyMap<Address, readonly { readonly uid?: string; readonly address?: Address }[]>
+}
+
+/**
+ * Two nodes must never fight over one physical thing (decisions 2): deletes come last, so what takes the place of something must wait for it.
+ *
+ * Fails    HF2104 when two nodes of the program want one key, HF2105 when a node that stays, here or in another environment, owns it.
+ */
+export function orderByClaims(env: string, wanting: readonly Wanting[], going: readonly Going[], ownerOf: (key: string) => Owner | undefined): ClaimOrder {
+  const deleteFirst = new Set<string>()
+  const before = new Map<Address, { uid?: string; address?: Address }[]>()
+  if (mutant('claims-ignored')) return { deleteFirst, before }
+  const goes = new Map(going.map((g) => [g.uid, g]))
+  const byUid = new Map(wanting.filter((w) => w.uid !== undefined).map((w) => [w.uid as string, w]))
+  const wantedBy = new Map<string, Wanting>()
+  const wait = (w: Wanting, on: { uid?: string; address?: Address }) => {
+    const list = before.get(w.address)
+    if (list) list.push(on)
+    else before.set(w.address, [on])
+  }
+  for (const w of wanting) for (const key of w.wants ?? []) {
+    const rival = wantedBy.get(key)
+    if (rival) throw failure('HF2104', { address: w.address, site: w.site, message: `${rival.address} and ${w.address} both claim ${key}.`, details: { claim: key, nodes: [rival.address, w.address] } })
+    wantedBy.set(key, w)
+    const owner = ownerOf(key)
+    if (!owner) continue
+    if (owner.uid === w.uid) {
+      if (w.replaced) {
+        deleteFirst.add(owner.uid)
+        wait(w, { uid: owner.uid })
+      }
+      continue
+    }
+    const holder = byUid.get(owner.uid)
+    if (owner.env === env && goes.has(owner.uid)) {
+      deleteFirst.add(owner.uid)
+      wait(w, { uid: owner.uid })
+    } else if (owner.env === env && holder?.replaced) {
+      deleteFirst.add(owner.uid)
+      wait(w, { uid: owner.uid })
+    } else if (owner.env === env && holder?.gives.includes(key)) {
+      wait(w, { address: holder.address })
+    } else {
+      const name = owner.address ?? owner.uid
+      throw owner.env === env
+        ? failure('HF2104', { address: w.address, site: w.site, message: `${name} and ${w.address} both claim ${key}.`, details: { claim: key, nodes: [name, w.address] } })
+        : failure('HF2105', { address: w.address, site: w.site, message: `${w.address} claims ${key}, which ${name} of another environment or app owns.`, details: { claim: key, owner: name } })
+    }
+  }
+  return { deleteFirst, before }
+}

@@ -1,0 +1,101 @@
+import type { EpochMs, Site } from '../base/index.ts'
+import type { Address, ExprNode, ResolvedOptions } from '../model/index.ts'
+
+export type ChangeAction = 'create' | 'update' | 'replace' | 'delete' | 'read' | 'move' | 'forget' | 'adopt' | 'maybe'
+
+/** One place that differs, as it may be shown: secrets and unknowns are masked already. */
+export interface PathChange {
+  readonly path: string
+  readonly before?: unknown
+  readonly after?: unknown
+  /** The value is secret: only that it changed is said. */
+  readonly secret?: boolean
+  /** For assets: the files that changed. */
+  readonly files?: { readonly changed: readonly string[]; readonly total: number }
+}
+
+/** One change as a person reads it (contract.md 3). */
+export interface ChangeDocument {
+  readonly address: Address
+  readonly type: string
+  readonly action: ChangeAction
+  /** In plain words: `moved from a`, `path forces a new object`. */
+  readonly reasons: readonly string[]
+  readonly replace?: 'create-first' | 'delete-first'
+  readonly paths?: readonly PathChange[]
+  /** How the type calls the change: `restart`, `reload`. */
+  readonly verb?: string
+  readonly irreversible?: boolean
+  /** Taking it back gives the same content in a new object. */
+  readonly identity?: 'new'
+  /** A lost answer needs a person. */
+  readonly recovery?: 'D'
+  readonly protected?: boolean
+}
+
+/** One frozen change: what is shown, and all that is needed to carry it out without planning again. */
+export interface PlannedChange {
+  readonly doc: ChangeDocument
+  /** `expand` makes, `contract` deletes after the commit. */
+  readonly phase: 'expand' | 'contract'
+  /** Row that stands for the node now. */
+  readonly uid: string | undefined
+  readonly inputs: ExprNode | undefined
+  readonly deps: readonly Address[]
+  readonly options: ResolvedOptions | undefined
+  readonly site: Site | undefined
+  readonly lookup: boolean
+  /** Tasks that must have ended well before: nodes it depends on, objects that must go first. */
+  readonly after: readonly string[]
+  /** The object is gone from the world, or must be made anew in any case. */
+  readonly force: 'none' | 'gone' | 'repair' | 'replace'
+  /** The old object goes before the new one comes. */
+  readonly deleteFirst: boolean
+  /** The change may replace; a plan without this is never widened to a replacement. */
+  readonly mayReplace: boolean
+  /** It cannot be carried out before a person has settled this transaction. */
+  readonly blockedBy: string | undefined
+}
+
+/** What state a plan was made on. It is refused when any of it has moved (spec/backend.md 11.4, reliability F4). */
+export interface Vector {
+  readonly revision: number
+  readonly openRun: string | undefined
+  /** Newest run of the environment, and how it stands. */
+  readonly lastRun: string | undefined
+  /** Digest over the declared secrets' fingerprints and the unsettled transactions. */
+  readonly rest: string
+}
+
+export interface Plan {
+  readonly v: 1
+  readonly id: string
+  readonly store: string
+  readonly env: string
+  readonly app: string
+  readonly name: string
+  readonly createdAt: EpochMs
+  readonly destroy: boolean
+  readonly vector: Vector
+  readonly changes: readonly PlannedChange[]
+  readonly unchanged: number
+  /** Nodes that do not change but stand between two that do: task id and what it waits for. */
+  readonly through: readonly { readonly id: string; readonly after: readonly string[] }[]
+  /** What build() returned; undefined for a destroy. */
+  readonly outputs: ExprNode | undefined
+  readonly outputsChanged: boolean
+  /** Objects of earlier runs that are still to be deleted. */
+  readonly pending: readonly { readonly uid: string; readonly address: Address }[]
+}
+
+/** Nothing to do: no change, no output, no pending delete. */
+export const isEmpty = (p: Plan): boolean => p.changes.length === 0 && !p.outputsChanged && p.pending.length === 0
+
+export function summarise(p: Plan): Record<string, number> {
+  const out: Record<string, number> = {}
+  for (const c of p.changes) out[c.doc.action] = (out[c.doc.action] ?? 0) + 1
+  out.unchanged = p.unchanged
+  return out
+}
+
+export const deleteTask = (address: Address): string => `${address}#delete`

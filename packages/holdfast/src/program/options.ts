@@ -1,0 +1,85 @@
+import { limits, parseDuration } from '../base/index.ts'
+import { noOptions, type Address, type NodeOptions, type ResolvedOptions } from '../model/index.ts'
+import { isExpr } from './expr.ts'
+import type { Inherited } from './scope.ts'
+import { failureAt } from './site.ts'
+
+const known: readonly (keyof NodeOptions)[] = ['protect', 'retain', 'movedFrom', 'dependsOn', 'tags', 'timeout', 'retries']
+
+/** Options of a node or a component, checked. `refs` are the addresses of `dependsOn`. */
+export interface ReadOptions {
+  readonly options: Partial<ResolvedOptions>
+  readonly refs: readonly Address[]
+}
+const nothing: ReadOptions = Object.freeze({ options: Object.freeze({}), refs: Object.freeze([]) as readonly Address[] })
+
+/** Fails HF1208 naming the option. */
+export function readOptions(options: unknown, address: Address, above: Function, allowed: readonly string[] = known): ReadOptions {
+  if (options === undefined) return nothing
+  const wrong = (what: string, hint?: string) => failureAt('HF1208', above, { address, message: `${address}: ${what}.`, ...(hint !== undefined && { hint }) })
+  if (typeof options !== 'object' || options === null || Array.isArray(options) || isExpr(options)) throw wrong('the options must be an object')
+  const out: { -readonly [K in keyof ResolvedOptions]?: ResolvedOptions[K] } = {}
+  let refs: readonly Address[] = []
+  for (const [name, value] of Object.entries(options)) {
+    if (!allowed.includes(name)) throw wrong(`there is no option ${JSON.stringify(name)}`, `Options: ${allowed.join(', ')}.`)
+    if (value === undefined) continue
+    if (isExpr(value)) throw wrong(`${name} must be known before apply, and a reference is not`, 'Options are plain values: take them from config or settings.')
+    switch (name as keyof NodeOptions) {
+      case 'protect': case 'retain':
+        if (typeof value !== 'boolean') throw wrong(`${name} must be true or false`)
+        out[name as 'protect' | 'retain'] = value
+        break
+      case 'movedFrom':
+        if (!Array.isArray(value) || !value.every((a) => typeof a === 'string' && a !== '' && !a.startsWith('/') && !a.endsWith('/'))) throw wrong("movedFrom must be a list of earlier addresses, such as ['old/name']")
+        out.movedFrom = value.map((a: string) => a.normalize('NFC'))
+        break
+      case 'dependsOn':
+        if (!Array.isArray(value) || !value.every(hasPath)) throw wrong('dependsOn must be a list of nodes and components')
+        refs = value.map((v: { $path: string }) => v.$path)
+        break
+      case 'tags': out.tags = readTags(value, wrong); break
+      case 'timeout': {
+        const ms = typeof value === 'string' ? parseDuration(value) : undefined
+        if (ms === undefined || ms <= 0) throw wrong('timeout must be a duration such as 30s or 5m')
+        out.timeoutMs = ms
+        break
+      }
+      case 'retries':
+        if (!Number.isInteger(value) || value < 0) throw wrong('retries must be a whole number, 0 or more')
+        out.retries = value
+        break
+    }
+  }
+  return { options: out, refs }
+}
+
+/** `'$path' in ref` would ask the schema of an output; only nodes and components answer here. */
+function hasPath(v: unknown): boolean {
+  return typeof v === 'object' && v !== null && '$path' in v && typeof v.$path === 'string'
+}
+
+function readTags(value: unknown, wrong: (what: string) => Error): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('tags must be an object of texts')
+  const entries = Object.entries(value).filter(([, v]) => v !== undefined)
+  if (entries.length > limits.tagsMax) throw wrong(`at most ${limits.tagsMax} tags are possible, and there are ${entries.length}`)
+  for (const [k, v] of entries) {
+    if (k.length < 1 || k.length > limits.tagKeyChars) throw wrong(`the key of a tag has 1 to ${limits.tagKeyChars} characters`)
+    if (typeof v !== 'string') throw wrong(`tags.${k} must be a text that is known before apply`)
+    if (v.length > limits.tagValueChars) throw wrong(`tags.${k} has more than ${limits.tagValueChars} characters`)
+  }
+  return Object.fromEntries(entries) as Record<string, string>
+}
+
+/** A node's own options over those of its components. Tags are united; a component that moved moves everything under it. */
+export function inherit(inherited: Inherited, own: ReadOptions, rest: string): Inherited {
+  const from = inherited.options
+  if (own === nothing && inherited === nothingInherited) return inherited
+  const movedFrom = [...(own.options.movedFrom ?? []), ...(from.movedFrom ?? []).map((a) => `${a}/${rest}`)]
+  return {
+    options: { ...from, ...own.options, ...((from.tags || own.options.tags) && { tags: { ...from.tags, ...own.options.tags } }), ...(movedFrom.length > 0 ? { movedFrom } : {}) },
+    refs: own.refs.length === 0 ? inherited.refs : [...inherited.refs, ...own.refs],
+  }
+}
+export const nothingInherited: Inherited = Object.freeze({ options: Object.freeze({}), refs: Object.freeze([]) as readonly Address[] })
+
+export const complete = (options: Partial<ResolvedOptions>): ResolvedOptions => (options === nothingInherited.options || options === nothing.options ? noOptions : { ...noOptions, ...options })

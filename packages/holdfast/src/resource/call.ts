@@ -1,0 +1,121 @@
+import { failure, isFailure, mutant, sha256hex, type FailureCode, type HoldfastError, type Site } from '../base/index.ts'
+import type { Address, Mark } from '../model/index.ts'
+import { DeadlinePassed } from '../flow/index.ts'
+import { isNotOurs, isOutcomeUnknown, type CallContext, type CallKey, type ResourceType } from '../provider/index.ts'
+import { callKey } from '../secret/index.ts'
+import { callInputs, receiveOutputs, said, secretTexts, type Fields } from './facts.ts'
+import type { EnvState } from './state.ts'
+import type { Value } from '../model/index.ts'
+
+/** How one call of a provider ended. */
+export type Answer =
+  | { readonly kind: 'applied'; readonly raw: unknown }
+  | { readonly kind: 'notOurs'; readonly message: string }
+  | { readonly kind: 'rejected'; readonly error: HoldfastError }
+  | { readonly kind: 'unknown'; readonly evidence: string; readonly timedOut: boolean }
+
+export interface CallTarget {
+  readonly token: string
+  readonly uid: string
+  readonly ordinal: number
+  readonly epoch: number
+  readonly address: Address
+  readonly site: Site | undefined
+  readonly physicalName: string | undefined
+}
+
+/** What every method of a type receives beside its own arguments. */
+export function callContext(state: EnvState, type: ResourceType, t: CallTarget, storeId: string, signal: AbortSignal): CallContext {
+  const { cx } = state
+  const mark: Mark = { store: storeId, uid: t.uid, ordinal: t.ordinal }
+  const key: CallKey = callKey(cx.ring, storeId, mutant('token-renewed-on-retry') ? { ...t, token: cx.ids.next('x') } : t)
+  const component = t.address.includes('/') ? t.address.slice(0, t.address.lastIndexOf('/')) : '.'
+  return {
+    key,
+    mark,
+    namespace: sha256hex(`holdfast:namespace\0${storeId}\0${state.env.id}\0${component}\0${type.type}`).slice(0, 32),
+    ...(t.physicalName === undefined ? {} : { physicalName: t.physicalName }),
+    signal,
+    host: cx.host,
+    log: (message) => cx.emit({ type: 'log', node: t.address, message: cx.redactor.text(String(message)) }),
+    progress: (message) => cx.emit({ type: 'task.progress', node: t.address, message: cx.redactor.text(String(message)) }),
+  }
+}
+
+/** The opened inputs of a call. The redactor knows every secret in them from now on. */
+export function openInputs(state: EnvState, type: ResourceType, inputs: Fields, t: CallTarget): Record<string, unknown> {
+  for (const text of secretTexts(inputs as Value)) state.cx.redactor.add(text)
+  return callInputs(type, inputs, t)
+}
+
+/**
+ * Makes one call and says how it ended; never rejects. Only `outcomeUnknown`, a passed deadline or a hard stop leave the outcome unknown:
+ * whatever else the provider throws is a rejection (contract.md 2). The call is not waited for after its signal was aborted.
+ */
+export async function ask(state: EnvState, address: Address, site: Site | undefined, signal: AbortSignal, call: () => Promise<unknown>): Promise<Answer> {
+  try {
+    const raw = await untilAborted(call, signal)
+    return { kind: 'applied', raw }
+  } catch (e) {
+    const message = mutant('secret-in-error') ? said(e) : state.cx.redactor.text(said(e))
+    if (e instanceof Aborted) {
+      const timedOut = e.reason instanceof DeadlinePassed
+      if (mutant('timeout-is-clean-failure') && timedOut) return { kind: 'rejected', error: failure('HF3105', { address, site, message: `${address} took too long.` }) }
+      return { kind: 'unknown', evidence: timedOut ? 'the deadline passed before the provider answered' : 'the run was stopped before the provider answered', timedOut }
+    }
+    if (isOutcomeUnknown(e)) return { kind: 'unknown', evidence: message, timedOut: false }
+    if (isNotOurs(e)) return { kind: 'notOurs', message }
+    if (isFailure(e)) {
+      const details = e.details === undefined ? {} : { details: JSON.parse(state.cx.redactor.text(JSON.stringify(e.details))) as Record<string, unknown> }
+      return { kind: 'rejected', error: failure(e.code as FailureCode, { address, site, message, hint: state.cx.redactor.text(e.hint), ...details }) }
+    }
+    const code = (e as NodeJS.ErrnoException | undefined)?.code
+    return { kind: 'rejected', error: failure(code === 'ENOSPC' || code === 'EDQUOT' ? 'HF3111' : 'HF3101', { address, site, message: `${address}: ${message}` }) }
+  }
+}
+
+class Aborted extends Error {
+  readonly reason: unknown
+  constructor(reason: unknown) {
+    super('aborted')
+    this.reason = reason
+  }
+}
+
+function untilAborted(call: () => Promise<unknown>, signal: AbortSignal): Promise<unknown> {
+  if (signal.aborted) return Promise.reject(new Aborted(signal.reason))
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new Aborted(signal.reason))
+    signal.addEventListener('abort', stop, { once: true })
+    const leave = () => signal.removeEventListener('abort', stop)
+    let answer: Promise<unknown>
+    try {
+      answer = Promise.resolve(call())
+    } catch (e) {
+      leave()
+      reject(e)
+      return
+    }
+    answer.then((v) => {
+      leave()
+      resolve(v)
+    }, (e) => {
+      leave()
+      reject(e)
+    })
+  })
+}
+
+/** Asks a type's `find` for a `lookup` node. Fails HF3101 when it finds nothing. */
+export async function lookup(state: EnvState, type: ResourceType, inputs: Fields, node: { readonly address: Address; readonly site: Site | undefined }): Promise<Fields> {
+  const { find } = type
+  if (!find) throw failure('HF1107', { address: node.address, site: node.site, message: `${type.type} has no find, so it cannot be looked up.` })
+  const target: CallTarget = { token: 'lookup', uid: node.address, ordinal: 0, epoch: 0, address: node.address, site: node.site, physicalName: undefined }
+  const control = new AbortController()
+  const { storeId } = await state.cx.store.meta()
+  const cc = callContext(state, type, target, storeId, control.signal)
+  const answer = await ask(state, node.address, node.site, control.signal, () => find({ ...cc, inputs: openInputs(state, type, inputs, target) as never }))
+  if (answer.kind === 'rejected') throw answer.error
+  if (answer.kind !== 'applied' || answer.raw === undefined) throw failure('HF3101', { address: node.address, site: node.site, message: `${node.address}: ${type.type} found nothing that fits.` })
+  return receiveOutputs(type, answer.raw, inputs, state.cx.ring, node.address, false)
+}

@@ -1,0 +1,269 @@
+import { assert, failure, isFailure, mutant, sha256hex, type HoldfastError, type Plain, type Site } from '../base/index.ts'
+import type { Entry } from '../journal/index.ts'
+import { reveal, type Address, type Value } from '../model/index.ts'
+import type { ResourceType } from '../provider/index.ts'
+import { encodeDoc } from '../secret/index.ts'
+import type { ResourceRow, TaskKind, TaskRow, TxOp, TxRow } from '../state/index.ts'
+import { ask, callContext, openInputs, type Answer, type CallTarget } from './call.ts'
+import { bodyOf, receiveOutputs, secretOf, secretTexts, type Fields } from './facts.ts'
+import type { EnvState } from './state.ts'
+
+/** One run at work: what its changes share. */
+export interface Work {
+  readonly state: EnvState
+  readonly run: string
+  readonly storeId: string
+  /** Stops waiting (for a lost call to land, for a backoff) when the run is stopped hard. */
+  readonly abort: AbortSignal
+  /** The node is referred to by another or by the app's outputs: its outputs stay in memory. */
+  readonly referred: (address: Address) => boolean
+}
+
+export type RowDraft = Omit<ResourceRow, 'seq'>
+
+/** One change of one object, decided and resolved. */
+export interface Change {
+  readonly task: string
+  readonly kind: TaskKind
+  readonly address: Address
+  readonly site: Site | undefined
+  readonly type: ResourceType
+  readonly op: TxOp
+  readonly uid: string
+  readonly ordinal: number
+  readonly physicalName: string | undefined
+  readonly undo: boolean
+  readonly inputs: Fields
+  /** As the object stands: for update and delete. */
+  readonly prior: { readonly inputs: Fields; readonly outputs: Fields } | undefined
+  /** The row that stands when the change is complete; absent for a delete. */
+  readonly row: RowDraft | undefined
+  /** True with the intent: claims. */
+  readonly opening: readonly Entry[]
+  readonly before: readonly Entry[]
+  readonly also: readonly Entry[]
+}
+
+export type ChangeResult =
+  | { readonly kind: 'done'; readonly outputs: Fields | undefined; readonly note: string | undefined }
+  | { readonly kind: 'failed'; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }
+  /** Not settled yet: {@link settle} goes on from the transaction. */
+  | { readonly kind: 'lost'; readonly tx: TxRow; readonly evidence: string; readonly timedOut: boolean }
+
+/**
+ * Carries out one attempt of a change.
+ *
+ * Durable  the intent (resolved inputs, physical name, key, payload digest, capability) before the provider is called; the outcome, the outputs and
+ *          the row in one commit before this resolves. Two commits per change (spec/backend.md 12.1: R1+R2, R3+R4).
+ * Takes    `tx`: the transaction of an earlier attempt, when this is a retry: the same request under a new epoch if that attempt was proven not applied.
+ */
+export async function attempt(work: Work, change: Change, tx: TxRow | undefined, signal: AbortSignal): Promise<Attempt> {
+  const { state } = work
+  const now = state.cx.clock.now()
+  const opened = tx ? await reopen(work, tx, now) : undefined
+  const row = opened ?? newTx(work, change, now)
+  const intent = () => opened ? Promise.resolve() : state.commit(intentEntries(work, change, row))
+  if (!mutant('intent-after-call')) await intent()
+  const sent = await send(work, row, change.type, change.site, signal, { inputs: change.inputs, prior: change.prior })
+  if (mutant('intent-after-call')) await intent()
+  return conclude(work, sent.tx, change.type, change.site, sent.answer, change.inputs)
+}
+
+function newTx(work: Work, c: Change, now: number): TxRow {
+  const { cx, env, fence } = work.state
+  const token = cx.ids.next('t')
+  const place = { table: 'resource', row: c.uid, tx: token, type: c.type.type }
+  const body = bodyOf(c.inputs)
+  const inputs = body.secret ? encodeDoc(c.inputs as Value, { ...place, field: 'inputs' }, cx.ring) : body.text
+  return {
+    token, env: env.id, run: work.run, task: c.task, uid: c.uid, address: c.address, type: c.type.type, op: c.op, status: 'sent', applied: undefined, undo: c.undo,
+    ordinal: c.ordinal, epoch: 0, attempts: 1, payloadDigest: sha256hex(inputs), capability: c.type.capability ?? {}, fence: fence?.fence ?? 0,
+    openedAt: now, firstSentAt: now, lastSentAt: now, endedAt: undefined, evidence: undefined,
+    target: {
+      inputs,
+      ...(c.row ? { row: c.row } : {}),
+      ...(c.prior ? { prior: { inputs: encodeDoc(c.prior.inputs as Value, { ...place, field: 'inputs' }, cx.ring), outputs: encodeDoc(c.prior.outputs as Value, { ...place, field: 'outputs' }, cx.ring) } } : {}),
+      ...(c.before.length ? { before: c.before } : {}),
+      ...(c.also.length ? { also: c.also } : {}),
+    },
+  }
+}
+
+function intentEntries(work: Work, c: Change, tx: TxRow): Entry[] {
+  const { state } = work
+  const entries: Entry[] = []
+  // What failed half-way before is superseded: its object is described by the row that it left.
+  const old = state.partly.get(c.uid)
+  if (old !== undefined) entries.push({ t: 'tx.move', token: old, to: 'abandoned', set: { endedAt: tx.openedAt, evidence: `superseded by ${tx.token}` } })
+  entries.push({ t: 'tx.open', row: tx }, ...(mutant('claims-ignored') ? c.opening.filter((e) => e.t !== 'claim.put') : c.opening))
+  entries.push({ t: 'task.put', row: taskRow(work, tx, c.kind, c.undo ? 'reverting' : 'running', undefined, undefined) })
+  entries.push(event(work, 'tx.sent', tx, {}))
+  return entries
+}
+
+export function taskRow(work: Work, tx: Pick<TxRow, 'task' | 'address' | 'undo' | 'attempts' | 'token' | 'openedAt'>, kind: TaskKind, state: TaskRow['state'], failureText: string | undefined, note: string | undefined): TaskRow {
+  const now = work.state.cx.clock.now()
+  return {
+    run: work.run, id: tx.task, address: tx.address, kind, state, intention: tx.undo ? 'revert' : 'execute', attempt: tx.attempts, tx: tx.token,
+    failure: failureText, startedAt: tx.openedAt, endedAt: state === 'running' || state === 'reverting' ? undefined : now, note,
+  }
+}
+
+export const event = (work: Work, kind: string, tx: Pick<TxRow, 'token' | 'address' | 'op'>, more: Record<string, unknown>): Entry =>
+  ({ t: 'event', at: work.state.cx.clock.now(), kind, data: JSON.stringify({ run: work.run, tx: tx.token, node: tx.address, op: tx.op, ...more }) })
+
+/** A further attempt of the same transaction. A clean rejection proved the last one not applied, so the epoch moves and with it the key (spec/backend.md 11.5). */
+async function reopen(work: Work, tx: TxRow, now: number): Promise<TxRow> {
+  const fresh = tx.applied === 'no'
+  const next: TxRow = { ...tx, status: 'sent', applied: undefined, attempts: tx.attempts + 1, lastSentAt: now, ...(fresh ? { epoch: tx.epoch + 1, firstSentAt: now } : {}) }
+  await work.state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { attempts: next.attempts, epoch: next.epoch, firstSentAt: next.firstSentAt, lastSentAt: now } }])
+  return next
+}
+
+/** Sends the request of a transaction once. `known` spares reading it back from the sealed target. */
+export async function send(
+  work: Work, tx: TxRow, type: ResourceType, site: Site | undefined, signal: AbortSignal,
+  known?: { readonly inputs: Fields; readonly prior: Change['prior'] },
+): Promise<{ readonly tx: TxRow; readonly answer: Answer }> {
+  const { state } = work
+  const inputs = known?.inputs ?? state.decode(tx, 'inputs', tx.target.inputs)
+  const prior = known ? known.prior : priorOf(state, tx)
+  const target = callTarget(tx, site)
+  let row = tx
+  const answer = await ask(state, tx.address, site, signal, async () => {
+    const cc = callContext(state, type, target, work.storeId, signal)
+    const opened = openInputs(state, type, inputs, target)
+    const partial = async (raw: Record<string, unknown>) => {
+      const outputs = receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, true)
+      const text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
+      row = { ...row, target: { ...row.target, partial: text } }
+      await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target: row.target } }, event(work, 'task.partial', tx, {})])
+      state.cx.emit({ type: 'task.partial', run: work.run, node: tx.address, op: tx.op, tx: tx.token })
+    }
+    switch (tx.op) {
+      case 'create': return type.create({ ...cc, inputs: opened as never, partial: partial as never })
+      case 'update': {
+        assert(type.update && prior, `send: ${tx.type} cannot be updated`)
+        const before = { inputs: openInputs(state, type, prior.inputs, target), outputs: openOutputs(state, prior.outputs) }
+        return type.update({ ...cc, inputs: opened as never, outputs: before.outputs as never, prior: before as never, partial: partial as never })
+      }
+      case 'delete': {
+        assert(prior, 'send: a delete without the object')
+        await type.delete({ ...cc, inputs: opened as never, outputs: openOutputs(state, prior.outputs) as never })
+        return {}
+      }
+      case 'read': throw failure('HF9001', { message: 'a read is no change' })
+    }
+  })
+  return { tx: row, answer }
+}
+
+export const callTarget = (tx: TxRow, site: Site | undefined): CallTarget =>
+  ({ token: tx.token, uid: tx.uid, ordinal: tx.ordinal, epoch: tx.epoch, address: tx.address, site, physicalName: tx.target.row?.meta.physicalName })
+
+export const priorOf = (state: EnvState, tx: TxRow): Change['prior'] =>
+  tx.target.prior && { inputs: state.decode(tx, 'inputs', tx.target.prior.inputs), outputs: state.decode(tx, 'outputs', tx.target.prior.outputs) }
+
+export function openOutputs(state: EnvState, outputs: Fields): Record<string, unknown> {
+  for (const text of secretTexts(outputs as Value)) state.cx.redactor.add(text)
+  return reveal(outputs as Value) as Record<string, unknown>
+}
+
+export interface Attempt {
+  readonly tx: TxRow
+  readonly result: ChangeResult
+}
+
+/**
+ * Says how an attempt ended, and writes down a completion. An unknown outcome writes nothing: the transaction stays `sent`.
+ * A rejection is written by {@link fail}, once no further attempt is made.
+ */
+export async function conclude(work: Work, tx: TxRow, type: ResourceType, site: Site | undefined, answer: Answer, inputs: Fields, recovered = false): Promise<Attempt> {
+  switch (answer.kind) {
+    case 'unknown': return { tx, result: { kind: 'lost', tx, evidence: answer.evidence, timedOut: answer.timedOut } }
+    case 'rejected': return { tx, result: { kind: 'failed', error: answer.error, applied: tx.target.partial === undefined ? 'no' : 'partly' } }
+    case 'notOurs': return { tx, result: await complete(work, tx, undefined, `left alone: ${answer.message}`, recovered) }
+    case 'applied': {
+      if (tx.op === 'delete') return { tx, result: await complete(work, tx, undefined, undefined, recovered) }
+      try {
+        return { tx, result: await complete(work, tx, receiveOutputs(type, answer.raw, inputs, work.state.cx.ring, tx.address, false), undefined, recovered) }
+      } catch (e) {
+        if (!isFailure(e) || e.code !== 'HF3102') throw e
+        e.site ??= site
+        // The object is there, whatever its provider says of it: it is kept on record so that it can be taken back.
+        return { tx: await recordRaw(work, tx, answer.raw), result: { kind: 'failed', error: e, applied: 'partly' } }
+      }
+    }
+  }
+}
+
+/** Keeps what a provider answered in a wrong shape, as far as it is data, every field sealed: nobody knows what in it is secret. */
+async function recordRaw(work: Work, tx: TxRow, raw: unknown): Promise<TxRow> {
+  const { state } = work
+  const sealed: Record<string, Value> = {}
+  if (state.cx.ring) for (const [k, v] of Object.entries(asData(raw))) sealed[k] = secretOf(state.cx.ring, v, tx.type, `outputs.${k}`)
+  const partial = encodeDoc(sealed, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
+  const target = { ...tx.target, partial }
+  await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target } }])
+  return { ...tx, target }
+}
+
+function asData(raw: unknown): Record<string, Plain> {
+  try {
+    const data = JSON.parse(JSON.stringify(raw)) as unknown
+    return typeof data === 'object' && data !== null && !Array.isArray(data) ? data as Record<string, Plain> : {}
+  } catch {
+    return {}
+  }
+}
+
+/** The change is complete: outcome, outputs, row, claims and event become true in one commit. */
+export async function complete(work: Work, tx: TxRow, outputs: Fields | undefined, note: string | undefined, recovered = false): Promise<ChangeResult> {
+  const { state } = work
+  const now = state.cx.clock.now()
+  const outcome: Entry[] = [{ t: 'tx.move', token: tx.token, to: 'completed', set: { endedAt: now, ...(note === undefined ? {} : { evidence: note }) } }]
+  const effects: Entry[] = []
+  const { target } = tx
+  effects.push(...((target.before ?? []) as Entry[]))
+  let text = ''
+  if (target.row && outputs) {
+    text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
+    effects.push({ t: 'resource.put', row: withPhysicalId(target.row, outputs), docs: { inputs: target.inputs, outputs: text } })
+  }
+  effects.push(...((target.also ?? []) as Entry[]))
+  const rest: Entry[] = [{ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'reverted' : 'success', undefined, note) }]
+  if (!(recovered && mutant('recovery-forgets-event'))) rest.push(event(work, recovered ? 'tx.recovered' : 'tx.completed', tx, note === undefined ? {} : { note }))
+  if (mutant('status-before-outputs')) {
+    await state.commit([...outcome, ...rest])
+    await state.commit(effects)
+  } else await state.commit([...outcome, ...effects, ...rest])
+  if (target.row && outputs) {
+    state.release(target.row)
+    // As they will be read back, so that an expression gives the same text now and at the next plan.
+    if (work.referred(tx.address)) state.remember(tx.uid, state.decode(tx, 'outputs', text))
+  }
+  return { kind: 'done', outputs, note }
+}
+
+const kindOf = (tx: TxRow): TaskKind => tx.op
+
+function withPhysicalId(row: RowDraft, outputs: Fields): RowDraft {
+  const id = outputs.id ?? outputs.arn ?? outputs.path
+  return typeof id === 'string' && id.length <= 512 ? { ...row, meta: { ...row.meta, physicalId: id } } : row
+}
+
+/** The change failed for good. `partly`: a row says what stands, so that it can be taken back or repaired. */
+export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', error: HoldfastError): Promise<void> {
+  const { state } = work
+  const now = state.cx.clock.now()
+  const text = state.cx.redactor.text(error.message)
+  const entries: Entry[] = [{ t: 'tx.move', token: tx.token, to: 'failed', set: { applied, endedAt: now, evidence: text } }]
+  const { row, partial, before, prior } = tx.target
+  if (applied === 'partly' && row) {
+    const outputs = partial ?? prior?.outputs ?? '{}'
+    entries.push(...((before ?? []) as Entry[]), { t: 'resource.put', row: { ...row, status: 'partial' }, docs: { inputs: tx.target.inputs, outputs } })
+  } else if (tx.op === 'create' && row) entries.push({ t: 'claim.drop', uid: tx.uid })
+  entries.push({ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'revertFailure' : 'failure', text, undefined) }, event(work, 'tx.failed', tx, { applied, code: error.code, message: text }))
+  await state.commit(entries)
+  if (applied === 'partly') state.partly.set(tx.uid, tx.token)
+}

@@ -1,0 +1,193 @@
+import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type Scope, type Value } from '../model/index.ts'
+import { classOf } from '../journal/index.ts'
+import type { PathDiff } from '../diff/index.ts'
+import { deleteTask, orderByClaims, type ChangeAction, type ChangeDocument, type Going, type Owner, type PathChange, type PlannedChange, type Wanting } from '../plan/index.ts'
+import type { DesiredGraph } from '../graph/index.ts'
+import type { ResourceType } from '../provider/index.ts'
+import type { ResourceRow } from '../state/index.ts'
+import type { DiffOptions, EnvDiff, NodeDiff } from './diff.ts'
+import type { EnvState } from './state.ts'
+
+export interface Compiled {
+  readonly changes: readonly PlannedChange[]
+  readonly through: readonly { readonly id: string; readonly after: readonly string[] }[]
+}
+
+/**
+ * Turns differences into frozen changes: order by dependencies and by claims, deletes last unless their place is wanted.
+ * Cost follows the changes; nodes that do not change are passed over unless they stand between two that do.
+ */
+export async function compile(state: EnvState, graph: DesiredGraph | undefined, diff: EnvDiff, options: DiffOptions): Promise<Compiled> {
+  const ofNode = new Map(diff.changed.map((d) => [d.node.address, d]))
+  const left = diff.left.filter((r) => !r.meta.retain)
+  const going: Going[] = left.map((r) => ({ uid: r.uid, address: r.address, pending: false }))
+  for (const r of state.current.values()) if (r.status === 'deleting') going.push({ uid: r.uid, address: r.address, pending: true })
+  const owners = await ownersOf(state, diff.changed)
+  const order = orderByClaims(state.env.id, diff.changed.filter((d) => d.decision.action !== 'read').map(wanting), going, (key) => owners.get(key))
+  const first = withDependants(order.deleteFirst, left)
+
+  const changes: PlannedChange[] = []
+  const through: { id: string; after: string[] }[] = []
+  const included = new Set<Address>(ofNode.keys())
+  for (const address of diff.order) {
+    const deps = graph?.nodes.get(address)?.deps ?? []
+    const after = deps.filter((d) => included.has(d))
+    const d = ofNode.get(address)
+    if (!d) {
+      if (after.length) {
+        included.add(address)
+        through.push({ id: address, after })
+      }
+      continue
+    }
+    const deleteFirst = d.row !== undefined && (first.has(d.row.uid) || (d.decision.action === 'replace' && d.decision.order === 'delete-first'))
+    for (const b of order.before.get(address) ?? []) {
+      if (b.address !== undefined) after.push(b.address)
+      // The object of this very node goes inside its own task.
+      else if (b.uid !== undefined && b.uid !== d.row?.uid) after.push(taskOfUid(state, diff, b.uid))
+    }
+    changes.push(planned(state, d, diff.scope, after, deleteFirst, options))
+  }
+  for (const r of diff.left) changes.push(removal(state, r, first.has(r.uid), left))
+  for (const uid of first) {
+    const r = state.current.get(uid)
+    if (r?.status === 'deleting') changes.push(removal(state, r as ResourceRow, true, left))
+  }
+  return { changes, through }
+}
+
+/** An object that must go first takes with it, before it, what depends on it and goes, too. */
+function withDependants(uids: ReadonlySet<string>, left: readonly ResourceRow[]): Set<string> {
+  const out = new Set(uids)
+  const byAddress = new Map(left.map((r) => [r.address, r]))
+  for (let grew = out.size > 0; grew;) {
+    grew = false
+    for (const r of left) if (!out.has(r.uid) && r.meta.deps.some((a) => out.has(byAddress.get(a)?.uid ?? ''))) {
+      out.add(r.uid)
+      grew = true
+    }
+  }
+  return out
+}
+
+function taskOfUid(state: EnvState, diff: EnvDiff, uid: string): string {
+  const replaced = diff.changed.find((d) => d.row?.uid === uid)
+  return deleteTask(replaced ? replaced.node.address : (state.current.get(uid)?.address ?? uid))
+}
+
+async function ownersOf(state: EnvState, changed: readonly NodeDiff[]): Promise<Map<string, Owner>> {
+  const keys = [...new Set(changed.flatMap((d) => d.claims ?? []))]
+  const out = new Map<string, Owner>()
+  if (keys.length === 0 || state.env.seq === 0 && !state.cx.store.traits.durable) return out
+  const rows = await state.cx.store.claims(keys)
+  rows.forEach((row, i) => {
+    if (row && row.until === undefined) out.set(keys[i] as string, { uid: row.uid, env: row.env, address: state.current.get(row.uid)?.address })
+  })
+  return out
+}
+
+const wanting = (d: NodeDiff): Wanting => ({
+  address: d.node.address, site: d.node.site, uid: d.row?.uid, wants: d.claims,
+  replaced: d.decision.action === 'replace',
+  gives: d.decision.action === 'update' && d.row && d.claims ? d.row.meta.claims.filter((c) => !d.claims?.includes(c)) : [],
+})
+
+function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly string[], deleteFirst: boolean, options: DiffOptions): PlannedChange {
+  const { node, type } = d
+  const replaces = d.decision.action === 'replace'
+  const force = options.gone.has(node.address) ? 'gone' : options.drifted.has(node.address) ? 'repair' : options.replace.has(node.address) ? 'replace' : 'none'
+  return {
+    doc: document(state, d, deleteFirst),
+    phase: 'expand', uid: d.row?.uid, inputs: freeze(node.inputs, scope), deps: node.deps, options: node.options, site: node.site, lookup: node.action === 'read',
+    after: [...new Set(after)], force, deleteFirst, mayReplace: replaces || d.row?.status === 'partial', blockedBy: d.blockedBy,
+  }
+}
+
+function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDocument {
+  const { decision, type, node, row } = d
+  const action: ChangeAction = decision.action === 'read' ? 'read' : 'maybe' in decision && decision.maybe ? 'maybe'
+    : decision.action === 'record' ? (d.movedFrom !== undefined && d.paths.length === 0 ? 'move' : 'update')
+      : decision.action === 'unchanged' ? 'update' : decision.action
+  const reasons: string[] = []
+  if (d.movedFrom !== undefined) reasons.push(d.moveReason === 'movedFrom' ? `moved from ${d.movedFrom}` : `moved from ${d.movedFrom}: ${d.moveReason}`)
+  if (d.blockedBy !== undefined) reasons.push(`waits for ${d.blockedBy} to be settled`)
+  if (decision.action === 'replace') reasons.push(...decision.because.map((b) => (d.paths.some((p) => top(p.path) === b) ? `${b} forces a new object` : b)))
+  if (decision.action === 'create' && row) reasons.push('it is gone')
+  if (decision.action === 'record' && d.movedFrom === undefined) reasons.push('only its options or dependencies differ')
+  if (row?.status === 'partial') reasons.push('the last change of it failed half-way')
+  if (deleteFirst && decision.action === 'replace' && decision.order !== 'delete-first') reasons.push('the old object must go first: both claim one thing')
+  const irreversible = type.irreversible?.some((s) => s === decision.action || (decision.action === 'replace' && (s === 'create' || s === 'delete')))
+  const verb = decision.action === 'update' && row ? safely(() => describe(type, d)) : undefined
+  return {
+    address: node.address, type: type.type, action, reasons,
+    ...(decision.action === 'replace' ? { replace: deleteFirst || decision.order === 'delete-first' ? 'delete-first' as const : 'create-first' as const } : {}),
+    ...(d.paths.length ? { paths: d.paths.map((p) => pathChange(state, p)) } : {}),
+    ...(verb ? { verb } : {}),
+    ...(irreversible ? { irreversible: true } : {}),
+    ...(type.identity === 'new' && decision.action !== 'read' && row ? { identity: 'new' as const } : {}),
+    ...(decision.action === 'create' && classOf('create', type.capability ?? {}, type.read !== undefined) === 'D' ? { recovery: 'D' as const } : {}),
+    ...(node.options.protect || row?.meta.protect ? { protected: true } : {}),
+  }
+}
+
+function describe(type: ResourceType, d: NodeDiff): string | undefined {
+  if (!type.describe) return undefined
+  const known: Record<string, unknown> = {}
+  for (const [k, v] of Object.entries(d.inputs)) if (v !== undefined && !firstUnknown(v)) known[k] = masked(v)
+  const prior = { inputs: masked((d.before?.inputs ?? {}) as Value), outputs: masked((d.before?.outputs ?? {}) as Value) }
+  return type.describe({ inputs: known as never, prior: prior as never, paths: d.paths.map((p) => p.path) })
+}
+
+function safely<T>(f: () => T): T | undefined {
+  try {
+    return f()
+  } catch {
+    return undefined // a description is a courtesy: what cannot be described is called by its action
+  }
+}
+
+function pathChange(state: EnvState, p: PathDiff): PathChange {
+  const secret = hasSecret(p.before) || hasSecret(p.after)
+  const files = p.path.endsWith('digest') && typeof p.before === 'string' && typeof p.after === 'string' ? state.cx.assetChanges?.(p.before, p.after) : undefined
+  return {
+    path: p.path,
+    ...(p.before === undefined ? {} : { before: masked(p.before) }),
+    ...(p.after === undefined ? {} : { after: masked(p.after) }),
+    ...(secret ? { secret: true } : {}),
+    ...(files ? { files } : {}),
+  }
+}
+
+function removal(state: EnvState, r: ResourceRow, first: boolean, left: readonly ResourceRow[]): PlannedChange {
+  const type = state.cx.types.get(r.type)
+  const forget = r.meta.retain || r.meta.lookup === true
+  // Within expand, what depends on the object goes before it.
+  const after = first ? left.filter((x) => x.meta.deps.includes(r.address)).map((x) => deleteTask(x.address)) : []
+  return {
+    doc: {
+      address: r.address, type: r.type, action: forget ? 'forget' : 'delete',
+      reasons: [r.meta.retain ? 'retain: the object stays' : r.status === 'deleting' ? 'left over from an earlier run; its place is wanted' : 'not in the program any more', ...(first ? ['goes first: its place is wanted'] : [])],
+      ...(type?.irreversible?.includes('delete') ? { irreversible: true } : {}),
+      ...(r.meta.protect ? { protected: true } : {}),
+      ...(type?.identity === 'new' && first ? { identity: 'new' as const } : {}),
+    },
+    phase: first ? 'expand' : 'contract', uid: r.uid, inputs: undefined, deps: r.meta.deps, options: undefined, site: undefined, lookup: false,
+    after, force: 'none', deleteFirst: first, mayReplace: false, blockedBy: state.unknown.get(r.address)?.token,
+  }
+}
+
+/** Assets are taken at plan: their value, path and digest, stands in the plan instead of the path. */
+export function freeze(e: ExprNode, scope: Scope): ExprNode {
+  switch (e.k) {
+    case 'asset': return { k: 'lit', v: scope.asset(e.path, e.ignore, e.at) }
+    case 'ref': return e.at ? { k: 'ref', node: e.node, path: e.path } : e
+    case 'str': case 'arr': case 'obj': case 'call': {
+      const args = e.args.map((a) => freeze(a, scope))
+      return args.every((a, i) => a === e.args[i]) ? e : { ...e, args }
+    }
+    case 'each': return { ...e, list: freeze(e.list, scope), body: freeze(e.body, scope) }
+    default: return e
+  }
+}
+
+const top = (path: string): string => path.split('.')[0] as string

@@ -1,0 +1,178 @@
+import { failure, type Site } from '../base/index.ts'
+import { compare, decide, match, type Decision, type PathDiff } from '../diff/index.ts'
+import { topologicalOrder, type DesiredGraph, type DesiredNode } from '../graph/index.ts'
+import { evaluate, firstUnknown, refsOf, UnknownValue, type Address, type Scope, type Value } from '../model/index.ts'
+import type { ResourceType } from '../provider/index.ts'
+import type { ResourceRow, SecretRow } from '../state/index.ts'
+import { claimsOf, normalise, predictOutputs, rulesOf, shapeOf, type Fields } from './facts.ts'
+import { lookup } from './call.ts'
+import type { EnvState } from './state.ts'
+import { declaredSecrets } from './secrets.ts'
+
+/** One node of the program that is not as it should be. */
+export interface NodeDiff {
+  readonly node: DesiredNode
+  readonly type: ResourceType
+  readonly row: ResourceRow | undefined
+  readonly decision: Decision | { readonly action: 'read' }
+  readonly paths: readonly PathDiff[]
+  readonly inputs: Fields
+  /** Inputs and outputs as recorded, where there is a row of the same type. */
+  readonly before: { readonly inputs: Fields; readonly outputs: Fields } | undefined
+  readonly movedFrom: Address | undefined
+  readonly moveReason: string | undefined
+  /** Keys the node will own; undefined while they are not known. */
+  readonly claims: readonly string[] | undefined
+  /** A change that cannot be planned: an earlier one of it is not settled. */
+  readonly blockedBy: string | undefined
+}
+
+export interface EnvDiff {
+  readonly changed: readonly NodeDiff[]
+  readonly unchanged: number
+  /** Rows no node stands for. */
+  readonly left: readonly ResourceRow[]
+  readonly scope: Scope
+  /** Address of every node, in dependency order. */
+  readonly order: readonly Address[]
+}
+
+export interface DiffOptions {
+  readonly replace: ReadonlySet<Address>
+  /** Found by drift: what stands in the world differs from the record, or is gone. */
+  readonly gone: ReadonlySet<Address>
+  readonly drifted: ReadonlySet<Address>
+}
+
+/**
+ * Compares a program with an environment, in dependency order, so that what is known of a node's outputs is known to the nodes behind it.
+ * Cost: one shape (canonical text and a SHA-256) per node; documents are read for changed nodes and for those that others refer to.
+ */
+export async function diffResources(state: EnvState, graph: DesiredGraph | undefined, options: DiffOptions): Promise<EnvDiff> {
+  const standing: ResourceRow[] = []
+  for (const r of state.current.values()) if (r.status !== 'deleting') standing.push(r as ResourceRow)
+  const { rowOf, left } = match(graph, standing)
+  if (!graph) return { changed: [], unchanged: 0, left, scope: makeScope(state, new Map(), []), order: [] }
+
+  const order = topologicalOrder(graph.nodes.keys(), (a) => (graph.nodes.get(a) as DesiredNode).deps)
+  const referred = new Set<Address>()
+  for (const n of graph.nodes.values()) if (n.deps.length) refsOf(n.inputs, referred)
+  refsOf(graph.outputs, referred)
+  await state.preload([...referred].map((a) => rowOf.get(a)?.address ?? a))
+
+  const outputs = new Map<Address, Value>()
+  const scope = makeScope(state, outputs, await state.cx.store.secrets(state.env.id))
+  const leftByClaim = new Map<string, ResourceRow>()
+  for (const r of left) for (const c of r.meta.claims) leftByClaim.set(c, r)
+  const stillLeft = new Set(left)
+  const changed: NodeDiff[] = []
+  let unchanged = 0
+
+  for (const address of order) {
+    const node = graph.nodes.get(address) as DesiredNode
+    const type = state.cx.types.get(node.type)
+    if (!type) throw failure('HF3114', { address, site: node.site, message: `${address} is a ${node.type}, and no such type is declared or installed.` })
+    const inputs = normalise(type, inFailure(node, () => evaluate(node.inputs, scope)), node)
+    let row = rowOf.get(address)
+    let moveReason = row && row.address !== address ? 'movedFrom' : undefined
+    let claims: readonly string[] | undefined
+    if (!row && type.claims && node.action === 'manage') {
+      claims = claimsOf(type, inputs, state.cx.host)
+      const owner = claims?.map((c) => leftByClaim.get(c)).find((r) => r && stillLeft.has(r))
+      // A create that claims what a delete of the same plan holds is the same thing under a new name.
+      if (owner && owner.type === node.type) {
+        row = owner
+        stillLeft.delete(owner)
+        moveReason = `it claims ${claims?.find((c) => owner.meta.claims.includes(c))}, which ${owner.address} gives up`
+      }
+    }
+    const typeChanged = row !== undefined && row.type !== node.type
+    const blockedBy = state.unknown.get(address)?.token ?? (row && state.unknown.get(row.address)?.token)
+    const hasUnknown = firstUnknown(inputs as Value) !== undefined
+    const shape = hasUnknown ? undefined : shapeOf(type, inputs, node.options, node.deps)
+    const forced = options.replace.has(address)
+    const settled = row && row.status === 'ready' && row.shape === shape && row.address === address && !forced && !options.gone.has(address) && !options.drifted.has(address)
+
+    if (node.action === 'read') {
+      const d = await readNode(state, node, type, row, inputs, hasUnknown, shape)
+      if (referred.has(address)) outputs.set(address, d.outputs as Value)
+      if (d.changed) changed.push({ node, type, row, decision: { action: 'read' }, paths: d.paths, inputs, before: undefined, movedFrom: undefined, moveReason: undefined, claims: [], blockedBy })
+      else unchanged++
+      continue
+    }
+    if (settled && blockedBy === undefined) {
+      unchanged++
+      if (referred.has(address)) outputs.set(address, await state.outputsOf(row as ResourceRow) as Value)
+      continue
+    }
+    const before = row && !typeChanged ? await upgraded(state, type, row) : undefined
+    const paths = before ? compare(before.inputs as Value, inputs as Value) : []
+    let decision: Decision = options.gone.has(address) || !row ? { action: 'create' }
+      : typeChanged ? { action: 'replace', maybe: false, order: 'create-first', because: [`the type was ${row.type}`] }
+        : decide(row, paths, rulesOf(type), forced)
+    if (decision.action === 'record' && options.drifted.has(address)) decision = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
+    claims ??= claimsOf(type, inputs, state.cx.host)
+    changed.push({ node, type, row, decision, paths, inputs, before, movedFrom: row && row.address !== address ? row.address : undefined, moveReason, claims, blockedBy })
+    if (referred.has(address)) {
+      const kept = decision.action === 'record' ? before?.outputs : undefined
+      outputs.set(address, (kept ?? predictOutputs(type, inputs, state.cx.host, address, decision.action === 'update' ? before?.outputs : undefined)) as Value)
+    }
+  }
+  return { changed, unchanged, left: left.filter((r) => stillLeft.has(r)), scope, order }
+}
+
+/** Stored documents in the schema version of today. */
+export async function upgraded(state: EnvState, type: ResourceType, row: ResourceRow): Promise<{ readonly inputs: Fields; readonly outputs: Fields }> {
+  let doc = { inputs: { ...(await state.inputsOf(row)) } as Record<string, unknown>, outputs: { ...(await state.outputsOf(row)) } as Record<string, unknown> }
+  for (let v = row.meta.typeVersion; v < type.version; v++) {
+    const up = type.upgrade?.[v]
+    if (up) doc = up(doc)
+  }
+  return doc as { inputs: Fields; outputs: Fields }
+}
+
+async function readNode(state: EnvState, node: DesiredNode, type: ResourceType, row: ResourceRow | undefined, inputs: Fields, hasUnknown: boolean, shape: string | undefined) {
+  if (hasUnknown || shape === undefined) {
+    const out: Record<string, Value> = {}
+    for (const k of Object.keys(type.outputs.shape)) out[k] = new UnknownValue(`${node.address}.${k}`)
+    return { changed: true, outputs: out, paths: [] as PathDiff[] }
+  }
+  const found = await lookup(state, type, inputs, node)
+  const before = row ? await state.outputsOf(row) : undefined
+  const paths = before ? compare(before as Value, found as Value) : []
+  return { changed: !row || paths.length > 0 || row.shape !== shape, outputs: found, paths }
+}
+
+/** What expressions may ask for during a diff: outputs as far as they are known. */
+export function makeScope(state: EnvState, outputs: ReadonlyMap<Address, Value>, secrets: readonly SecretRow[]): Scope {
+  const declared = declaredSecrets(state, secrets)
+  return {
+    output: (node) => outputs.get(node) ?? state.outputsNow(node),
+    secret: declared,
+    asset: (path, ignore, at) => locate(at, () => state.cx.asset(path, ignore)),
+  }
+}
+
+function locate<T>(site: Site | undefined, f: () => T): T {
+  try {
+    return f()
+  } catch (e) {
+    if (e instanceof Error && e.name === 'HoldfastError') (e as { site?: Site | undefined }).site ??= site
+    throw e
+  }
+}
+
+function inFailure<T>(node: DesiredNode, f: () => T): T {
+  try {
+    return f()
+  } catch (e) {
+    if (e instanceof Error && e.name === 'HoldfastError') {
+      const h = e as { site?: Site | undefined; address?: string | undefined }
+      h.site ??= node.site
+      h.address ??= node.address
+    }
+    throw e
+  }
+}
+
+export const isMaybe = (d: NodeDiff): boolean => d.decision.action !== 'read' && 'maybe' in d.decision && d.decision.maybe

@@ -1,0 +1,217 @@
+import { canonical, failure, isFailure, sha256hex, type Plain, type Site } from '../base/index.ts'
+import type { Rules } from '../diff/index.ts'
+import { firstUnknown, hasSecret, isSecret, isUnknown, mapLeaves, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ResolvedOptions, type Value } from '../model/index.ts'
+import type { Host, ResourceType } from '../provider/index.ts'
+import type { Keyring } from '../secret/index.ts'
+
+export type Fields = Readonly<Record<string, Value | undefined>>
+
+export const rulesOf = (type: ResourceType): Rules => ({
+  replaceOn: type.replaceOn ?? [],
+  updatable: type.update !== undefined,
+  deleteFirst: type.deleteFirst === true,
+})
+
+/**
+ * Inputs as the type sees them: defaults filled, known fields parsed. A field that holds a secret or an unknown is left as it is until the call.
+ *
+ * Fails    HF1206 naming the field.
+ */
+export function normalise(type: ResourceType, inputs: Value, at: { readonly address: Address; readonly site: Site | undefined }): Fields {
+  const given = inputs as Fields
+  if (!hasSecret(inputs) && !firstUnknown(inputs)) return parseAll(type, given, at)
+  const out: Record<string, Value | undefined> = {}
+  for (const key of Object.keys(type.inputs.shape)) {
+    const v = given[key]
+    if (v !== undefined && (hasSecret(v) || firstUnknown(v))) {
+      out[key] = v
+      continue
+    }
+    const parsed = (type.inputs.shape[key] as { safeParse(v: unknown): { success: boolean; data?: unknown; error?: { issues: readonly Issue[] } } }).safeParse(v)
+    if (!parsed.success) throw invalid(at, key, parsed.error?.issues ?? [])
+    if (parsed.data !== undefined) out[key] = parsed.data as Value
+  }
+  return out
+}
+
+/** Everything is known now: the inputs of a call, secrets opened. */
+export function callInputs(type: ResourceType, inputs: Fields, at: { readonly address: Address; readonly site: Site | undefined }): Record<string, unknown> {
+  return hasSecret(inputs as Value) ? parseAll(type, reveal(inputs as Value) as Fields, at) as Record<string, unknown> : { ...inputs }
+}
+
+interface Issue { readonly path: readonly PropertyKey[]; readonly message: string }
+
+function parseAll(type: ResourceType, given: Fields, at: { readonly address: Address; readonly site: Site | undefined }): Fields {
+  const parsed = type.inputs.safeParse(given)
+  if (!parsed.success) throw invalid(at, '', parsed.error.issues)
+  return parsed.data as Fields
+}
+
+function invalid(at: { readonly address: Address; readonly site: Site | undefined }, key: string, issues: readonly Issue[]) {
+  const first = issues[0]
+  const path = [key, ...(first?.path.map(String) ?? [])].filter(Boolean).join('.')
+  return failure('HF1206', { address: at.address, site: at.site, message: `${at.address}: ${path || 'inputs'}: ${first?.message ?? 'not valid'}.`, details: { field: path } })
+}
+
+const bodies = new WeakMap<Fields, { readonly text: string; readonly secret: boolean }>()
+
+/** Canonical text of inputs, secrets by their `fp`; made once per object. Without a secret it is the document that is stored, too. */
+export function bodyOf(inputs: Fields): { readonly text: string; readonly secret: boolean } {
+  const known = bodies.get(inputs)
+  if (known) return known
+  let secret = false
+  const text = canonical(inputs, (v) => {
+    if (!isSecret(v)) return undefined
+    secret = true
+    return `{"$s":${JSON.stringify(v.fp)}}`
+  })
+  const body = { text, secret }
+  bodies.set(inputs, body)
+  return body
+}
+
+/**
+ * Identity of what the node asks for, without opening a secret: inputs, tags, the options the store keeps, dependencies, schema version.
+ * Equal shape: nothing to do, and nothing to write.
+ */
+export function shapeOf(type: ResourceType, inputs: Fields, options: ResolvedOptions, deps: readonly Address[]): string {
+  const body = bodyOf(inputs).text
+  const rest = options.protect || options.retain || Object.keys(options.tags).length ? canonical({ p: options.protect, r: options.retain, t: options.tags }) : ''
+  return `h1:${sha256hex(`holdfast:shape\0${type.type}\0${type.version}\0${body}\0${rest}\0${deps.length ? deps.join('\n') : ''}`)}`
+}
+
+/** Identity of the inputs (decisions 5). Secrets enter as HMAC under a key of the store. */
+export function fingerprintOf(type: ResourceType, inputs: Fields, tags: Readonly<Record<string, string>>, ring: Keyring | undefined): string {
+  const leaf = (v: object, path: readonly string[]) => {
+    if (!isSecret(v)) return undefined
+    if (!ring) throw failure('HF4301')
+    return `{"$s":${JSON.stringify(ring.fingerprint(SecretValue.reveal(v), { type: type.type, field: `inputs.${path.join('.')}` }))}}`
+  }
+  const plain = bodyOf(inputs)
+  const body = `${plain.secret ? canonical(inputs, leaf) : plain.text}${Object.keys(tags).length ? canonical(tags) : ''}`
+  return `f1:${sha256hex(`holdfast:inputs\0${type.type}\0${type.version}\0${body}`)}`
+}
+
+/** Outputs that are known before the call; every other output of the type is unknown with its address. */
+export function predictOutputs(type: ResourceType, inputs: Fields, host: Host, address: Address, kept: Fields | undefined): Fields {
+  const known: Record<string, unknown> = {}
+  for (const [k, v] of Object.entries(inputs)) if (v !== undefined && !firstUnknown(v) && !hasSecret(v)) known[k] = v
+  let predicted: Record<string, unknown> = {}
+  try {
+    predicted = (type.predict?.(known as never, host) ?? {}) as Record<string, unknown>
+  } catch {
+    predicted = {} // an input that it needs is not known: nothing is predicted
+  }
+  const out: Record<string, Value> = {}
+  for (const key of Object.keys(type.outputs.shape)) {
+    const stable = kept && type.stable?.includes(key as never) ? kept[key] : undefined
+    const p = predicted[key]
+    out[key] = stable ?? (p === undefined || (derivesFromUnknown(type, key, inputs)) ? new UnknownValue(`${address}.${key}`) : (p as Value))
+  }
+  return out
+}
+
+/** A prediction of an output that tells a secret or unknown input is not made. */
+const derivesFromUnknown = (type: ResourceType, key: string, inputs: Fields): boolean =>
+  Object.entries(type.derived ?? {}).some(([path, from]) => topOf(path) === key && from.some((f) => inputs[f] !== undefined && (hasSecret(inputs[f]) || firstUnknown(inputs[f]) !== undefined)))
+
+const topOf = (path: string): string => path.split('.')[0] as string
+
+class NotKnown extends Error {}
+
+/** Keys of the physical things the node owns; undefined while an input that decides it is unknown. */
+export function claimsOf(type: ResourceType, inputs: Fields, host: Host): readonly string[] | undefined {
+  if (!type.claims) return []
+  const view = new Proxy(inputs as Record<string, Value | undefined>, {
+    get(target, key) {
+      const v = target[key as string]
+      if (v === undefined || typeof v !== 'object' || v === null) return v
+      if (firstUnknown(v)) throw new NotKnown()
+      return hasSecret(v) ? reveal(v) : v
+    },
+  })
+  try {
+    return [...new Set(type.claims(view as never, host))].sort()
+  } catch (e) {
+    if (e instanceof NotKnown) return undefined
+    throw e
+  }
+}
+
+/**
+ * Outputs of a provider as values: checked against the schema, sensitive ones secret, and secret wherever the text of a secret input appears in them.
+ *
+ * Fails    HF3102 when the shape is wrong.
+ */
+export function receiveOutputs(type: ResourceType, raw: unknown, inputs: Fields, ring: Keyring | undefined, address: Address, partial: boolean): Fields {
+  const schema = partial ? type.outputs.partial() : type.outputs
+  const parsed = schema.safeParse(raw)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]
+    throw failure('HF3102', { address, message: `${address}: ${type.type} answered with outputs that do not fit its schema: ${issue?.path.map(String).join('.') || 'outputs'}: ${issue?.message}.` })
+  }
+  const make = (plain: Plain, path: string) => {
+    if (!ring) throw failure('HF4301', { address, message: `${address} gives a secret output, and there is no key to seal it with.` })
+    return secretOf(ring, plain, type.type, `outputs.${path}`)
+  }
+  let value = wrapSensitive(schema as typeof type.outputs, parsed.data as Value, (v, path) => make(v as Plain, path.join('.'))) as Fields
+  if (hasSecret(inputs as Value)) {
+    value = taintByText(value, secretTexts(inputs as Value), make) as Fields
+    for (const [path, from] of Object.entries(type.derived ?? {})) if (from.some((f) => hasSecret(inputs[f]))) value = taintPath(value as Value, path.split('.'), [], make) as Fields
+  }
+  return value
+}
+
+/** A value as a secret of a type's field. Fails HF4301 without a key. */
+export function secretOf(ring: Keyring | undefined, plain: Plain, type: string, field: string): SecretValue {
+  if (!ring) throw failure('HF4301')
+  return new SecretValue(ring.fingerprint(plain, { type, field }), () => plain)
+}
+
+function taintPath(v: Value, path: readonly string[], at: readonly string[], make: (plain: Plain, path: string) => Value): Value {
+  if (v === null || v === undefined || isSecret(v)) return v
+  const [head, ...rest] = path
+  if (head === undefined) return make(reveal(v), at.join('.'))
+  if (typeof v !== 'object' || !(head in v)) return v
+  return { ...(v as Record<string, Value>), [head]: taintPath((v as Record<string, Value>)[head] as Value, rest, [...at, head], make) }
+}
+
+const MIN_TEXT = 4
+
+/** Texts of all secrets in the tree, as a provider may have copied them into an output. */
+export function secretTexts(v: Value): string[] {
+  const out = new Set<string>()
+  mapLeaves(v, (leaf) => {
+    if (isSecret(leaf)) collect(SecretValue.reveal(leaf), out)
+    return leaf
+  })
+  return [...out]
+}
+
+function collect(p: Plain, out: Set<string>): void {
+  if (typeof p === 'string') {
+    if (p.length > 0) out.add(p)
+  } else if (typeof p === 'number' || typeof p === 'bigint') out.add(String(p))
+  else if (p instanceof Uint8Array) out.add(Buffer.from(p).toString('utf8'))
+  else if (typeof p === 'object' && p !== null && !(p instanceof Date)) for (const x of Object.values(p)) if (x !== undefined) collect(x as Plain, out)
+}
+
+function taintByText(v: Value, texts: readonly string[], make: (plain: Plain, path: string) => Value, path = ''): Value {
+  if (isSecret(v) || isUnknown(v) || v === null || v === undefined) return v
+  if (typeof v === 'string' || typeof v === 'number') {
+    const s = String(v)
+    return texts.some((t) => s === t || (t.length >= MIN_TEXT && s.includes(t))) ? make(v, path) : v
+  }
+  if (v instanceof Uint8Array) {
+    const s = Buffer.from(v).toString('utf8')
+    return texts.some((t) => t.length >= MIN_TEXT && s.includes(t)) ? make(v, path) : v
+  }
+  if (typeof v !== 'object' || v instanceof Date) return v
+  if (Array.isArray(v)) return v.map((x, i) => taintByText(x as Value, texts, make, path ? `${path}.${i}` : String(i)))
+  const out: Record<string, Value> = {}
+  for (const [k, x] of Object.entries(v as Record<string, Value>)) if (x !== undefined) out[k] = taintByText(x, texts, make, path ? `${path}.${k}` : k)
+  return out
+}
+
+/** What a thrown thing says, in one line, for a message. */
+export const said = (e: unknown): string => (isFailure(e) || e instanceof Error ? e.message : String(e)) || 'no reason was given'

@@ -1,0 +1,23 @@
+/**
+ * Resources: how they differ, what is to be done, doing it, taking it back, finding out what became of a lost call.
+ *
+ * Always true: the intent is durable before a provider is called; the outcome, the outputs and the row become true in one commit; what is taken
+ * back is found by comparing what stands with the base, so it does not matter which process did it.
+ * May import everything above but builtin.
+ * @module
+ */
+export { ask, callContext, lookup, type CallTarget } from './call.ts'
+export { attempt, complete, event, fail, openOutputs, taskRow, type Change, type RowDraft, type Work } from './change.ts'
+export { compile, freeze, type Compiled } from './compile.ts'
+export type { EngineContext, EngineEvent, EventType } from './context.ts'
+export { diffResources, makeScope, type DiffOptions, type EnvDiff, type NodeDiff } from './diff.ts'
+export { callInputs, receiveOutputs, type Fields } from './facts.ts'
+export { TaskLog, type TaskRecord } from './log.ts'
+export { goneEntries } from './remove.ts'
+export { assetsIn } from './rows.ts'
+export { sealSecret } from './secrets.ts'
+export { settle, type Settled } from './settle.ts'
+export { EnvState } from './state.ts'
+export { ResourceTasks } from './tasks.ts'
+export { forgetProvisional } from './undo.ts'
+export { readDriftOf, type Drifted } from './verify.ts'

@@ -1,0 +1,77 @@
+import { canonical } from '../base/index.ts'
+import type { Entry } from '../journal/index.ts'
+import { isSecret, mapLeaves, type Address, type ResolvedOptions, type Value } from '../model/index.ts'
+import type { ResourceType } from '../provider/index.ts'
+import { physicalName } from '../secret/index.ts'
+import { fingerprintOf, shapeOf, type Fields } from './facts.ts'
+import type { RowDraft } from './change.ts'
+import type { EnvState } from './state.ts'
+
+export interface RowParts {
+  readonly address: Address
+  readonly type: ResourceType
+  readonly uid: string
+  readonly ordinal: number
+  readonly inputs: Fields
+  readonly options: ResolvedOptions
+  readonly deps: readonly Address[]
+  readonly claims: readonly string[]
+  readonly lookup: boolean
+  readonly storeId: string
+  /** Chosen at creation; never recomputed. */
+  readonly physicalName: string | undefined
+  /** Where it was computed already. */
+  readonly shape?: string
+}
+
+/** The row of a node as the open run will write it. */
+export function draftRow(state: EnvState, p: RowParts): RowDraft {
+  const { type } = p
+  const assets = assetDigests(p.inputs as Value)
+  const name = p.physicalName ?? (type.naming ? physicalName(type.naming, p.address.replaceAll('/', '-'), { store: p.storeId, uid: p.uid, ordinal: p.ordinal }) : undefined)
+  return {
+    env: state.env.id, uid: p.uid, address: p.address, type: type.type, since: state.next, until: undefined, status: 'ready', ordinal: p.ordinal,
+    fingerprint: fingerprintOf(type, p.inputs, p.options.tags, state.cx.ring), shape: p.shape ?? shapeOf(type, p.inputs, p.options, p.deps),
+    meta: {
+      typeVersion: type.version, provider: type.provider, deps: p.deps, claims: p.claims, protect: p.options.protect, retain: p.options.retain, tags: p.options.tags,
+      ...(name === undefined ? {} : { physicalName: name }), ...(assets.length ? { assets } : {}), ...(p.lookup ? { lookup: true } : {}),
+    },
+  }
+}
+
+/** Digests of the assets and files that inputs name: `{ path, digest }` anywhere in them. */
+export function assetsIn(v: Value): { readonly path: string; readonly digest: string }[] {
+  const out: { path: string; digest: string }[] = []
+  const walk = (x: unknown): void => {
+    if (typeof x !== 'object' || x === null || isSecret(x) || x instanceof Uint8Array || x instanceof Date) return
+    if (Array.isArray(x)) return x.forEach(walk)
+    const o = x as { path?: unknown; digest?: unknown }
+    if (typeof o.path === 'string' && typeof o.digest === 'string') out.push({ path: o.path, digest: o.digest })
+    else Object.values(x).forEach(walk)
+  }
+  walk(v)
+  return out
+}
+
+const assetDigests = (v: Value): string[] => [...new Set(assetsIn(v).map((a) => a.digest))]
+
+/** Entries that close what a new row of the same uid replaces. */
+export function closing(state: EnvState, uid: string): Entry[] {
+  const old = state.current.get(uid)
+  return old && !state.provisional(old as RowDraft) ? [{ t: 'resource.until', uid, since: old.since, until: state.next }] : []
+}
+
+/** Claims a change takes on, and gives up once the new revision is committed. */
+export function claimEntries(state: EnvState, uid: string, wants: readonly string[], has: readonly string[]): { readonly opening: Entry[]; readonly also: Entry[] } {
+  const env = state.env.id
+  return {
+    opening: wants.filter((k) => !has.includes(k)).map((key) => ({ t: 'claim.put', row: { key, env, uid, until: undefined } })),
+    also: has.filter((k) => !wants.includes(k)).map((key) => ({ t: 'claim.put', row: { key, env, uid, until: state.next } })),
+  }
+}
+
+/** Equal documents, secrets by their `fp`. */
+export const sameDoc = (a: Fields, b: Fields): boolean => {
+  const text = (v: Fields) => canonical(mapLeaves(v as Value, (l) => (isSecret(l) ? { $fp: l.fp } : null)))
+  return text(a) === text(b)
+}

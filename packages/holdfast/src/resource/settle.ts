@@ -1,0 +1,129 @@
+import { failure, type HoldfastError, type Site } from '../base/index.ts'
+import { compare } from '../diff/index.ts'
+import { classOf, recover, type LostCall } from '../journal/index.ts'
+import type { Value } from '../model/index.ts'
+import type { ResourceType } from '../provider/index.ts'
+import type { TxRow } from '../state/index.ts'
+import { ask, callContext, openInputs } from './call.ts'
+import { callTarget, complete, conclude, event, openOutputs, priorOf, send, taskRow, type ChangeResult, type Work } from './change.ts'
+import { receiveOutputs, type Fields } from './facts.ts'
+
+export type Settled = ChangeResult | { readonly kind: 'unknown'; readonly tx: TxRow; readonly evidence: string }
+
+/**
+ * Finds out what became of a call whose answer was lost, and goes on from there: by token, by name or by reading, as the type declares; never by
+ * time alone. Decides with {@link recover}; this only acts.
+ *
+ * Gives    `done`, `failed` (not written yet: the caller writes it with `fail`), or `unknown` (written: the transaction waits for a person).
+ */
+export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: boolean, site: Site | undefined, signal: AbortSignal): Promise<Settled> {
+  const { state } = work
+  const { clock } = state.cx
+  const type = state.cx.types.get(tx.type)
+  if (!type) return giveUp(work, tx, `the type ${tx.type} is not available, so nobody can ask`)
+  let row = tx
+  let found: Fields | undefined
+  let lastError: HoldfastError | undefined
+  let call: LostCall = {
+    op: tx.op, class: classOf(tx.op, tx.capability, type.read !== undefined), capability: tx.capability, now: 0,
+    firstSentAt: tx.firstSentAt ?? tx.openedAt, lastAmbiguousAt: tx.lastSentAt ?? tx.openedAt,
+    resends: 0, lastResend: 'none', resentAt: 0, look: 'none', lookedAt: 0, looks: 0,
+  }
+  for (;;) {
+    call = { ...call, now: clock.now() }
+    const next = recover(call)
+    switch (next.act) {
+      case 'wait': {
+        state.cx.emit({ type: 'task.progress', run: work.run, node: tx.address, message: `${next.why}: waiting ${Math.ceil((next.untilMs - call.now) / 1000)} s` })
+        try {
+          await clock.sleep(Math.max(0, next.untilMs - call.now), work.abort)
+        } catch {
+          return { kind: 'lost', tx: row, evidence, timedOut }
+        }
+        if (call.look === 'failed') call = { ...call, look: 'none' }
+        break
+      }
+      case 'look': {
+        const look = await lookAt(work, row, type, signal)
+        found = look.outputs
+        call = { ...call, look: look.what, lookedAt: clock.now(), looks: call.looks + 1 }
+        break
+      }
+      case 'resend': {
+        const sentAt = clock.now()
+        row = { ...row, status: 'sent', attempts: row.attempts + 1, lastSentAt: sentAt }
+        await state.commit([{ t: 'tx.move', token: row.token, to: 'sent', set: { attempts: row.attempts, lastSentAt: sentAt } }, event(work, 'tx.resent', row, { attempt: row.attempts })])
+        const sent = await send(work, row, type, site, signal)
+        const end = await conclude(work, sent.tx, type, site, sent.answer, state.decode(row, 'inputs', row.target.inputs), true)
+        row = end.tx
+        if (end.result.kind === 'done') return end.result
+        if (end.result.kind === 'failed' && end.result.applied === 'partly') return end.result
+        const ambiguous = end.result.kind === 'lost'
+        call = { ...call, resends: call.resends + 1, lastResend: ambiguous ? 'ambiguous' : 'rejected', resentAt: clock.now(), look: 'none', ...(ambiguous ? { lastAmbiguousAt: sentAt } : {}) }
+        lastError = end.result.kind === 'failed' ? end.result.error : undefined
+        if (work.abort.aborted) return { kind: 'lost', tx: row, evidence, timedOut }
+        break
+      }
+      case 'complete': return complete(work, row, found as Fields, undefined, true)
+      case 'fail': {
+        const why = timedOut ? `${tx.address} took too long; ${next.why}.` : `${tx.address}: ${evidence}; ${next.why}.`
+        const error = lastError ?? failure(next.nameTaken ? 'HF3104' : timedOut ? 'HF3105' : 'HF3101', { address: tx.address, site, message: why })
+        return { kind: 'failed', error, applied: next.applied }
+      }
+      case 'unknown': return giveUp(work, row, `${evidence}; ${next.why}`)
+      default: next satisfies never
+    }
+  }
+}
+
+async function giveUp(work: Work, tx: TxRow, evidence: string): Promise<Settled> {
+  const { state } = work
+  if (tx.status === 'unknown') return { kind: 'unknown', tx, evidence }
+  await state.commit([
+    { t: 'tx.move', token: tx.token, to: 'unknown', set: { evidence } },
+    { t: 'task.put', row: taskRow(work, tx, tx.op, 'failure', evidence, undefined) },
+    event(work, 'tx.unknown', tx, { evidence }),
+  ])
+  const row: TxRow = { ...tx, status: 'unknown', evidence }
+  state.unknown.set(tx.address, row)
+  state.cx.emit({ type: 'task.unknown', run: work.run, node: tx.address, op: tx.op, tx: tx.token, message: evidence })
+  return { kind: 'unknown', tx: row, evidence }
+}
+
+/** Reads the object of a lost call and says what it is. */
+async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSignal): Promise<{ readonly what: LostCall['look']; readonly outputs?: Fields }> {
+  const { state } = work
+  const { read } = type
+  if (!read) return { what: 'failed' }
+  const inputs = state.decode(tx, 'inputs', tx.target.inputs)
+  const prior = priorOf(state, tx)
+  const target = callTarget(tx, undefined)
+  const partial = tx.target.partial === undefined ? undefined : state.decode(tx, 'outputs', tx.target.partial)
+  const answer = await ask(state, tx.address, undefined, signal, () => {
+    const outputs = prior?.outputs ?? partial
+    return read({
+      ...callContext(state, type, target, work.storeId, signal), inputs: openInputs(state, type, inputs, target) as never,
+      ...(outputs ? { outputs: openOutputs(state, outputs) as never } : {}),
+    })
+  })
+  if (answer.kind !== 'applied') return { what: 'failed' }
+  if (answer.raw === undefined) return { what: 'absent' }
+  const { owner, ...raw } = answer.raw as { owner?: string }
+  let outputs: Fields
+  try {
+    outputs = receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, false)
+  } catch {
+    return { what: 'failed' }
+  }
+  if (tx.op === 'create') return { what: owner === 'other' ? 'foreign' : 'ours', outputs }
+  return { what: compareUpdate(inputs, prior?.inputs ?? {}, outputs, prior?.outputs ?? {}), outputs }
+}
+
+/** Which of the changed inputs show in the outputs, and as what. Nothing shows: equal outputs are the old object. */
+function compareUpdate(inputs: Fields, before: Fields, seen: Fields, old: Fields): 'new' | 'old' | 'neither' {
+  const changed = Object.keys({ ...before, ...inputs }).filter((k) => k in seen && compare(before[k], inputs[k]).length > 0)
+  if (changed.length === 0) return compare(old as Value, seen as Value).length === 0 ? 'old' : 'new'
+  if (changed.every((k) => compare(seen[k], inputs[k]).length === 0)) return 'new'
+  if (changed.every((k) => compare(seen[k], before[k]).length === 0)) return 'old'
+  return 'neither'
+}

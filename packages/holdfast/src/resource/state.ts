@@ -1,0 +1,208 @@
+import { assert, failure } from '../base/index.ts'
+import { UnknownValue, type Address, type Value } from '../model/index.ts'
+import type { Entry } from '../journal/index.ts'
+import { decodeDoc } from '../secret/index.ts'
+import { unresolved, type EnvRow, type ResourceDocs, type ResourceRow, type TrashRow, type TxRow } from '../state/index.ts'
+import type { Fence } from '../store/index.ts'
+import type { EngineContext } from './context.ts'
+import type { Fields } from './facts.ts'
+
+type Row = Omit<ResourceRow, 'seq'> & { readonly seq?: number }
+
+/**
+ * What the store holds about one environment, as far as a run needs it: rows in memory, documents read when asked for.
+ * Every commit of the run goes through {@link commit}, which makes the same entries true here, so memory and store never differ.
+ */
+export class EnvState {
+  readonly cx: EngineContext
+  env: EnvRow
+  fence: Fence | undefined
+  /** Rows that stand: provisional ones and those of the base that were not touched; pending deletes too. By uid. */
+  readonly current = new Map<string, Row>()
+  /** Rows of the base that the open run replaced or removed. By uid. */
+  readonly base = new Map<string, Row>()
+  /** The uid that stands at an address (pending deletes do not). */
+  readonly at = new Map<Address, string>()
+  /** Failed half-way and not settled: the next change of the uid supersedes it. uid -> token. */
+  readonly partly = new Map<string, string>()
+  /** Transactions whose outcome only a person can decide, by address. */
+  readonly unknown = new Map<Address, TxRow>()
+  trash: readonly TrashRow[] = []
+  readonly #outputs = new Map<string, Value>()
+  readonly #docs = new Map<string, ResourceDocs>()
+
+  constructor(cx: EngineContext, fence: Fence | undefined) {
+    this.cx = cx
+    this.env = cx.env
+    this.fence = fence
+  }
+
+  static async load(cx: EngineContext, fence?: Fence): Promise<EnvState> {
+    const s = new EnvState(cx, fence)
+    s.env = (await cx.store.env(cx.env.app, cx.env.name)) ?? cx.env
+    if (s.env.seq === 0) return s
+    const rows = await cx.store.resources(s.env.id, 'current')
+    for (const r of rows) {
+      s.current.set(r.uid, r)
+      if (r.status !== 'deleting') s.at.set(r.address, r.uid)
+    }
+    if (s.env.openRun !== undefined) for (const r of await cx.store.resources(s.env.id, 'open')) if (r.until === s.next && r.since <= s.env.revision) s.base.set(r.uid, r)
+    for (const tx of await cx.store.txs({ env: s.env.id, unresolved: true })) s.#note(tx)
+    s.trash = await cx.store.trash(s.env.id)
+    return s
+  }
+
+  #note(tx: TxRow): void {
+    if (tx.status === 'failed') this.partly.set(tx.uid, tx.token)
+    else if (tx.status === 'unknown') this.unknown.set(tx.address, tx)
+  }
+
+  /** Revision that the open run will commit. */
+  get next(): number {
+    return this.env.revision + 1
+  }
+
+  /** The row at an address, if one stands there. */
+  rowAt(address: Address): Row | undefined {
+    const uid = this.at.get(address)
+    return uid === undefined ? undefined : this.current.get(uid)
+  }
+
+  /** The row was written by the open run. */
+  provisional(row: Row): boolean {
+    return row.since === this.next
+  }
+
+  /** Makes entries true, in the store first. */
+  async commit(entries: readonly Entry[]): Promise<void> {
+    const { seq } = await this.cx.store.commit(entries, { env: this.env.id, fence: this.fence })
+    this.env = { ...this.env, seq }
+    for (const e of entries) this.#apply(e, seq)
+  }
+
+  #apply(e: Entry, seq: number): void {
+    switch (e.t) {
+      case 'resource.put': {
+        const row: Row = { ...e.row, seq }
+        if (row.until === undefined) {
+          const old = this.current.get(row.uid)
+          if (old && this.at.get(old.address) === row.uid) this.at.delete(old.address)
+          this.current.set(row.uid, row)
+          if (row.status !== 'deleting') this.at.set(row.address, row.uid)
+          if (row.since <= this.env.revision) this.base.delete(row.uid)
+        } else if (row.until === this.next) this.base.set(row.uid, row)
+        if (e.docs) this.#docs.set(`${row.uid}@${row.since}`, e.docs)
+        this.#outputs.delete(row.uid)
+        break
+      }
+      case 'resource.until': {
+        if (e.until === undefined) {
+          const row = this.base.get(e.uid)
+          if (!row || row.since !== e.since) break
+          this.base.delete(e.uid)
+          this.current.set(e.uid, { ...row, until: undefined })
+          if (row.status !== 'deleting') this.at.set(row.address, e.uid)
+        } else {
+          const row = this.current.get(e.uid)
+          if (!row || row.since !== e.since) break
+          this.current.delete(e.uid)
+          if (this.at.get(row.address) === e.uid) this.at.delete(row.address)
+          if (row.since <= this.env.revision) this.base.set(e.uid, { ...row, until: e.until })
+        }
+        this.#outputs.delete(e.uid)
+        break
+      }
+      case 'resource.drop': {
+        const row = this.current.get(e.uid)
+        if (row?.since === e.since) {
+          this.current.delete(e.uid)
+          if (this.at.get(row.address) === e.uid) this.at.delete(row.address)
+        }
+        this.#docs.delete(`${e.uid}@${e.since}`)
+        this.#outputs.delete(e.uid)
+        break
+      }
+      case 'env.commit':
+        this.env = { ...this.env, revision: e.to, partial: e.partial }
+        this.base.clear()
+        break
+      case 'env.open': this.env = { ...this.env, openRun: e.run }; break
+      case 'tx.open': this.#note(e.row); break
+      case 'tx.move':
+        if (!unresolved({ status: e.to, applied: e.set.applied })) {
+          for (const [uid, token] of this.partly) if (token === e.token) this.partly.delete(uid)
+          for (const [address, tx] of this.unknown) if (tx.token === e.token) this.unknown.delete(address)
+        }
+        break
+      case 'trash.put': this.trash = [...this.trash.filter((t) => t.id !== e.row.id), e.row]; break
+      case 'trash.drop': this.trash = this.trash.filter((t) => t.id !== e.id); break
+      default:
+    }
+  }
+
+  async docs(row: { readonly uid: string; readonly since: number }): Promise<ResourceDocs> {
+    const key = `${row.uid}@${row.since}`
+    const known = this.#docs.get(key)
+    if (known) return known
+    const [docs] = await this.cx.store.docs([row])
+    assert(docs, `docs: row ${key} has none`)
+    return docs
+  }
+
+  /** Forgets cached documents of rows nothing will ask for again: memory follows what is in flight. */
+  release(row: { readonly uid: string; readonly since: number }): void {
+    this.#docs.delete(`${row.uid}@${row.since}`)
+  }
+
+  decode(row: { readonly uid: string; readonly type: string }, field: 'inputs' | 'outputs', text: string): Fields {
+    return decodeDoc(text, { table: 'resource', row: row.uid, field, type: row.type }, this.cx.ring) as Fields
+  }
+
+  async inputsOf(row: Row): Promise<Fields> {
+    return this.decode(row, 'inputs', (await this.docs(row)).inputs)
+  }
+
+  async outputsOf(row: Row): Promise<Fields> {
+    const known = this.#outputs.get(row.uid)
+    if (known) return known as Fields
+    const out = this.decode(row, 'outputs', (await this.docs(row)).outputs)
+    this.#outputs.set(row.uid, out as Value)
+    return out
+  }
+
+  /** Outputs of a row of the base; never taken from the memory of what stands now. */
+  async outputsOfBase(row: Row): Promise<Fields> {
+    return this.decode(row, 'outputs', (await this.docs(row)).outputs)
+  }
+
+  /** Reads the outputs of many rows in one round trip, so that {@link outputsNow} answers for them. */
+  async preload(addresses: Iterable<Address>): Promise<void> {
+    const rows: Row[] = []
+    for (const a of addresses) {
+      const row = this.rowAt(a)
+      if (row && !this.#outputs.has(row.uid)) rows.push(row)
+    }
+    if (rows.length === 0) return
+    const docs = await this.cx.store.docs(rows)
+    rows.forEach((row, i) => {
+      const d = docs[i]
+      if (d) this.#outputs.set(row.uid, this.decode(row, 'outputs', d.outputs) as Value)
+    })
+  }
+
+  remember(uid: string, outputs: Fields): void {
+    this.#outputs.set(uid, outputs as Value)
+  }
+
+  /** Outputs of the node at an address; unknown when nothing stands there. They were preloaded or just written. */
+  outputsNow(address: Address): Value {
+    const row = this.rowAt(address)
+    return (row && this.#outputs.get(row.uid)) ?? new UnknownValue(address)
+  }
+
+  type(name: string, address: Address) {
+    const t = this.cx.types.get(name)
+    if (!t) throw failure('HF3114', { address, message: `${address} is a ${name}, and no such type is declared or installed.` })
+    return t
+  }
+}

@@ -1,0 +1,285 @@
+import { failure, isFailure, type HoldfastError } from '../base/index.ts'
+import { compare, decide, type Decision, type PathDiff } from '../diff/index.ts'
+import type { Executor, TaskResult, UndoResult } from '../flow/index.ts'
+import type { Entry } from '../journal/index.ts'
+import { evaluate, type Scope, type Value } from '../model/index.ts'
+import { deleteTask, type PlannedChange } from '../plan/index.ts'
+import type { ResourceType } from '../provider/index.ts'
+import { encodeDoc } from '../secret/index.ts'
+import type { ResourceRow, TxRow } from '../state/index.ts'
+import { attempt, event, fail, taskRow, type Change, type ChangeResult, type RowDraft, type Work } from './change.ts'
+import { lookup } from './call.ts'
+import { upgraded } from './diff.ts'
+import { claimsOf, normalise, rulesOf, shapeOf, type Fields } from './facts.ts'
+import { TaskLog } from './log.ts'
+import { fromTrash, removalOf, type RemovalMode } from './remove.ts'
+import { claimEntries, closing, draftRow } from './rows.ts'
+import { settle } from './settle.ts'
+import { undoTask } from './undo.ts'
+
+/** Carries out the changes of a plan as tasks of a flow. Task ids: the address of a node, `address#delete`, or `done:uid`. */
+export class ResourceTasks implements Executor {
+  readonly work: Work
+  readonly log: TaskLog
+  /** The flow has begun to take back, or to stop: a rejected attempt is final. */
+  readonly #scope: Scope
+  readonly #changes = new Map<string, PlannedChange>()
+  readonly #removals = new Map<string, { readonly uid: string; readonly mode: RemovalMode }>()
+  /** Transactions of tasks that will be attempted again. */
+  readonly #retrying = new Map<string, { readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }>()
+  /** Uids whose fate a task decided; what its undo looks at. */
+  readonly #touched = new Map<string, Set<string>>()
+  error: HoldfastError | undefined
+
+  constructor(work: Work, scope: Scope, log: TaskLog) {
+    this.work = work
+    this.#scope = scope
+    this.log = log
+  }
+
+  plan(id: string, change: PlannedChange): void {
+    this.#changes.set(id, change)
+  }
+
+  removal(id: string, uid: string, mode: RemovalMode): void {
+    this.#removals.set(id, { uid, mode })
+    this.#touch(id, uid)
+  }
+
+  /** What an earlier run did and this one may have to take back. */
+  done(id: string, uid: string): void {
+    this.#touch(id, uid)
+  }
+
+  #touch(id: string, uid: string): void {
+    const set = this.#touched.get(id)
+    if (set) set.add(uid)
+    else this.#touched.set(id, new Set([uid]))
+  }
+
+  async execute(id: string, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
+    const removal = this.#removals.get(id)
+    const change = this.#changes.get(id)
+    if (!removal && !change) return { kind: 'skipped' }
+    const address = change?.doc.address ?? this.work.state.current.get(removal?.uid ?? '')?.address ?? id
+    try {
+      if (removal) return await this.#remove(id, removal, change, attemptNo, signal)
+      return await this.#make(id, change as PlannedChange, attemptNo, signal)
+    } catch (e) {
+      if (!isFailure(e)) throw e
+      if (stops(e)) throw e
+      e.address ??= address
+      e.site ??= change?.site
+      this.#failed(id, address, e, false)
+      return { kind: 'failed', retry: false }
+    }
+  }
+
+  async undo(id: string, half: 'withdraw' | 'restore', signal: AbortSignal): Promise<UndoResult> {
+    const left = this.#retrying.get(id)
+    if (left) {
+      this.#retrying.delete(id)
+      await fail(this.work, left.tx, left.applied, left.error)
+    }
+    return undoTask(this.work, this.log, id, this.#touched.get(id) ?? new Set(), half, signal, (e) => {
+      this.error ??= e
+    })
+  }
+
+  /** Writes down the rejections of tasks that were waiting for another attempt when the flow stopped. */
+  async closeRetries(): Promise<void> {
+    for (const [id, left] of this.#retrying) {
+      this.#retrying.delete(id)
+      await fail(this.work, left.tx, left.applied, left.error)
+    }
+  }
+
+  async #make(id: string, c: PlannedChange, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
+    const { state } = this.work
+    const { address } = c.doc
+    const type = state.type(c.doc.type, address)
+    const at = { address, site: c.site }
+    const inputs = normalise(type, evaluate(c.inputs as NonNullable<typeof c.inputs>, this.#scope), at)
+    const options = c.options as NonNullable<typeof c.options>
+    if (c.lookup) return this.#read(id, c, type, inputs)
+    const standing = (state.rowAt(address) ?? (c.uid === undefined ? undefined : state.current.get(c.uid))) as ResourceRow | undefined
+    const row = standing?.type === type.type && standing.status !== 'deleting' ? standing : undefined
+    const retry = this.#retrying.get(id)?.tx
+    const shape = shapeOf(type, inputs, options, c.deps)
+    const finished = row && state.provisional(row as RowDraft)
+    if (row && row.status === 'ready' && row.shape === shape && row.address === address && (c.force === 'none' || finished)) return { kind: 'skipped' }
+
+    const before = row ? await upgraded(state, type, row) : undefined
+    const paths = before ? compare(before.inputs as Value, inputs as Value) : []
+    const decision = this.#decide(c, type, row, standing, paths, finished === true)
+    const claims = claimsOf(type, inputs, state.cx.host) ?? []
+    const common = { address, type, inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, shape }
+
+    switch (decision.action) {
+      case 'unchanged': return { kind: 'skipped' }
+      case 'record': {
+        const kept = row as ResourceRow
+        const draft = draftRow(state, { ...common, uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName })
+        return this.#record(id, c, draft, before as { inputs: Fields; outputs: Fields })
+      }
+      case 'update': {
+        const kept = row as ResourceRow
+        const draft = draftRow(state, { ...common, uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName })
+        const keys = claimEntries(state, kept.uid, claims, kept.meta.claims)
+        this.#touch(id, kept.uid)
+        return this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'update', kind: 'update', prior: before, opening: keys.opening, also: keys.also, before: closing(state, kept.uid) }, attemptNo, options.retries ?? 0, retry, signal)
+      }
+      case 'create': case 'replace': {
+        const again = c.force === 'gone' && row && decision.action === 'create'
+        // Deleted first, by the task before this one: the node starts anew.
+        const old = decision.action === 'replace' && standing && state.current.get(standing.uid)?.status !== 'deleting' ? standing : undefined
+        if (old && (c.deleteFirst || (decision.action === 'replace' && decision.order === 'delete-first'))) {
+          const gone = await this.#remove(deleteTask(address), { uid: old.uid, mode: state.provisional(old as RowDraft) && !state.base.has(old.uid) ? 'withdraw' : 'expand' }, c, 1, signal)
+          if (gone.kind === 'unknown' || gone.kind === 'failed') return gone
+          this.#touch(id, old.uid)
+        }
+        const uid = retry?.uid ?? (again ? row.uid : state.cx.ids.next('u'))
+        const draft = retry?.target.row ?? draftRow(state, { ...common, uid, ordinal: again ? row.ordinal + 1 : 1, physicalName: undefined })
+        const moves: Entry[] = again ? closing(state, uid) : old && state.current.has(old.uid) ? await this.#setAside(old) : []
+        if (old) this.#touch(id, old.uid)
+        this.#touch(id, uid)
+        const trash = fromTrash(state, type, draft, inputs)
+        const opening = claimEntries(state, uid, claims, again ? row.meta.claims : []).opening
+        if (trash?.outputs) return this.#adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop])
+        return this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop] : [] }, attemptNo, options.retries ?? 0, retry, signal)
+      }
+    }
+  }
+
+  #decide(c: PlannedChange, type: ResourceType, row: ResourceRow | undefined, standing: ResourceRow | undefined, paths: readonly PathDiff[], finished: boolean): Decision {
+    if (!row && standing && standing.status !== 'deleting') return { action: 'replace', maybe: false, order: 'create-first', because: [`the type was ${standing.type}`] }
+    if (c.force === 'gone' && !finished) return { action: 'create' }
+    let d = decide(row, paths, rulesOf(type), c.force === 'replace' && !finished)
+    if (d.action === 'record' && c.force === 'repair' && !finished) d = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
+    if (d.action === 'replace' && !c.mayReplace) {
+      throw failure('HF2401', { address: c.doc.address, site: c.site, message: `${c.doc.address} would need a new object now (${d.because.join(', ')}); the plan did not say so.` })
+    }
+    return d
+  }
+
+  #change(id: string, c: PlannedChange, type: ResourceType, row: RowDraft, inputs: Fields) {
+    return { task: id, address: c.doc.address, site: c.site, type, uid: row.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName, undo: false, inputs, row }
+  }
+
+  /** The old object of a replacement stays until the commit, and is deleted after it: its row says so. */
+  async #setAside(old: ResourceRow): Promise<Entry[]> {
+    const { state } = this.work
+    const docs = await state.docs(old)
+    const provisional = state.provisional(old as RowDraft)
+    return [
+      ...(provisional ? [{ t: 'resource.drop' as const, uid: old.uid, since: old.since }] : [{ t: 'resource.until' as const, uid: old.uid, since: old.since, until: state.next }]),
+      { t: 'resource.put', row: { ...without(old), since: state.next, until: undefined, status: 'deleting' }, docs },
+    ]
+  }
+
+  async #run(id: string, change: Change, attemptNo: number, retries: number, tx: TxRow | undefined, signal: AbortSignal): Promise<TaskResult> {
+    const began = this.log.start(id, change.address, change.kind, attemptNo)
+    const first = await attempt(this.work, change, tx && { ...tx, applied: this.#retrying.get(id)?.applied }, signal)
+    this.#retrying.delete(id)
+    let result: ChangeResult | Awaited<ReturnType<typeof settle>> = first.result
+    if (result.kind === 'lost') result = await settle(this.work, first.tx, result.evidence, result.timedOut, change.site, this.work.abort)
+    switch (result.kind) {
+      case 'done':
+        this.log.succeed(id, began, result.outputs, result.note, first.tx.token)
+        return { kind: 'succeeded' }
+      case 'failed': {
+        const retry = attemptNo <= retries
+        if (retry) this.#retrying.set(id, { tx: first.tx, error: result.error, applied: result.applied })
+        else await fail(this.work, first.tx, result.applied, result.error)
+        this.#failed(id, change.address, result.error, retry)
+        return { kind: 'failed', retry }
+      }
+      case 'unknown': case 'lost': {
+        const e = failure('HF3103', { address: change.address, site: change.site, task: first.tx.token, message: `${change.address}: ${result.evidence}. Whether the ${change.op} happened is unknown.` })
+        this.error ??= e
+        this.log.unknown(id, began, e)
+        return { kind: 'unknown' }
+      }
+    }
+  }
+
+  async #remove(id: string, r: { readonly uid: string; readonly mode: RemovalMode }, c: PlannedChange | undefined, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
+    const { state } = this.work
+    const row = state.current.get(r.uid) as RowDraft | undefined
+    if (!row) return { kind: 'skipped' } // it went in an earlier run
+    if (c && c.phase === 'expand' && c.doc.action !== 'delete' && !(await this.#mustGo(c, row))) return { kind: 'skipped' }
+    const change = await removalOf(state, row, id, r.mode)
+    if (!change) return { kind: 'skipped' }
+    this.#touch(id, r.uid)
+    return this.#run(id, change, attemptNo, 0, undefined, signal)
+  }
+
+  /** Whether a replacement that a plan foresaw is still one, now that everything is known. */
+  async #mustGo(c: PlannedChange, row: RowDraft): Promise<boolean> {
+    const { state } = this.work
+    if (state.provisional(row) || row.type !== c.doc.type || c.doc.action === 'replace') return true
+    const type = state.type(c.doc.type, c.doc.address)
+    const inputs = normalise(type, evaluate(c.inputs as NonNullable<typeof c.inputs>, this.#scope), { address: c.doc.address, site: c.site })
+    const before = await upgraded(state, type, row as ResourceRow)
+    return decide(row as ResourceRow, compare(before.inputs as Value, inputs as Value), rulesOf(type), c.force === 'replace').action === 'replace'
+  }
+
+  /** Only what the store keeps about the node changes: one commit, no call. */
+  async #record(id: string, c: PlannedChange, row: RowDraft, before: { readonly inputs: Fields; readonly outputs: Fields }): Promise<TaskResult> {
+    const { state } = this.work
+    const began = this.log.start(id, c.doc.address, c.doc.action === 'move' ? 'move' : 'update', 1)
+    this.#touch(id, row.uid)
+    await state.commit([...closing(state, row.uid), this.#put(row, before.inputs, before.outputs), ...this.#finish(id, row)])
+    this.log.succeed(id, began, before.outputs, undefined, undefined)
+    if (this.work.referred(c.doc.address)) state.remember(row.uid, before.outputs)
+    return { kind: 'succeeded' }
+  }
+
+  async #adopt(id: string, c: PlannedChange, row: RowDraft, inputs: Fields, outputs: Fields, entries: readonly Entry[]): Promise<TaskResult> {
+    const began = this.log.start(id, c.doc.address, 'create', 1)
+    await this.work.state.commit([...entries, this.#put(row, inputs, outputs), ...this.#finish(id, row)])
+    this.log.succeed(id, began, outputs, 'taken back from the trash', undefined)
+    this.work.state.remember(row.uid, outputs)
+    return { kind: 'succeeded' }
+  }
+
+  async #read(id: string, c: PlannedChange, type: ResourceType, inputs: Fields): Promise<TaskResult> {
+    const { state } = this.work
+    const began = this.log.start(id, c.doc.address, 'read', 1)
+    const outputs = await lookup(state, type, inputs, { address: c.doc.address, site: c.site })
+    const old = state.rowAt(c.doc.address)
+    const uid = old?.uid ?? state.cx.ids.next('u')
+    this.#touch(id, uid)
+    const row = draftRow(state, { address: c.doc.address, type, uid, ordinal: 1, inputs, options: c.options as NonNullable<typeof c.options>, deps: c.deps, claims: [], lookup: true, storeId: this.work.storeId, physicalName: undefined })
+    await state.commit([...closing(state, uid), this.#put(row, inputs, outputs), ...this.#finish(id, row)])
+    this.log.succeed(id, began, outputs, undefined, undefined)
+    state.remember(uid, outputs)
+    return { kind: 'succeeded' }
+  }
+
+  #put(row: RowDraft, inputs: Fields, outputs: Fields): Entry {
+    const { cx } = this.work.state
+    const place = { table: 'resource', row: row.uid, tx: cx.ids.next('t'), type: row.type }
+    return { t: 'resource.put', row, docs: { inputs: encodeDoc(inputs as Value, { ...place, field: 'inputs' }, cx.ring), outputs: encodeDoc(outputs as Value, { ...place, field: 'outputs' }, cx.ring) } }
+  }
+
+  #finish(id: string, row: RowDraft): Entry[] {
+    const now = this.work.state.cx.clock.now()
+    const tx = { task: id, address: row.address, undo: false, attempts: 1, token: '', openedAt: now, op: 'update' as const }
+    return [{ t: 'task.put', row: { ...taskRow(this.work, tx, 'update', 'success', undefined, undefined), tx: undefined } }, event(this.work, 'resource.recorded', tx, {})]
+  }
+
+  #failed(id: string, address: string, e: HoldfastError, retry: boolean): void {
+    if (!retry) this.error ??= e
+    this.log.fail(id, address, e, retry)
+  }
+}
+
+/** Failures of the store itself: nothing more can be written, so nothing more may be done. */
+const stops = (e: HoldfastError): boolean => e.code.startsWith('HF40') || e.code === 'HF4203'
+
+function without(row: ResourceRow): Omit<ResourceRow, 'seq'> {
+  const { env, uid, address, type, since, until, status, ordinal, fingerprint, shape, meta } = row
+  return { env, uid, address, type, since, until, status, ordinal, fingerprint, shape, meta }
+}
+

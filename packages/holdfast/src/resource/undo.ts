@@ -1,0 +1,126 @@
+import { failure, isFailure, type HoldfastError } from '../base/index.ts'
+import type { UndoResult } from '../flow/index.ts'
+import type { Entry } from '../journal/index.ts'
+import type { Step } from '../model/index.ts'
+import type { ResourceRow } from '../state/index.ts'
+import { attempt, fail, type Change, type RowDraft, type Work } from './change.ts'
+import type { Fields } from './facts.ts'
+import type { TaskLog } from './log.ts'
+import { recreation, removalOf } from './remove.ts'
+import { sameDoc } from './rows.ts'
+import { settle } from './settle.ts'
+import type { EnvState } from './state.ts'
+
+/**
+ * Takes back what a task did, by comparing what stands with the base; so it does not matter which run did it, or how far it got.
+ *
+ * *Withdraw* deletes objects that the open run made. *Restore* brings the object of the base back: an update to its former inputs, or a new
+ * creation where it was deleted to make room. Each is a transaction of its own. What needs no call only forgets its provisional row.
+ */
+export async function undoTask(
+  work: Work, log: TaskLog, id: string, uids: ReadonlySet<string>, half: 'withdraw' | 'restore', signal: AbortSignal, onError: (e: HoldfastError) => void,
+): Promise<UndoResult> {
+  for (const uid of uids) {
+    try {
+      const change = half === 'withdraw' ? await withdrawal(work, id, uid) : await restoration(work, id, uid)
+      if (!change) continue
+      log.reverting(id, change.address)
+      const began = work.state.cx.clock.mono()
+      const result = await carryOut(work, change, signal)
+      if (result.kind === 'undone') {
+        log.revert(id, change.address, change.type.identity === 'new' && change.op !== 'delete' || change.op === 'create' ? 'new' : 'same', work.state.cx.clock.mono() - began)
+        continue
+      }
+      log.revertFailed(id, change.address, result.error)
+      onError(result.error)
+      return { kind: result.kind }
+    } catch (e) {
+      if (!isFailure(e) || e.code.startsWith('HF40') || e.code === 'HF4203') throw e
+      const address = work.state.current.get(uid)?.address ?? work.state.base.get(uid)?.address ?? id
+      e.address ??= address
+      log.revertFailed(id, address, e)
+      onError(e)
+      return { kind: 'failed' }
+    }
+  }
+  return { kind: 'undone' }
+}
+
+async function carryOut(work: Work, change: Change, signal: AbortSignal): Promise<{ readonly kind: 'undone' } | { readonly kind: 'failed' | 'unknown'; readonly error: HoldfastError }> {
+  const first = await attempt(work, change, undefined, signal)
+  const result = first.result.kind === 'lost' ? await settle(work, first.tx, first.result.evidence, first.result.timedOut, change.site, work.abort) : first.result
+  switch (result.kind) {
+    case 'done': return { kind: 'undone' }
+    case 'failed':
+      await fail(work, first.tx, result.applied, result.error)
+      return { kind: 'failed', error: result.error }
+    case 'unknown': case 'lost':
+      return { kind: 'unknown', error: failure('HF3103', { address: change.address, task: first.tx.token, message: `${change.address}: ${result.evidence}. Whether taking it back happened is unknown.` }) }
+  }
+}
+
+/** The deletion of an object that the open run made. Rows behind which nothing of ours stands are forgotten with the run. */
+async function withdrawal(work: Work, id: string, uid: string): Promise<Change | undefined> {
+  const { state } = work
+  const row = state.current.get(uid) as RowDraft | undefined
+  if (!row || !state.provisional(row) || state.base.has(uid) || row.status === 'deleting' || row.meta.lookup) return undefined
+  refuseIrreversible(state, row, 'create')
+  const change = await removalOf(state, row, id, 'withdraw')
+  return change && { ...change, undo: true }
+}
+
+async function restoration(work: Work, id: string, uid: string): Promise<Change | undefined> {
+  const { state } = work
+  const base = state.base.get(uid) as RowDraft | undefined
+  if (!base || base.meta.lookup) return undefined
+  const row = state.current.get(uid) as RowDraft | undefined
+  if (!row) {
+    refuseIrreversible(state, base, 'delete')
+    return recreation(state, base, id, work.storeId)
+  }
+  if (row.status === 'deleting') return undefined
+  const inputs = await state.inputsOf(base as ResourceRow)
+  const outputs = await state.outputsOfBase(base)
+  const now = { inputs: await state.inputsOf(row as ResourceRow), outputs: await state.outputsOf(row as ResourceRow) }
+  if (row.status === 'ready' && row.fingerprint === base.fingerprint && row.ordinal === base.ordinal && sameDoc(now.outputs, outputs)) return undefined
+  refuseIrreversible(state, base, 'update')
+  const type = state.type(base.type, base.address)
+  const gone = row.ordinal !== base.ordinal
+  if (gone || !type.update) return { ...(await recreation(state, { ...base, ordinal: row.ordinal }, id, work.storeId)), before: dropOf(row) }
+  return {
+    task: id, kind: 'update', address: base.address, site: undefined, type, op: 'update', uid, ordinal: row.ordinal, physicalName: base.meta.physicalName, undo: true,
+    // A change that failed half-way may have left only some outputs; the rest is as it was.
+    inputs, prior: { inputs: now.inputs, outputs: row.status === 'partial' ? { ...outputs, ...now.outputs } as Fields : now.outputs },
+    row: { ...base, until: undefined, ordinal: row.ordinal }, opening: claimsBack(state, base, row), before: dropOf(row), also: [],
+  }
+}
+
+function refuseIrreversible(state: EnvState, row: RowDraft, step: Step): void {
+  if (!state.cx.types.get(row.type)?.irreversible?.includes(step)) return
+  throw failure('HF3113', { address: row.address, message: `${row.address}: ${row.type} declares that its ${step} cannot be taken back.` })
+}
+
+const dropOf = (row: RowDraft): Entry[] => [{ t: 'resource.drop', uid: row.uid, since: row.since }]
+
+/** The claims of the base stand again, and those of the open run go. */
+function claimsBack(state: EnvState, base: RowDraft, row: RowDraft): Entry[] {
+  return [
+    ...row.meta.claims.filter((k) => !base.meta.claims.includes(k)).map((key): Entry => ({ t: 'claim.drop', uid: row.uid, key })),
+    ...base.meta.claims.filter((k) => !row.meta.claims.includes(k)).map((key): Entry => ({ t: 'claim.put', row: { key, env: state.env.id, uid: row.uid, until: undefined } })),
+  ]
+}
+
+/** Entries that forget every provisional row once the world is as it was: moves, options, rows of replaced objects. */
+export function forgetProvisional(state: EnvState): Entry[] {
+  const entries: Entry[] = []
+  for (const row of state.current.values()) {
+    if (!state.provisional(row as RowDraft)) continue
+    entries.push({ t: 'resource.drop', uid: row.uid, since: row.since })
+    const base = state.base.get(row.uid) as RowDraft | undefined
+    if (base) entries.push(...claimsBack(state, base, row as RowDraft))
+    else if (row.status !== 'deleting') entries.push({ t: 'claim.drop', uid: row.uid })
+  }
+  for (const row of state.base.values()) entries.push({ t: 'resource.until', uid: row.uid, since: row.since, until: undefined })
+  return entries
+}
+

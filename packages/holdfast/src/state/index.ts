@@ -1,0 +1,11 @@
+/**
+ * Every record the store keeps, and the legal moves of those that have a life.
+ *
+ * Pure: types and tables. May import base, model.
+ * @module
+ */
+export { runMoves, taskMoves, txMoves, unresolved } from './moves.ts'
+export type {
+  ClaimRow, EnvRow, EventRow, Holder, LeaseRow, OutputsRow, PlanRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, RunStatus, SecretRow, StoreMeta,
+  TaskKind, TaskRow, TaskState, TrashRow, TxOp, TxRow, TxStatus, TxTarget,
+} from './records.ts'

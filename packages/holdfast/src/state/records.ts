@@ -1,0 +1,236 @@
+import type { Digest, EpochMs } from '../base/index.ts'
+import type { Address, Capability } from '../model/index.ts'
+
+/** One environment of one app: the unit that is leased, planned, applied and committed. */
+export interface EnvRow {
+  readonly id: string
+  readonly app: string
+  readonly name: string
+  /** Number of committed applies: what a person sees (decisions 1.2). 0: nothing was ever applied. */
+  readonly revision: number
+  /** The revision holds only what succeeded (`--on-failure keep`). */
+  readonly partial: boolean
+  /** Commit number of this state: +1 with every durable transaction that touches it. */
+  readonly seq: number
+  /** The one run that is neither committed nor taken back. */
+  readonly openRun: string | undefined
+}
+
+/**
+ * What the store keeps about one node, for a span of revisions. `since`/`until`: first revision that shows the row, first that no longer does.
+ * Open runs write `since = revision + 1` (provisional) and set `until = revision + 1` on the row they replace; a reader filters by the committed revision.
+ * `ready`     the object exists with these inputs and outputs.
+ * `partial`   a step failed half-way; outputs hold what is known (perhaps only some).
+ * `deleting`  the object is to be deleted (pending delete); not part of the desired state any more.
+ */
+export interface ResourceRow {
+  readonly env: string
+  readonly uid: string
+  readonly address: Address
+  readonly type: string
+  readonly since: number
+  readonly until: number | undefined
+  readonly status: 'ready' | 'partial' | 'deleting'
+  /** Objects this uid has had; part of the mark. */
+  readonly ordinal: number
+  /** Identity of the inputs, `f1:...` (decisions 5). */
+  readonly fingerprint: string
+  /** As the fingerprint, but secrets by their `fp`: equal means unchanged, without opening anything. */
+  readonly shape: string
+  readonly meta: ResourceMeta
+  /** `seq` of the commit that wrote the row: order of completion. */
+  readonly seq: number
+}
+
+export interface ResourceMeta {
+  readonly typeVersion: number
+  /** `package@version#export` of the definition, to find it when the program dropped it. */
+  readonly provider: string
+  /** Addresses the node reads or names, at the time. */
+  readonly deps: readonly Address[]
+  readonly claims: readonly string[]
+  readonly protect: boolean
+  readonly retain: boolean
+  readonly tags: Readonly<Record<string, string>>
+  readonly physicalName?: string
+  readonly physicalId?: string
+  /** Digests of the assets the inputs name. */
+  readonly assets?: readonly Digest[]
+  /** A `lookup`: nothing of ours stands behind it. */
+  readonly lookup?: boolean
+  readonly site?: string
+}
+
+/** The documents of a row: canonical JSON in which secrets are sealed. Read only when needed. */
+export interface ResourceDocs {
+  readonly inputs: string
+  readonly outputs: string
+}
+
+export type TxOp = 'create' | 'update' | 'delete' | 'read'
+export type TxStatus = 'open' | 'sent' | 'completed' | 'failed' | 'unknown' | 'abandoned'
+
+/** A change transaction: one change of one object, from the intent to a proven outcome. */
+export interface TxRow {
+  readonly token: string
+  readonly env: string
+  readonly run: string
+  readonly task: string
+  readonly uid: string
+  readonly address: Address
+  readonly type: string
+  readonly op: TxOp
+  readonly status: TxStatus
+  /** With `failed`: what stands in the world. `no` blocks nothing. */
+  readonly applied: 'no' | 'partly' | undefined
+  /** Takes something of this run back. */
+  readonly undo: boolean
+  readonly ordinal: number
+  /** Moves on only when all earlier attempts are proven not applied; part of the call key. */
+  readonly epoch: number
+  readonly attempts: number
+  readonly payloadDigest: Digest
+  readonly capability: Capability
+  readonly fence: number
+  readonly openedAt: EpochMs
+  /** First time anything was sent in this epoch; and the last. */
+  readonly firstSentAt: EpochMs | undefined
+  readonly lastSentAt: EpochMs | undefined
+  readonly endedAt: EpochMs | undefined
+  readonly evidence: string | undefined
+  /** The row as it becomes when the change completes, with resolved inputs sealed: what a recovery needs, without the program. */
+  readonly target: TxTarget
+}
+
+export interface TxTarget {
+  /** Row to be written on completion; absent for a delete. */
+  readonly row?: Omit<ResourceRow, 'seq'>
+  /** Sealed inputs of the call. */
+  readonly inputs: string
+  /** Sealed prior state, for update and delete. */
+  readonly prior?: ResourceDocs
+  /** What `partial()` reported, or what a reader found. */
+  readonly partial?: string
+  /** Journal entries that become true with the row, however far the change went: they close what it replaces. */
+  readonly before?: readonly object[]
+  /** Journal entries that become true with the completion alone. */
+  readonly also?: readonly object[]
+}
+
+export type RunStatus = 'running' | 'committed' | 'reverted' | 'incomplete' | 'kept'
+export interface RunRow {
+  readonly id: string
+  readonly env: string
+  readonly kind: 'apply' | 'destroy' | 'revert' | 'resume' | 'repair'
+  readonly plan: string
+  readonly status: RunStatus
+  readonly phase: 'expand' | 'commit' | 'contract' | 'revert' | 'done'
+  readonly from: number
+  readonly to: number | undefined
+  readonly holder: Holder
+  readonly startedAt: EpochMs
+  readonly endedAt: EpochMs | undefined
+  /** The run document of contract.md 3, once it has ended. */
+  readonly result: string | undefined
+}
+
+/** Who holds a lease. */
+export interface Holder {
+  readonly id: string
+  readonly host: string
+  readonly bootId: string
+  readonly pid: number
+  /** Start of the process, so that a reused pid is not mistaken for it. */
+  readonly startedAt: string
+}
+
+export interface LeaseRow {
+  readonly scope: string
+  readonly holder: Holder
+  readonly fence: number
+  readonly grantedAt: EpochMs
+  readonly expiresAt: EpochMs
+}
+
+export interface PlanRow {
+  readonly id: string
+  readonly env: string
+  readonly createdAt: EpochMs
+  /** Environment revision and seq the plan was made on. */
+  readonly revision: number
+  readonly seq: number
+  readonly usedBy: string | undefined
+  /** Canonical JSON of the frozen plan (secrets sealed) with its MAC. */
+  readonly doc: string
+}
+
+/** One task of a run (decisions 4). Rows exist from the first attempt on; what has not begun stands in the plan. */
+export interface TaskRow {
+  readonly run: string
+  readonly id: string
+  readonly address: Address
+  readonly kind: TaskKind
+  readonly state: TaskState
+  readonly intention: 'execute' | 'revert'
+  readonly attempt: number
+  readonly tx: string | undefined
+  readonly failure: string | undefined
+  readonly startedAt: EpochMs
+  readonly endedAt: EpochMs | undefined
+  /** How an undone object differs: `new` identity. */
+  readonly note: string | undefined
+}
+export type TaskKind = 'create' | 'update' | 'replace' | 'delete' | 'read' | 'move' | 'forget'
+export type TaskState = 'running' | 'success' | 'failure' | 'reverting' | 'reverted' | 'revertFailure' | 'skipped'
+
+export interface ClaimRow {
+  readonly key: string
+  readonly env: string
+  readonly uid: string
+  /** Goes with the commit of this revision (the object gave the key up, but taking back would want it again). */
+  readonly until: number | undefined
+}
+
+export interface EventRow {
+  readonly env: string
+  readonly seq: number
+  readonly n: number
+  readonly at: EpochMs
+  readonly kind: string
+  /** JSON, redacted. */
+  readonly data: string
+}
+
+export interface SecretRow {
+  readonly env: string
+  readonly name: string
+  readonly fp: string
+  readonly sealed: string
+  readonly at: EpochMs
+}
+
+/** Outputs of the app for a span of revisions; canonical JSON with sealed secrets. */
+export interface OutputsRow {
+  readonly env: string
+  readonly since: number
+  readonly doc: string
+}
+
+export interface TrashRow {
+  readonly id: string
+  readonly env: string
+  readonly address: Address
+  readonly type: string
+  readonly at: EpochMs
+  /** JSON: where it was, where it is, and the rows of what was bound to it (sealed). */
+  readonly doc: string
+}
+
+export interface StoreMeta {
+  readonly storeId: string
+  readonly schema: number
+  readonly createdAt: EpochMs
+  /** Tells a wrong key from a damaged record; absent until a key was needed. */
+  readonly keyCheck: string | undefined
+}
+

@@ -1,0 +1,11 @@
+/**
+ * Where the truth is kept: one port, several stores, one suite (testing/store-suite).
+ *
+ * Always true: a commit is all or nothing and durable when it resolves; a writer without its fence writes nothing.
+ * May import base, model, secret, state, journal.
+ * @module
+ */
+export { currentHolder, holderAlive } from './holder.ts'
+export type { CommitOptions, Fence, Leases, ResourceView, Store, StoreTraits } from './port.ts'
+export { MemoryStore, type MemoryStoreOptions } from './memory/index.ts'
+export { commitsMade, openSqliteStore, schemaVersion, sqliteVersion, type SqliteStoreOptions } from './sqlite/index.ts'

@@ -1,0 +1,98 @@
+import type { EpochMs, Millis } from '../base/index.ts'
+import type { Entry } from '../journal/index.ts'
+import type {
+  ClaimRow, EnvRow, EventRow, Holder, LeaseRow, OutputsRow, PlanRow, ResourceDocs, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow, TxStatus,
+} from '../state/index.ts'
+
+/** What a store can do. The engine asks the trait, never the name of the store. */
+export interface StoreTraits {
+  readonly name: string
+  /** Survives the process. */
+  readonly durable: boolean
+  /** Several processes may write at the same time. */
+  readonly severalWriters: boolean
+}
+
+/** The proof that a writer still holds its lease; checked inside the transaction. */
+export interface Fence {
+  readonly scope: string
+  readonly fence: number
+}
+
+export interface CommitOptions {
+  /** Environment whose `seq` moves and that the events belong to. */
+  readonly env: string
+  /** Refused with HF4203 when the lease of `scope` is not at this fence. */
+  readonly fence?: Fence | undefined
+  /** Refused with HF2401 when the environment is not at this seq. */
+  readonly expectSeq?: number | undefined
+}
+
+export type ResourceView = 'committed' | 'current' | 'open' | 'all'
+
+/**
+ * The truth about every resource, and the journal of how it came to be: one set of tables.
+ *
+ * Takes    entries: plain data, secrets sealed already.
+ * Durable  when `commit` resolves. Many concurrent commits share one fsync (group commit); each is all or nothing on its own.
+ * Fails    by failure codes (HF4xxx, HF2105, HF2403); nothing of that transaction is written then.
+ */
+export interface Store {
+  readonly traits: StoreTraits
+  readonly path: string | undefined
+
+  commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }>
+
+  meta(): Promise<StoreMeta>
+  envs(app?: string): Promise<EnvRow[]>
+  env(app: string, name: string): Promise<EnvRow | undefined>
+
+  /**
+   * Rows of an environment without their documents, in address order.
+   * `committed`: what readers see (since <= revision < until). `current`: the committed rows as the open run has changed them, pending deletes included.
+   * `open`: what the open run has written or closed (since or until = revision + 1); cost follows the change.
+   * `all`: every stored row (history too).
+   */
+  resources(env: string, view: ResourceView): Promise<ResourceRow[]>
+  /** Documents by `uid` and `since`, in the order asked for; undefined where there is none. One round trip. */
+  docs(keys: readonly { readonly uid: string; readonly since: number }[]): Promise<(ResourceDocs | undefined)[]>
+  claims(keys: readonly string[]): Promise<(ClaimRow | undefined)[]>
+  claimsOf(env: string): Promise<ClaimRow[]>
+
+  txs(filter: { readonly env?: string; readonly unresolved?: boolean; readonly uid?: string; readonly run?: string; readonly status?: TxStatus }): Promise<TxRow[]>
+  tx(token: string): Promise<TxRow | undefined>
+  runs(env: string, limit: number): Promise<RunRow[]>
+  run(id: string): Promise<RunRow | undefined>
+  tasks(run: string): Promise<TaskRow[]>
+  plans(env: string, limit: number): Promise<PlanRow[]>
+  plan(id: string): Promise<PlanRow | undefined>
+  /** Newest outputs with `since <= revision`. */
+  outputs(env: string, revision: number): Promise<OutputsRow | undefined>
+  secrets(env: string): Promise<SecretRow[]>
+  trash(env: string): Promise<TrashRow[]>
+  events(env: string, after: { readonly seq: number }, limit: number): Promise<EventRow[]>
+  leases(): Promise<LeaseRow[]>
+
+  readonly lease: Leases
+
+  /** Checks of the file and of the rules between rows, each with a plain-words detail when it does not hold. */
+  doctor(): Promise<{ readonly name: string; readonly ok: boolean; readonly detail?: string }[]>
+  /** Every table as NDJSON lines `{table, row}`, secrets sealed. */
+  export(): AsyncIterable<string>
+  /** Everything is in the main file when it resolves; no write-ahead log is left beside it. */
+  close(): Promise<void>
+}
+
+/** Leases with fencing: at most one live holder per scope; every grant has a higher fence (spec/backend.md 11.3). */
+export interface Leases {
+  /**
+   * Grants the lease at once when it is free, expired, or its holder is dead on this host (same boot id, pid gone or started at another time).
+   * Otherwise gives the holder. Never waits; the caller polls.
+   */
+  acquire(scope: string, holder: Holder, ttlMs: Millis): Promise<{ readonly granted: LeaseRow; readonly tookOver: LeaseRow | undefined } | { readonly heldBy: LeaseRow }>
+  /** From now on the store renews the lease by itself, beside the main thread where it can; `onLost` is called once when it could not. */
+  keep(lease: LeaseRow, everyMs: Millis, onLost: (reason: string) => void): void
+  release(lease: LeaseRow): Promise<void>
+}
+
+export type { EpochMs }

@@ -1,0 +1,371 @@
+import { assert, limits } from '../../base/index.ts'
+import { COMPACT_ROWS_MAX, refusals } from '../../journal/index.ts'
+import { runMoves, txMoves } from '../../state/index.ts'
+import { isConstraint, type Cell, type Connection, type Row, type Statement } from './driver.ts'
+import { ENV_SPAN, HEAD_CELLS, MOVE_COLUMNS, OP, RUN_SPAN } from './encode.ts'
+
+/** An environment as the open database transaction sees it. Written back once, when the batch commits. */
+interface EnvState {
+  readonly k: number
+  readonly id: string
+  revision: number
+  partial: number
+  seq: number
+  openRun: string | null
+}
+
+/**
+ * The SQL meaning of encoded transactions, on one connection, inside a database transaction that the caller began.
+ * What `fold` says in memory, this says in SQL; the store suite compares them on random lists.
+ */
+export class Applier {
+  private readonly db: Connection
+  private readonly envs = new Map<string, EnvState>()
+  private readonly words = new Map<string, number>()
+  private readonly counters = { txs: new Map<number, number>(), tasks: new Map<number, number>(), events: new Map<number, number>() }
+  /** Token of the change that the transaction has completed so far. */
+  private completed: string | undefined
+  private readonly fences = new Map<string, number | undefined>()
+  private c: Cell[] = []
+  private i = 0
+
+  constructor(db: Connection) {
+    this.db = db
+  }
+
+  /** A database transaction has begun: nothing is known. */
+  begin(): void {
+    this.envs.clear()
+    this.fences.clear()
+    this.forgetNumbers()
+  }
+
+  private forgetNumbers(): void {
+    this.words.clear()
+    for (const map of Object.values(this.counters)) map.clear()
+  }
+
+  /** Before the database commits: environment rows are written once for all transactions of the batch. */
+  flush(): void {
+    const update = this.sql('update envs set revision = ?, partial = ?, seq = ?, open_run = ? where k = ?')
+    for (const e of this.envs.values()) update.run(e.revision, e.partial, e.seq, e.openRun, e.k)
+  }
+
+  /** Undo of a savepoint: the environment is as before. */
+  remember(env: string): () => void {
+    const known = this.envs.get(env)
+    const copy = known && { ...known }
+    return () => {
+      this.forgetNumbers()
+      if (copy) this.envs.set(env, copy)
+      else this.envs.delete(env)
+    }
+  }
+
+  /** Applies the transaction that starts at `start`; gives its seq. A refusal is thrown; what was written before it is the caller's to roll back. */
+  apply(cells: Cell[], start: number): number {
+    const id = cells[start] as string
+    const scope = cells[start + 1] as string | null
+    const expectSeq = cells[start + 3] as number | null
+    const end = start + HEAD_CELLS + (cells[start + 4] as number)
+    if (scope !== null && this.fenceOf(scope) !== cells[start + 2]) throw refusals.fenceLost(scope)
+    let env = this.envOf(id)
+    if (expectSeq !== null && (env?.seq ?? 0) !== expectSeq) throw refusals.stale(expectSeq, env?.seq ?? 0)
+    this.c = cells
+    this.i = start + HEAD_CELLS
+    this.completed = undefined
+    if (!env) {
+      assert(cells[this.i] === OP.envCreate, `commit: there is no environment ${id}, and the first entry does not create it`)
+      this.i++
+      env = this.createEnv()
+    }
+    const seq = ++env.seq
+    let n = 0
+    while (this.i < end) {
+      const op = cells[this.i++] as number
+      if (op === OP.event) {
+        const c = this.take(3)
+        this.sql('insert into events (k, seq, n, at, kind, data) values (?, ?, ?, ?, ?, ?)').run(this.nextIn('events', env.k, ENV_SPAN), seq, n++, cells[c] as Cell, cells[c + 1] as Cell, cells[c + 2] as Cell)
+      } else if (op === OP.taskPut) {
+        const c = this.take(3)
+        this.sql('insert into tasks (k, id, doc) values (?, ?, ?)').run(this.nextIn('tasks', this.word(cells[c] as string), RUN_SPAN), cells[c + 1] as Cell, cells[c + 2] as Cell)
+      } else this.operation(op, env, seq)
+    }
+    return seq
+  }
+
+  private operation(op: number, env: EnvState, seq: number): void {
+    const { k } = env
+    const c = this.c
+    switch (op) {
+      case OP.envCreate:
+        this.createEnv()
+        return
+      case OP.envCommit: {
+        const at = this.take(3)
+        return this.commitEnv(env, c[at] as number, c[at + 1] as number, c[at + 2] as number)
+      }
+      case OP.envOpen:
+        env.openRun = c[this.take(1)] as string | null
+        return
+      case OP.runPut: return this.putRun(k)
+      case OP.planPut: {
+        const at = this.take(6)
+        this.sql(`insert into plans (env, id, created_at, revision, seq, used_by, doc) values (?, ?, ?, ?, ?, ?, ?)
+          on conflict (id) do update set created_at = excluded.created_at, revision = excluded.revision, seq = excluded.seq, used_by = excluded.used_by, doc = excluded.doc`)
+          .run(k, ...c.slice(at, at + 6))
+        return
+      }
+      case OP.planUse: {
+        const at = this.take(2)
+        const used = this.sql('update plans set used_by = ? where id = ? and (used_by is null or used_by = ?)').run(c[at + 1] as Cell, c[at] as Cell, c[at + 1] as Cell)
+        if (Number(used.changes) === 1) return
+        const plan = this.sql('select used_by from plans where id = ?').get(c[at] as Cell)
+        throw plan ? refusals.planUsed(c[at] as string, plan.used_by as string) : refusals.planUnknown(c[at] as string)
+      }
+      case OP.txOpen: return this.openTx(k)
+      case OP.txMove: return this.moveTx(k)
+      case OP.resourcePut: return this.putResource(k, seq)
+      case OP.resourceUntil: {
+        const at = this.take(3)
+        const uid = c[at] as string
+        const until = c[at + 2] as number | null
+        const done = this.sql('update resources set until = ?, seq = ? where env = ? and uid = ? and since = ?').run(until, seq, k, uid, c[at + 1] as Cell)
+        assert(Number(done.changes) === 1, `resource.until: there is no row ${uid} since ${String(c[at + 1])}`)
+        if (until === null) {
+          const row = this.sql('select count(*) as n, max(address) as address from resources where env = ? and uid = ? and until is null').get(k, uid) as Row
+          assert(row.n === 1, `${row.address} (${uid}) would have two rows without an end`)
+        }
+        return
+      }
+      case OP.resourceDrop: {
+        const at = this.take(2)
+        const row = this.sql('delete from resources where env = ? and uid = ? and since = ? returning doc').get(k, c[at] as Cell, c[at + 1] as Cell)
+        if (row) this.sql('delete from docs where id = ?').run(row.doc as number)
+        return
+      }
+      case OP.claimPut: {
+        const at = this.take(3)
+        const key = c[at] as string
+        const done = this.sql(`insert into claims (key, env, uid, until) values (?, ?, ?, ?)
+          on conflict (key) do update set until = excluded.until where uid = excluded.uid`).run(key, k, c[at + 1] as Cell, c[at + 2] as Cell)
+        if (Number(done.changes) === 0) throw this.claimTaken(key)
+        return
+      }
+      case OP.claimDrop: {
+        const at = this.take(2)
+        if (c[at + 1] === null) this.sql('delete from claims where uid = ? and env = ?').run(c[at] as Cell, k)
+        else this.sql('delete from claims where key = ? and uid = ? and env = ?').run(c[at + 1] as Cell, c[at] as Cell, k)
+        return
+      }
+      case OP.outputsPut: {
+        const at = this.take(2)
+        this.sql('insert into outputs (env, since, doc) values (?, ?, ?) on conflict (env, since) do update set doc = excluded.doc').run(k, c[at] as Cell, c[at + 1] as Cell)
+        return
+      }
+      case OP.secretPut: {
+        const at = this.take(4)
+        this.sql(`insert into secrets (env, name, fp, sealed, at) values (?, ?, ?, ?, ?)
+          on conflict (env, name) do update set fp = excluded.fp, sealed = excluded.sealed, at = excluded.at`).run(k, ...c.slice(at, at + 4))
+        return
+      }
+      case OP.secretDrop:
+        this.sql('delete from secrets where env = ? and name = ?').run(k, c[this.take(1)] as Cell)
+        return
+      case OP.trashPut: {
+        const at = this.take(5)
+        this.sql(`insert into trash (env, id, address, type, at, doc) values (?, ?, ?, ?, ?, ?)
+          on conflict (id) do update set address = excluded.address, type = excluded.type, at = excluded.at, doc = excluded.doc`).run(k, ...c.slice(at, at + 5))
+        return
+      }
+      case OP.trashDrop:
+        this.sql('delete from trash where id = ?').run(c[this.take(1)] as Cell)
+        return
+      case OP.keyCheck:
+        this.sql('update store_meta set key_check = ?').run(c[this.take(1)] as Cell)
+        return
+      default: assert(false, `apply: unknown operation ${op}`)
+    }
+  }
+
+  private createEnv(): EnvState {
+    const at = this.take(6)
+    const [id, app, name, revision, partial, openRun] = this.c.slice(at, at + 6) as [string, string, string, number, number, string | null]
+    if (this.sql('select 1 from envs where id = ? or (app = ? and name = ?)').get(id, app, name)) throw refusals.envExists(app, name)
+    const row = this.sql('insert into envs (id, app, name, revision, partial, seq, open_run) values (?, ?, ?, ?, ?, 0, ?)').run(id, app, name, revision, partial, openRun)
+    const env: EnvState = { k: Number(row.lastInsertRowid), id, revision, partial, seq: 0, openRun }
+    this.envs.set(id, env)
+    return env
+  }
+
+  private commitEnv(env: EnvState, from: number, to: number, partial: number): void {
+    if (env.revision !== from) throw refusals.revisionMoved(from, env.revision)
+    env.revision = to
+    env.partial = partial
+    this.sql('delete from claims where env = ? and until is not null and until <= ?').run(env.k, to)
+    const upTo = to - limits.historyRevisions
+    if (upTo < 1) return
+    const old = 'select doc, uid, since from resources where env = ? and until is not null and until <= ? order by until, uid, since limit ?'
+    this.sql(`delete from docs where id in (select doc from (${old}))`).run(env.k, upTo, COMPACT_ROWS_MAX)
+    this.sql(`delete from resources where env = ? and (uid, since) in (select uid, since from (${old}))`).run(env.k, env.k, upTo, COMPACT_ROWS_MAX)
+    this.sql('delete from outputs where env = ? and since < (select max(since) from outputs where env = ? and since <= ?)').run(env.k, env.k, upTo)
+  }
+
+  private putRun(k: number): void {
+    const at = this.take(11)
+    const id = this.c[at] as string
+    const status = this.c[at + 3] as string
+    const old = this.sql('select status from runs where id = ?').get(id)?.status as keyof typeof runMoves | undefined
+    assert(old === undefined || old === status || (runMoves[old] as readonly string[]).includes(status), `run.put: ${id} cannot move from ${old} to ${status}`)
+    this.sql(`insert into runs (env, id, kind, plan, status, phase, from_rev, to_rev, holder, started_at, ended_at, result) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      on conflict (id) do update set kind = excluded.kind, plan = excluded.plan, status = excluded.status, phase = excluded.phase, from_rev = excluded.from_rev,
+        to_rev = excluded.to_rev, holder = excluded.holder, started_at = excluded.started_at, ended_at = excluded.ended_at, result = excluded.result`).run(k, ...this.c.slice(at, at + 11))
+  }
+
+  private openTx(k: number): void {
+    const at = this.take(15)
+    const c = this.c
+    const target = this.sql('insert into docs (inputs, outputs) values (?, ?)').run(c[at] as Cell, c[at + 1] as Cell).lastInsertRowid
+    try {
+      this.sql(`insert into txs (k, env, target, token, uid, status, applied, epoch, attempts, first_sent_at, last_sent_at, ended_at, evidence, about)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(this.nextIn('txs', this.word(c[at + 2] as string), RUN_SPAN), k, Number(target), ...c.slice(at + 4, at + 15))
+    } catch (e) {
+      assert(!isConstraint(e, 'txs.token'), `tx.open: ${String(c[at + 4])} exists already`)
+      throw isConstraint(e, 'txs.uid') ? this.busy(c[at + 3] as string, c[at + 5] as string) : e
+    }
+  }
+
+  private moveTx(k: number): void {
+    const at = this.take(5)
+    const c = this.c
+    const token = c[at] as string
+    const to = c[at + 1] as keyof typeof txMoves
+    const target = c[at + 2] as string | null
+    const count = c[at + 4] as number
+    const pairs = this.take(2 * count)
+    let columns = ''
+    const values: Cell[] = [to]
+    for (let i = 0; i < count; i++) {
+      columns += `, ${MOVE_COLUMNS[c[pairs + 2 * i] as number]} = ?`
+      values.push(c[pairs + 2 * i + 1] as Cell)
+    }
+    try {
+      const done = this.sql(`update txs set status = ?${columns} where token = ? and env = ? and (${sourcesOf[to]})`).run(...values, token, k)
+      if (Number(done.changes) === 0) {
+        const old = this.sql('select status, env from txs where token = ?').get(token)
+        assert(old, `tx.move: there is no transaction ${token}`)
+        assert(old.env === k, 'tx.move: belongs to another environment than the commit')
+        assert(false, `tx.move: ${token} cannot move from ${old.status} to ${to}`)
+      }
+    } catch (e) {
+      if (!isConstraint(e, 'txs.uid')) throw e
+      const me = this.sql("select uid, about ->> '$[3]' as address from txs where token = ?").get(token) as Row
+      throw this.busy(me.address as string, me.uid as string)
+    }
+    if (target !== null) this.sql('update docs set inputs = ?, outputs = ? where id = (select target from txs where token = ?)').run(target, c[at + 3] as Cell, token)
+    if (to === 'completed') this.completed = token
+  }
+
+  private putResource(k: number, seq: number): void {
+    const at = this.take(12)
+    const c = this.c
+    const inputs = c[at] as string | null
+    const outputs = c[at + 1] as string | null
+    const uid = c[at + 2] as string
+    const since = c[at + 3] as number
+    let doc: number | undefined
+    let otherOpen = false
+    for (const row of this.sql('select since, doc from resources where env = ? and uid = ? and (since = ? or until is null)').all(k, uid, since)) {
+      if (row.since === since) doc = row.doc as number
+      else otherOpen = true
+    }
+    assert(!otherOpen || c[at + 4] !== null, `${String(c[at + 7])} (${uid}) would have two rows without an end`)
+    if (inputs === null) assert(doc !== undefined, `resource.put: ${String(c[at + 7])} comes without documents, and there is no row since ${since}`)
+    else {
+      const same = this.sameInputs(inputs)
+      const text = same === null ? inputs : null
+      if (doc === undefined) doc = Number(this.sql('insert into docs (inputs, outputs, same) values (?, ?, ?)').run(text, outputs, same).lastInsertRowid)
+      else this.sql('update docs set inputs = ?, outputs = ?, same = ? where id = ?').run(text, outputs, same, doc)
+    }
+    this.sql(`insert into resources (env, seq, doc, uid, since, until, ordinal, status, address, type, fingerprint, shape, meta) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      on conflict (env, uid, since) do update set seq = excluded.seq, until = excluded.until, ordinal = excluded.ordinal, status = excluded.status, address = excluded.address,
+        type = excluded.type, fingerprint = excluded.fingerprint, shape = excluded.shape, meta = excluded.meta`).run(k, seq, doc, ...c.slice(at + 2, at + 12))
+  }
+
+  /** A change that completes in this transaction has its inputs in its target already, and the target of a completed change never changes. */
+  private sameInputs(inputs: string): number | null {
+    if (this.completed === undefined) return null
+    const row = this.sql('select d.id from txs t join docs d on d.id = t.target where t.token = ? and d.inputs = ?').get(this.completed, inputs)
+    return row ? (row.id as number) : null
+  }
+
+  /** Next key in the range of an owner. */
+  private nextIn(table: 'txs' | 'tasks' | 'events', owner: number, span: number): number {
+    const counters = this.counters[table]
+    let k = counters.get(owner)
+    if (k === undefined) {
+      const last = this.sql(`select max(k) as k from ${table} where k >= ? and k < ?`).get(owner * span, (owner + 1) * span)?.k as number | null
+      k = last === null ? owner * span : last + 1
+    }
+    assert(k < (owner + 1) * span && k <= Number.MAX_SAFE_INTEGER, `${table}: no key is left`)
+    counters.set(owner, k + 1)
+    return k
+  }
+
+  private busy(address: string, uid: string) {
+    const row = this.sql(`select token, (select text from words where words.k = txs.k / ${RUN_SPAN}) as run from txs where uid = ? and (status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly'))`).get(uid) as Row
+    return refusals.busy(address, row.token as string, row.run as string)
+  }
+
+  private claimTaken(key: string) {
+    const row = this.sql(`select c.uid, e.app, e.name, (select address from resources r where r.env = c.env and r.uid = c.uid order by since desc limit 1) as address
+      from claims c join envs e on e.k = c.env where c.key = ?`).get(key) as Row
+    return refusals.claimTaken(key, { app: row.app as string, env: row.name as string, uid: row.uid as string, address: (row.address as string | null) ?? undefined })
+  }
+
+  private envOf(id: string): EnvState | undefined {
+    const known = this.envs.get(id)
+    if (known) return known
+    const row = this.sql('select k, id, revision, partial, seq, open_run as openRun from envs where id = ?').get(id)
+    if (!row) return undefined
+    const env = { ...row } as EnvState
+    this.envs.set(id, env)
+    return env
+  }
+
+  /** Number of a text that stands in many rows. Known for one database transaction only: what is rolled back was never numbered. */
+  private word(text: string): number {
+    let k = this.words.get(text)
+    if (k === undefined) {
+      const row = this.sql('select k from words where text = ?').get(text)
+      k = row ? (row.k as number) : Number(this.sql('insert into words (text) values (?)').run(text).lastInsertRowid)
+      this.words.set(text, k)
+    }
+    return k
+  }
+
+  /** Nobody can take a lease over while the database transaction is open, so one look per batch is enough. */
+  private fenceOf(scope: string): number | undefined {
+    if (!this.fences.has(scope)) this.fences.set(scope, this.sql('select fence from leases where scope = ?').get(scope)?.fence as number | undefined)
+    return this.fences.get(scope)
+  }
+
+  /** Index of the first of the next `count` cells. */
+  private take(count: number): number {
+    const at = this.i
+    this.i += count
+    return at
+  }
+
+  private sql(text: string): Statement {
+    return this.db.prepare(text)
+  }
+}
+
+/** Condition on the status that may become the key: the table of moves, read backwards. No `in (...)`: SQLite builds a table for it with every execution. */
+const sourcesOf: Record<keyof typeof txMoves, string> = Object.fromEntries(
+  Object.keys(txMoves).map((to) => {
+    const from = Object.entries(txMoves).filter(([, tos]) => (tos as readonly string[]).includes(to)).map(([f]) => `status = '${f}'`)
+    return [to, from.length ? from.join(' or ') : '0']
+  }),
+) as Record<keyof typeof txMoves, string>

@@ -1,0 +1,206 @@
+import { assert, unreachable } from '../../base/index.ts'
+import type { Entry } from '../../journal/index.ts'
+import type { ResourceRow, TaskRow, TxRow, TxTarget } from '../../state/index.ts'
+import type { CommitOptions } from '../port.ts'
+import type { Cell } from './driver.ts'
+
+/** Keys that hold what a row belongs to, and its number there: tasks and transactions of a run, events of an environment. */
+export const RUN_SPAN = 2 ** 28
+export const ENV_SPAN = 2 ** 40
+
+/** One transaction as a flat list of cells: cheap to send to a thread, ready to be bound to statements. */
+export interface EncodedTx {
+  readonly cells: Cell[]
+  /** Characters in it: what the bound on a batch counts. */
+  readonly bytes: number
+}
+
+/** Operations, in the order of the union `Entry`. Each is followed by a fixed number of cells, but `txMove` and `txTarget` as noted. */
+export const OP = {
+  envCreate: 1, envCommit: 2, envOpen: 3, runPut: 4, planPut: 5, planUse: 6, txOpen: 7,
+  /** token, to, target (two cells, or two nulls), count, then `count` pairs of (column number, value) */
+  txMove: 8,
+  resourcePut: 9, resourceUntil: 10, resourceDrop: 11, claimPut: 12, claimDrop: 13, taskPut: 14, outputsPut: 15, secretPut: 16, secretDrop: 17,
+  trashPut: 18, trashDrop: 19, keyCheck: 20, event: 21,
+} as const
+
+/** Columns that `tx.move` may set beside the status, by number. */
+export const MOVE_COLUMNS = ['applied', 'epoch', 'attempts', 'first_sent_at', 'last_sent_at', 'ended_at', 'evidence'] as const
+const MOVE_FIELDS = ['applied', 'epoch', 'attempts', 'firstSentAt', 'lastSentAt', 'endedAt', 'evidence'] as const
+
+/** Cells before the operations of a transaction: environment, fence scope, fence, expected seq, cells that follow. */
+export const HEAD_CELLS = 5
+
+/** Checks what can be checked without the store, and flattens. Runs on the caller's thread. */
+export function encode(entries: readonly Entry[], options: CommitOptions): EncodedTx {
+  const { env } = options
+  const cells: Cell[] = [env, options.fence?.scope ?? null, options.fence?.fence ?? null, options.expectSeq ?? null, 0]
+  const mine = (id: string, what: string) => assert(id === env, `${what}: belongs to another environment than the commit`)
+  for (const e of entries) {
+    switch (e.t) {
+      case 'env.create':
+        mine(e.row.id, e.t)
+        cells.push(OP.envCreate, e.row.id, e.row.app, e.row.name, e.row.revision, e.row.partial ? 1 : 0, e.row.openRun ?? null)
+        break
+      case 'env.commit':
+        mine(e.env, e.t)
+        assert(e.to > e.from, 'env.commit: the revision must grow')
+        cells.push(OP.envCommit, e.from, e.to, e.partial ? 1 : 0)
+        break
+      case 'env.open':
+        mine(e.env, e.t)
+        cells.push(OP.envOpen, e.run ?? null)
+        break
+      case 'run.put': {
+        const r = e.row
+        mine(r.env, e.t)
+        cells.push(OP.runPut, r.id, r.kind, r.plan, r.status, r.phase, r.from, r.to ?? null, JSON.stringify(r.holder), r.startedAt, r.endedAt ?? null, r.result ?? null)
+        break
+      }
+      case 'plan.put': {
+        const r = e.row
+        mine(r.env, e.t)
+        cells.push(OP.planPut, r.id, r.createdAt, r.revision, r.seq, r.usedBy ?? null, r.doc)
+        break
+      }
+      case 'plan.use':
+        cells.push(OP.planUse, e.id, e.run)
+        break
+      case 'tx.open': {
+        const r = e.row
+        mine(r.env, e.t)
+        const about = JSON.stringify([r.type, r.op, r.task, r.address, r.undo ? 1 : 0, r.ordinal, r.payloadDigest, r.capability, r.fence, r.openedAt] satisfies TxAbout)
+        cells.push(
+          OP.txOpen, r.target.inputs, packTarget(r.target, r), r.run, r.address, r.token, r.uid, r.status, r.applied ?? null, r.epoch, r.attempts, r.firstSentAt ?? null, r.lastSentAt ?? null,
+          r.endedAt ?? null, r.evidence ?? null, about,
+        )
+        break
+      }
+      case 'tx.move': {
+        cells.push(OP.txMove, e.token, e.to, e.set.target?.inputs ?? null, e.set.target ? packTarget(e.set.target) : null, 0)
+        const count = cells.length - 1
+        for (let i = 0; i < MOVE_FIELDS.length; i++) {
+          const field = MOVE_FIELDS[i] as (typeof MOVE_FIELDS)[number]
+          if (field in e.set) cells.push(i, e.set[field] ?? null)
+        }
+        cells[count] = (cells.length - 1 - count) / 2
+        break
+      }
+      case 'resource.put': {
+        const r = e.row
+        mine(r.env, e.t)
+        cells.push(
+          OP.resourcePut, e.docs?.inputs ?? null, e.docs?.outputs ?? null, r.uid, r.since, r.until ?? null, r.ordinal, r.status, r.address, r.type, r.fingerprint, r.shape,
+          JSON.stringify(r.meta),
+        )
+        break
+      }
+      case 'resource.until':
+        cells.push(OP.resourceUntil, e.uid, e.since, e.until ?? null)
+        break
+      case 'resource.drop':
+        cells.push(OP.resourceDrop, e.uid, e.since)
+        break
+      case 'claim.put':
+        mine(e.row.env, e.t)
+        cells.push(OP.claimPut, e.row.key, e.row.uid, e.row.until ?? null)
+        break
+      case 'claim.drop':
+        cells.push(OP.claimDrop, e.uid, e.key ?? null)
+        break
+      case 'task.put': {
+        const r = e.row
+        const doc: TaskDoc = [r.address, r.kind, r.state, r.intention, r.attempt, r.tx ?? null, r.failure ?? null, r.startedAt, r.endedAt ?? null, r.note ?? null]
+        cells.push(OP.taskPut, r.run, r.id, JSON.stringify(doc))
+        break
+      }
+      case 'outputs.put':
+        mine(e.row.env, e.t)
+        cells.push(OP.outputsPut, e.row.since, e.row.doc)
+        break
+      case 'secret.put':
+        mine(e.row.env, e.t)
+        cells.push(OP.secretPut, e.row.name, e.row.fp, e.row.sealed, e.row.at)
+        break
+      case 'secret.drop':
+        mine(e.env, e.t)
+        cells.push(OP.secretDrop, e.name)
+        break
+      case 'trash.put':
+        mine(e.row.env, e.t)
+        cells.push(OP.trashPut, e.row.id, e.row.address, e.row.type, e.row.at, e.row.doc)
+        break
+      case 'trash.drop':
+        cells.push(OP.trashDrop, e.id)
+        break
+      case 'meta.keyCheck':
+        cells.push(OP.keyCheck, e.value)
+        break
+      case 'event':
+        cells.push(OP.event, e.at, e.kind, e.data)
+        break
+      default: unreachable(e, 'encode')
+    }
+  }
+  cells[HEAD_CELLS - 1] = cells.length - HEAD_CELLS
+  let bytes = 0
+  for (const c of cells) bytes += typeof c === 'string' ? c.length : 8
+  return { cells, bytes }
+}
+
+/** `txs.about` */
+export type TxAbout = [
+  type: string, op: TxRow['op'], task: string, address: string, undo: 0 | 1, ordinal: number, payloadDigest: string, capability: TxRow['capability'], fence: number, openedAt: number,
+]
+/** `tasks.doc` */
+export type TaskDoc = [
+  address: string, kind: TaskRow['kind'], state: TaskRow['state'], intention: TaskRow['intention'], attempt: number, tx: string | null, failure: string | null, startedAt: number,
+  endedAt: number | null, note: string | null,
+]
+
+/** Who a transaction is about: what its target need not repeat. */
+export interface TargetOwner {
+  readonly env: string
+  readonly uid: string
+  readonly address: string
+  readonly type: string
+}
+
+/**
+ * The target of a transaction without its inputs, as a list without names: it is written for every change, and a third of it would be names of fields
+ * and what the transaction says already. `0` stands for "as the transaction", `null` for absent.
+ */
+export function packTarget(target: TxTarget, owner?: TargetOwner): string {
+  const { row, prior, partial } = target
+  const short = (value: string, known: string | undefined) => (value === known ? 0 : value)
+  return JSON.stringify([
+    row
+      ? [
+          short(row.env, owner?.env), short(row.uid, owner?.uid), short(row.address, owner?.address), short(row.type, owner?.type), row.since, row.until ?? null, row.status, row.ordinal,
+          row.fingerprint, short(row.shape, row.fingerprint), row.meta,
+        ]
+      : null,
+    prior ? [prior.inputs, prior.outputs] : null,
+    partial ?? null,
+  ])
+}
+
+export function unpackTarget(inputs: string, text: string, owner: TargetOwner): TxTarget {
+  const [r, p, partial] = JSON.parse(text) as [PackedRow | null, [string, string] | null, string | null]
+  return {
+    ...(r && {
+      row: {
+        env: r[0] || owner.env, uid: r[1] || owner.uid, address: r[2] || owner.address, type: r[3] || owner.type, since: r[4], until: r[5] ?? undefined, status: r[6], ordinal: r[7],
+        fingerprint: r[8], shape: r[9] === 0 ? r[8] : r[9], meta: r[10],
+      },
+    }),
+    inputs,
+    ...(p && { prior: { inputs: p[0], outputs: p[1] } }),
+    ...(partial !== null && { partial }),
+  }
+}
+
+type PackedRow = [
+  env: string | 0, uid: string | 0, address: string | 0, type: string | 0, since: number, until: number | null, status: ResourceRow['status'], ordinal: number, fingerprint: string,
+  shape: string | 0, meta: ResourceRow['meta'],
+]

@@ -1,0 +1,150 @@
+import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { assert, failure, makeIds, type Clock, type Random } from '../../base/index.ts'
+import { driver, isBusy, storeFailure, type Connection } from './driver.ts'
+import type { Failpoint } from './failpoint.ts'
+import { migrations, type Migration } from './migrations.ts'
+
+const BUSY_TIMEOUT_MS = 5_000
+/** 16 MB of log: most pages of one run are written back once, not once per commit. */
+const CHECKPOINT_PAGES = 4_000
+
+/**
+ * A connection to an existing state file, set up. `write`: it commits and checkpoints, and every commit is synced: that is read back, because
+ * SQLite may be compiled to sync less when a file in write-ahead mode is opened again. `read`: it can do neither, but it may recover a log that a dead process left.
+ */
+export function connect(path: string, role: 'write' | 'read'): Connection {
+  const db = driver().open(path)
+  try {
+    db.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}; pragma foreign_keys = on; pragma cell_size_check = on; pragma mmap_size = 0`)
+    if (role === 'read') {
+      becomeReader(db)
+      return db
+    }
+    schemaOf(db, path) // before anything is changed: it may be somebody else's database
+    walMode(db)
+    db.exec(`pragma synchronous = full; pragma fullfsync = on; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+    assert(Number(db.prepare('pragma synchronous').get()?.synchronous) === 2, 'SQLite does not sync every commit')
+    return db
+  } catch (e) {
+    db.close()
+    throw e
+  }
+}
+
+/** From now on the connection only reads; what checkpoints is the writer's. */
+export function becomeReader(db: Connection): void {
+  db.exec('pragma query_only = on; pragma wal_autocheckpoint = 0')
+}
+
+/** Switching a new file to write-ahead mode needs it alone for a moment, and SQLite does not wait for that by itself. */
+function walMode(db: Connection): void {
+  const giveUpAt = performance.now() + BUSY_TIMEOUT_MS
+  for (;;) {
+    try {
+      const mode = db.prepare('pragma journal_mode = wal').get()?.journal_mode
+      assert(mode === 'wal', `SQLite does not use a write-ahead log here (${String(mode)})`)
+      return
+    } catch (e) {
+      if (!isBusy(e) || performance.now() > giveUpAt) throw e
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    }
+  }
+}
+
+/** A file that nobody may write: read as it stands. With a log beside it that cannot be recovered there is no consistent reading. */
+export function connectReadOnly(path: string): Connection {
+  const log = existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0
+  return log ? driver().open(path, { readOnly: true }) : driver().open(`file:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}?immutable=1`, { readOnly: true })
+}
+
+/** Makes the folder (0700) and an empty file (0600), whatever the umask. SQLite gives the log beside it the same mode. */
+export function createFile(path: string): void {
+  const folder = dirname(path)
+  try {
+    const first = mkdirSync(folder, { recursive: true, mode: 0o700 })
+    if (first !== undefined) chmodSync(folder, 0o700)
+    closeSync(openSync(path, 'wx', 0o600))
+    chmodSync(path, 0o600)
+  } catch (e) {
+    const { code, message } = e as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code === 'ENOSPC' || code === 'EDQUOT') throw failure('HF4006', { message: `The disk is full: ${path} could not be created.`, cause: e })
+    throw failure('HF4003', { message: `${path} could not be created: ${message}.`, cause: e })
+  }
+}
+
+/** A file that others may read holds sealed secrets only, and still is nobody's business. */
+export function tightenMode(path: string): void {
+  try {
+    if (statSync(path).mode & 0o077) chmodSync(path, 0o600)
+  } catch {
+    // Somebody else's file: what matters is whether it can be written, which is asked next.
+  }
+}
+
+export function mayWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    accessSync(dirname(path), constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Number of migrations the file has seen; 0 for an empty one. Fails HF4001 when it is a database of something else, HF4002 when it is newer than `known`. */
+export function schemaOf(db: Connection, path: string, known = migrations.length): number {
+  const tables = db.prepare("select count(*) as n, sum(name = 'schema_versions') as ours from sqlite_master where type = 'table'").get()
+  if (Number(tables?.n) === 0) return 0
+  if (!tables?.ours) throw failure('HF4001', { message: `${path} is a database, but not a state of Holdfast.` })
+  const version = Number(db.prepare('select max(version) as v from schema_versions').get()?.v ?? 0)
+  if (version > known) throw failure('HF4002', { message: `${path} has schema ${version}; this version knows ${known}.`, details: { schema: version, known } })
+  return version
+}
+
+/**
+ * Brings the file to the newest schema: one transaction per migration, its version row first, so that of two starters one does it and the
+ * other sees it done. An existing file is copied beside itself before it is changed.
+ */
+export function migrate(db: Connection, path: string, clock: Clock, random: Random, failpoint: Failpoint, list: readonly Migration[] = migrations): void {
+  const from = schemaOf(db, path, list.length)
+  if (from === list.length) return
+  if (from > 0) keepCopy(db, path, from)
+  for (const m of list.slice(from)) {
+    try {
+      db.exec('begin immediate')
+      if (schemaOf(db, path, list.length) >= m.version) {
+        db.exec('rollback')
+        continue
+      }
+      db.exec('create table if not exists schema_versions (version integer primary key, name text not null, at integer not null) strict')
+      db.prepare('insert into schema_versions (version, name, at) values (?, ?, ?)').run(m.version, m.name, clock.now())
+      db.exec(m.sql)
+      if (m.version === 1) {
+        db.prepare('insert into store_meta (one, store_id, created_at, fence_seq) values (1, ?, ?, 0)').run(makeIds(clock, random).next('st'), clock.now())
+      }
+      failpoint.before()
+      db.exec('commit')
+      failpoint.after()
+    } catch (e) {
+      rollback(db)
+      throw storeFailure(e, path, 'write')
+    }
+  }
+}
+
+function keepCopy(db: Connection, path: string, version: number): void {
+  const copy = `${path}.schema-${version}.bak`
+  if (existsSync(copy)) return
+  closeSync(openSync(copy, 'wx', 0o600))
+  db.prepare('vacuum into ?').run(copy)
+}
+
+export function rollback(db: Connection): void {
+  try {
+    db.exec('rollback')
+  } catch {
+    // SQLite had ended the transaction itself, as it does when the disk is full.
+  }
+}

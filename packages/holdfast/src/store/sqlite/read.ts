@@ -1,0 +1,230 @@
+import { unreachable } from '../../base/index.ts'
+import type {
+  ClaimRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow, TxStatus,
+} from '../../state/index.ts'
+import type { ResourceView } from '../port.ts'
+import { byAddress, compareText } from '../rows.ts'
+import { leaseRow } from './core.ts'
+import { ENV_SPAN, RUN_SPAN, unpackTarget, type TaskDoc, type TxAbout } from './encode.ts'
+import type { Cell, Connection, Row, Statement } from './driver.ts'
+
+const UNRESOLVED = "(status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly'))"
+/** Inputs of `docs d`: its own, or those of the target that has the same. */
+export const INPUTS = 'coalesce(d.inputs, (select inputs from docs same where same.id = d.same))'
+
+export const TX_COLUMNS = `select t.*, e.id as env_id, g.inputs as target_inputs, g.outputs as target_rest, (select text from words where words.k = t.k / ${RUN_SPAN}) as run_id`
+const txSelect = (index: string) =>
+  `${TX_COLUMNS} from txs t ${index} cross join envs e on e.k = t.env cross join docs g on g.id = t.target`
+
+/** Everything a store answers, on one connection. Each call is one statement, and so sees one commit. */
+export class Reader {
+  private readonly connection: () => Connection
+
+  /** `connection` may change between two calls: after a failure of the disk the writer opens another. */
+  constructor(connection: () => Connection) {
+    this.connection = connection
+  }
+
+  meta(): StoreMeta {
+    const row = this.sql('select store_id, created_at, key_check, (select max(version) from schema_versions) as schema from store_meta').get() as Row
+    return { storeId: row.store_id, schema: row.schema, createdAt: row.created_at, keyCheck: row.key_check ?? undefined }
+  }
+
+  fenceSeq(): number {
+    return (this.sql('select fence_seq from store_meta').get() as Row).fence_seq as number
+  }
+
+  envs(app?: string): EnvRow[] {
+    const rows = app === undefined ? this.sql('select * from envs').all() : this.sql('select * from envs where app = ?').all(app)
+    return rows.map(envRow).sort((a, b) => compareText(a.app, b.app) || compareText(a.name, b.name))
+  }
+
+  env(app: string, name: string): EnvRow | undefined {
+    return one(this.sql('select * from envs where app = ? and name = ?').get(app, name), envRow)
+  }
+
+  resources(env: string, view: ResourceView): ResourceRow[] {
+    const at = this.sql('select k, revision from envs where id = ?').get(env)
+    if (!at) return []
+    const k = at.k as number
+    const rows: ResourceRow[] = []
+    for (const row of this.resourceCells(k, at.revision as number, view)) rows.push(resourceRow(env, row.cells as string))
+    // Nodes are mostly created in address order; the sort finds that out in one pass.
+    return rows.sort(byAddress)
+  }
+
+  private resourceCells(k: number, revision: number, view: ResourceView): Row[] {
+    const from = `select ${RESOURCE_CELLS} as cells from resources`
+    switch (view) {
+      case 'committed': return this.sql(`${from} where env = ? and since <= ? and (until is null or until > ?) and status <> 'deleting'`).all(k, revision, revision)
+      case 'current': return this.sql(`${from} where env = ? and until is null`).all(k)
+      case 'open': return this.sql(`${from} indexed by resources_since where env = ? and since = ? union all ${from} indexed by resources_until where env = ? and until = ? and since <> ?`).all(k, revision + 1, k, revision + 1, revision + 1)
+      case 'all': return this.sql(`${from} where env = ?`).all(k)
+      default: return unreachable(view, 'resources')
+    }
+  }
+
+  docs(keys: readonly { readonly uid: string; readonly since: number }[]): (ResourceDocs | undefined)[] {
+    // Few environments share a file: trying each is cheaper than a further index over all rows.
+    const find = this.sql(`select ${INPUTS} as inputs, d.outputs from resources r join docs d on d.id = r.doc where r.env in (select k from envs) and r.uid = ? and r.since = ?`)
+    return keys.map((key) => one(find.get(key.uid, key.since), (d) => ({ inputs: d.inputs, outputs: d.outputs })))
+  }
+
+  claims(keys: readonly string[]): (ClaimRow | undefined)[] {
+    const find = this.sql('select c.key, e.id as env, c.uid, c.until from claims c join envs e on e.k = c.env where c.key = ?')
+    return keys.map((key) => one(find.get(key), claimRow))
+  }
+
+  claimsOf(env: string): ClaimRow[] {
+    return this.sql('select c.key, e.id as env, c.uid, c.until from envs e cross join claims c on c.env = e.k where e.id = ? order by c.key').all(env).map(claimRow)
+  }
+
+  txs(filter: { readonly env?: string; readonly unresolved?: boolean; readonly uid?: string; readonly run?: string; readonly status?: TxStatus }): TxRow[] {
+    const where: string[] = []
+    const values: Cell[] = []
+    const also = (text: string, value: Cell) => {
+      where.push(text)
+      values.push(value)
+    }
+    if (filter.unresolved !== undefined) where.push(filter.unresolved ? UNRESOLVED : `not coalesce(${UNRESOLVED}, 0)`)
+    if (filter.uid !== undefined) also('t.uid = ?', filter.uid)
+    if (filter.run !== undefined) {
+      const run = this.wordOf(filter.run)
+      if (run === undefined) return []
+      also('t.k >= ?', run * RUN_SPAN)
+      also('t.k < ?', (run + 1) * RUN_SPAN)
+    }
+    if (filter.status !== undefined) also('t.status = ?', filter.status)
+    if (filter.env !== undefined) also('t.env = (select k from envs where id = ?)', filter.env)
+    const index = filter.unresolved ? 'indexed by txs_unresolved' : 'not indexed'
+    return this.sql(`${txSelect(index)}${where.length ? ` where ${where.join(' and ')}` : ''} order by t.token`).all(...values).map(txRow)
+  }
+
+  tx(token: string): TxRow | undefined {
+    return one(this.sql(`${txSelect('')} where t.token = ?`).get(token), txRow)
+  }
+
+  runs(env: string, limit: number): RunRow[] {
+    return this.sql('select r.*, e.id as env_id from envs e cross join runs r on r.env = e.k where e.id = ? order by r.started_at desc, r.id desc limit ?').all(env, limit).map(runRow)
+  }
+
+  run(id: string): RunRow | undefined {
+    return one(this.sql('select r.*, e.id as env_id from runs r join envs e on e.k = r.env where r.id = ?').get(id), runRow)
+  }
+
+  tasks(run: string): TaskRow[] {
+    const word = this.wordOf(run)
+    if (word === undefined) return []
+    return latestTasks(this.sql('select * from tasks where k >= ? and k < ? order by k').all(word * RUN_SPAN, (word + 1) * RUN_SPAN), run).sort((a, b) => a.startedAt - b.startedAt || compareText(a.id, b.id))
+  }
+
+  plans(env: string, limit: number): PlanRow[] {
+    return this.sql('select p.*, e.id as env_id from envs e cross join plans p on p.env = e.k where e.id = ? order by p.created_at desc, p.id desc limit ?').all(env, limit).map(planRow)
+  }
+
+  plan(id: string): PlanRow | undefined {
+    return one(this.sql('select p.*, e.id as env_id from plans p join envs e on e.k = p.env where p.id = ?').get(id), planRow)
+  }
+
+  outputs(env: string, revision: number): OutputsRow | undefined {
+    return one(this.sql('select o.since, o.doc from envs e cross join outputs o on o.env = e.k where e.id = ? and o.since <= ? order by o.since desc limit 1').get(env, revision), (o) => ({ env, since: o.since, doc: o.doc }))
+  }
+
+  secrets(env: string): SecretRow[] {
+    return this.sql('select s.* from envs e cross join secrets s on s.env = e.k where e.id = ? order by s.name').all(env).map((s) => ({ env, name: s.name, fp: s.fp, sealed: s.sealed, at: s.at }))
+  }
+
+  trash(env: string): TrashRow[] {
+    return this.sql('select t.* from envs e cross join trash t on t.env = e.k where e.id = ? order by t.id').all(env).map((t) => ({ env, id: t.id, address: t.address, type: t.type, at: t.at, doc: t.doc }))
+  }
+
+  events(env: string, after: { readonly seq: number }, limit: number): EventRow[] {
+    const k = this.sql('select k from envs where id = ?').get(env)?.k as number | undefined
+    if (k === undefined) return []
+    const from = this.firstEventAfter(k, after.seq)
+    return this.sql('select * from events where k >= ? and k < ? order by k limit ?').all(from, (k + 1) * ENV_SPAN, limit).map((v) => eventRow(v, env))
+  }
+
+  /** Keys of an environment's events are without gaps and in order of seq: halving finds the place. */
+  private firstEventAfter(env: number, seq: number): number {
+    const range = this.sql('select min(k) as low, max(k) as high from events where k >= ? and k < ?').get(env * ENV_SPAN, (env + 1) * ENV_SPAN) as Row
+    if (range.low === null) return env * ENV_SPAN
+    const seqAt = this.sql('select seq from events where k = ?')
+    let low = range.low as number
+    let high = (range.high as number) + 1
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      if ((seqAt.get(middle)?.seq as number) <= seq) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  private wordOf(text: string): number | undefined {
+    return this.sql('select k from words where text = ?').get(text)?.k as number | undefined
+  }
+
+  leases(): LeaseRow[] {
+    return this.sql('select * from leases order by scope').all().map(leaseRow)
+  }
+
+  private sql(text: string): Statement {
+    return this.connection().prepare(text)
+  }
+}
+
+const one = <T>(row: Row | undefined, map: (row: Row) => T): T | undefined => (row === undefined ? undefined : map(row))
+const orUndefined = <T>(v: T | null): T | undefined => v ?? undefined
+
+export const envRow = (e: Row): EnvRow => ({ id: e.id, app: e.app, name: e.name, revision: e.revision, partial: e.partial === 1, seq: e.seq, openRun: orUndefined(e.open_run as string | null) })
+
+// One text cell per row: 100,000 rows of eleven cells cost twice the time of 100,000 cells that are cut here. Names, types and ids hold no control
+// characters, and the free text, `meta`, comes last.
+const SEPARATOR = '\x1f'
+export const RESOURCE_CELLS = ['uid', 'address', 'type', 'since', "coalesce(until, '')", 'status', 'ordinal', 'seq', 'fingerprint', 'shape', 'meta'].join(" || char(31) || ")
+
+/** `meta` is read when somebody looks at it; most rows of most plans are compared by fingerprint alone. */
+export function resourceRow(env: string, text: string): ResourceRow {
+  const p = text.split(SEPARATOR)
+  let meta: ResourceMeta | undefined
+  return {
+    env, uid: p[0] as string, address: p[1] as string, type: p[2] as string, since: Number(p[3]), until: p[4] === '' ? undefined : Number(p[4]),
+    status: p[5] as ResourceRow['status'], ordinal: Number(p[6]), seq: Number(p[7]), fingerprint: p[8] as string, shape: p[9] as string,
+    get meta() {
+      return (meta ??= JSON.parse(p[10] as string) as ResourceMeta)
+    },
+  }
+}
+
+export const claimRow = (c: Row): ClaimRow => ({ key: c.key, env: c.env, uid: c.uid, until: orUndefined(c.until as number | null) })
+
+export function txRow(t: Row): TxRow {
+  const [type, op, task, address, undo, ordinal, payloadDigest, capability, fence, openedAt] = JSON.parse(t.about as string) as TxAbout
+  const owner = { env: t.env_id as string, uid: t.uid as string, address, type }
+  return {
+    ...owner, token: t.token, run: t.run_id, task, op, status: t.status, applied: t.applied ?? undefined, undo: undo === 1, ordinal, epoch: t.epoch, attempts: t.attempts, payloadDigest,
+    capability, fence, openedAt, firstSentAt: t.first_sent_at ?? undefined, lastSentAt: t.last_sent_at ?? undefined, endedAt: t.ended_at ?? undefined, evidence: t.evidence ?? undefined,
+    target: unpackTarget(t.target_inputs as string, t.target_rest as string, owner),
+  }
+}
+
+export const eventRow = (v: Row, env: string): EventRow => ({ env, seq: v.seq, n: v.n, at: v.at, kind: v.kind, data: v.data })
+
+export const runRow = (r: Row): RunRow => ({
+  id: r.id, env: r.env_id, kind: r.kind, plan: r.plan, status: r.status, phase: r.phase, from: r.from_rev, to: r.to_rev ?? undefined, holder: JSON.parse(r.holder),
+  startedAt: r.started_at, endedAt: r.ended_at ?? undefined, result: r.result ?? undefined,
+})
+
+export const planRow = (p: Row): PlanRow => ({ id: p.id, env: p.env_id, createdAt: p.created_at, revision: p.revision, seq: p.seq, usedBy: p.used_by ?? undefined, doc: p.doc })
+
+/** The last row of each task; `rows` of one run, oldest first. */
+export function latestTasks(rows: Iterable<Row>, run: string): TaskRow[] {
+  const latest = new Map<string, Row>()
+  for (const row of rows) latest.set(row.id as string, row)
+  return [...latest.values()].map((t) => taskRow(t, run))
+}
+
+function taskRow(t: Row, run: string): TaskRow {
+  const [address, kind, state, intention, attempt, tx, failure, startedAt, endedAt, note] = JSON.parse(t.doc as string) as TaskDoc
+  return { run, id: t.id, address, kind, state, intention, attempt, tx: tx ?? undefined, failure: failure ?? undefined, startedAt, endedAt: endedAt ?? undefined, note: note ?? undefined }
+}

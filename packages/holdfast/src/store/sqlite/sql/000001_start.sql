@@ -1,0 +1,171 @@
+-- The truth about every resource, and the journal of how it came to be.
+--
+-- Keys are chosen so that what one run writes lands on neighbouring pages: what is only ever added has a running number and is appended,
+-- ids sort by the time they were made, documents lie apart from the rows that name them (a scan never reads them, a status change never
+-- rewrites them), and there is no index that only a person's rare question would use. Inside the file, environments are named by a small
+-- number, and so are texts that stand in many rows (`words`).
+
+create table store_meta (
+  one        integer primary key check (one = 1),
+  store_id   text not null,
+  created_at integer not null,
+  fence_seq  integer not null,
+  key_check  text
+) strict;
+
+create table envs (
+  k        integer primary key,
+  id       text not null unique,
+  app      text not null,
+  name     text not null,
+  revision integer not null,
+  partial  integer not null,
+  seq      integer not null,
+  open_run text,
+  unique (app, name)
+) strict;
+
+create table runs (
+  id         text primary key,
+  env        integer not null references envs (k),
+  kind       text not null,
+  plan       text not null,
+  status     text not null,
+  phase      text not null,
+  from_rev   integer not null,
+  to_rev     integer,
+  holder     text not null,
+  started_at integer not null,
+  ended_at   integer,
+  result     text
+) strict;
+create index runs_of on runs (env, started_at);
+
+create table plans (
+  id         text primary key,
+  env        integer not null references envs (k),
+  created_at integer not null,
+  revision   integer not null,
+  seq        integer not null,
+  used_by    text,
+  doc        text not null
+) strict;
+create index plans_of on plans (env, created_at);
+
+create table words (
+  k    integer primary key,
+  text text not null unique
+) strict;
+
+-- Documents of a resource row (`inputs`, `outputs`), or the target of a transaction (`inputs`, and the rest as `outputs`).
+-- `same`: the inputs are those of that target, which is never changed again.
+create table docs (
+  id      integer primary key,
+  inputs  text,
+  outputs text not null,
+  same    integer,
+  check ((inputs is null) <> (same is null))
+) strict;
+
+-- A row and its provisional successor share a page. `since`, `until`: first revision that shows the row, first that no longer does.
+create table resources (
+  env         integer not null references envs (k),
+  uid         text not null,
+  since       integer not null,
+  until       integer,
+  seq         integer not null,
+  doc         integer not null,
+  ordinal     integer not null,
+  status      text not null,
+  address     text not null,
+  type        text not null,
+  fingerprint text not null,
+  shape       text not null,
+  meta        text not null,
+  primary key (env, uid, since)
+) strict, without rowid;
+create index resources_since on resources (env, since);
+create index resources_until on resources (env, until) where until is not null;
+
+create table claims (
+  key   text primary key,
+  env   integer not null references envs (k),
+  uid   text not null,
+  until integer
+) strict, without rowid;
+create index claims_uid on claims (uid);
+create index claims_leaving on claims (env, until) where until is not null;
+
+-- k = run * 2^28 + running number in the run: a run's transactions and tasks are found by range, without an index.
+-- `about`: what never changes and is never searched for, as a JSON list (type, op, task, address, undo, ordinal, payloadDigest, capability, fence,
+-- openedAt): a value that is bound alone costs more than one in a list.
+create table txs (
+  k             integer primary key,
+  token         text not null unique,
+  env           integer not null references envs (k),
+  uid           text not null,
+  target        integer not null,
+  status        text not null,
+  applied       text,
+  epoch         integer not null,
+  attempts      integer not null,
+  first_sent_at integer,
+  last_sent_at  integer,
+  ended_at      integer,
+  evidence      text,
+  about         text not null
+) strict;
+-- One unresolved change per object, whoever writes.
+create unique index txs_unresolved on txs (uid) where status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly');
+
+-- A journal: every put of a task is a row, the last one counts. Ids of tasks follow addresses, so rows keyed by them would touch a page each;
+-- these are appended, and a change costs the same bytes in an estate of any shape. k as in txs; `doc` is a JSON list (address, kind, state,
+-- intention, attempt, tx, failure, startedAt, endedAt, note).
+create table tasks (
+  k   integer primary key,
+  id  text not null,
+  doc text not null
+) strict;
+
+create table outputs (
+  env   integer not null references envs (k),
+  since integer not null,
+  doc   text not null,
+  primary key (env, since)
+) strict;
+
+create table secrets (
+  env    integer not null references envs (k),
+  name   text not null,
+  fp     text not null,
+  sealed text not null,
+  at     integer not null,
+  primary key (env, name)
+) strict;
+
+create table trash (
+  id      text primary key,
+  env     integer not null references envs (k),
+  address text not null,
+  type    text not null,
+  at      integer not null,
+  doc     text not null
+) strict;
+
+-- k = environment * 2^40 + running number; never deleted in the middle, so a seq is found by halving.
+create table events (
+  k    integer primary key,
+  seq  integer not null,
+  n    integer not null,
+  at   integer not null,
+  kind text not null,
+  data text not null
+) strict;
+
+create table leases (
+  scope      text primary key,
+  holder     text not null,
+  fence      integer not null,
+  granted_at integer not null,
+  expires_at integer not null
+) strict, without rowid;

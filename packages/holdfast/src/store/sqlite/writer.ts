@@ -1,0 +1,51 @@
+/**
+ * The writer thread: the only place of a process that commits once it has started. It also renews leases, so that a provider that blocks the
+ * main thread does not lose them.
+ * @module
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { assert } from '../../base/index.ts'
+import { WriterCore } from './core.ts'
+import { failpointSetting, makeFailpoint, useCounter } from './failpoint.ts'
+import { sendError, sendResult, type FromWriter, type ToWriter, type WriterData } from './messages.ts'
+import { connect } from './open.ts'
+import { Renewals } from './renewals.ts'
+
+assert(parentPort, 'the writer runs as a thread')
+const port = parentPort
+const { path, counter } = workerData as WriterData
+const send = (message: FromWriter) => port.postMessage(message)
+
+useCounter(counter)
+const core = new WriterCore(path, connect(path, 'write'), makeFailpoint(failpointSetting(process.env)))
+const renewals = new Renewals(core, (scope, fence, reason) => send({ t: 'lost', scope, fence, reason }))
+
+port.on('message', (m: ToWriter) => {
+  switch (m.t) {
+    case 'commit': return send({ t: 'committed', id: m.id, results: core.commit(m.cells).map(sendResult) })
+    case 'acquire': return answer(m.id, () => send({ t: 'acquired', id: m.id, result: core.acquire(m.scope, m.holder, m.ttlMs, m.nowMs) }))
+    case 'release':
+      renewals.stop(m.scope, m.fence)
+      return answer(m.id, () => {
+        core.release(m.scope, m.fence)
+        send({ t: 'done', id: m.id })
+      })
+    case 'keep': return renewals.start(m.scope, m.fence, m.ttlMs, m.everyMs)
+    case 'unkeep': return renewals.stop(m.scope, m.fence)
+    case 'close':
+      renewals.stopAll()
+      core.close()
+      send({ t: 'done', id: m.id })
+      return port.close()
+    default: m satisfies never
+  }
+})
+send({ t: 'ready' })
+
+function answer(id: number, act: () => void): void {
+  try {
+    act()
+  } catch (e) {
+    send({ t: 'failed', id, error: sendError(e) })
+  }
+}

@@ -1,0 +1,35 @@
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect, test } from 'vitest'
+import { repository, script } from './tree.ts'
+
+const lib = (name: string) => import(pathToFileURL(join(repository, 'bench/lib', name)).href)
+
+test('a target is kept up to its limit, times the factor of the gate', async () => {
+  const { atLeast, atMost, kept } = await lib('targets.mjs')
+  expect([kept(atMost('x', 100, 100, 'ms')), kept(atMost('x', 101, 100, 'ms')), kept(atMost('x', 150, 100, 'ms'), 1.5), kept(atMost('x', 151, 100, 'ms'), 1.5)]).toEqual([true, false, true, false])
+  expect([kept(atLeast('x', 3, 3, 'x')), kept(atLeast('x', 2.9, 3, 'x')), kept(atLeast('x', 2, 3, 'x'), 1.5)]).toEqual([true, false, true])
+  expect(kept(atMost('x', Number.NaN, 100, 'ms'))).toBe(false)
+})
+
+test('the cost of a command is measured: time, processor time of its children, memory, bytes written', async () => {
+  const { measure } = await lib('measure.mjs')
+  const { holdfastBin } = await lib('program.mjs')
+  expect(holdfastBin).toMatch(/dist\/bin\.js$/)
+  const { tree } = await import('./tree.ts')
+  const folder = tree({})
+  const work = "const { writeFileSync } = require('node:fs'); const until = Date.now() + 300; while (Date.now() < until); const b = Buffer.alloc(60e6, 1); writeFileSync('big', b.subarray(0, 8e6)); require('node:child_process').execFileSync(process.execPath, ['-e', 'const until = Date.now() + 200; while (Date.now() < until);']); require('node:timers').setTimeout(() => console.log('done'), 60)"
+  const cost = await measure([process.execPath, '-e', work], { cwd: folder })
+  expect(cost.stdout).toBe('done\n')
+  expect(cost.wallMs).toBeGreaterThan(550)
+  expect(cost.cpuMs).toBeGreaterThan(400)
+  expect(cost.rssMb).toBeGreaterThan(90)
+  expect(cost.writtenMb).toBeGreaterThan(7.9)
+  await expect(measure([process.execPath, '-e', 'process.exit(3)'], { cwd: folder })).rejects.toThrow('ended with 3')
+})
+
+test('red: the gate ends with 1 when a figure is above its target', () => {
+  const { code, stdout } = script('bench/run.mjs', 'cold', '--gate', '--factor', '0.0001')
+  expect(stdout.trimEnd().split('\n').at(-1)).toBe('0 passed, 2 failed')
+  expect(code).toBe(1)
+}, 120_000)

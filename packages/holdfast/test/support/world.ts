@@ -1,0 +1,166 @@
+import { z } from 'zod'
+import { makeIds, systemClock, systemRandom, type Clock } from '../../src/base/index.ts'
+import { beginRun, makePlan, type EngineContext, type EngineEvent, type PlanRequest, type RunDocument } from '../../src/engine/index.ts'
+import { app, buildGraph, resource, sensitive, type AnyApp } from '../../src/program/index.ts'
+import { completeType, makeRegistry, outcomeUnknown, type ResourceSpec } from '../../src/provider/index.ts'
+import { makeKeyring, makeRedactor } from '../../src/secret/index.ts'
+import { currentHolder, MemoryStore, type Store } from '../../src/store/index.ts'
+import { Value } from '../../src/builtin/value/index.ts'
+
+/** What a fault does to one call: reject it, lose the answer after or before it happened, never answer. */
+export type Fault = 'reject' | 'lost-applied' | 'lost' | 'hang' | 'partly'
+
+export interface CloudObject {
+  readonly id: string
+  name: string
+  size: number
+  secret: string
+}
+
+/** A small cloud: named objects, every call counted, faults by `op name`. */
+export class Cloud {
+  readonly objects = new Map<string, CloudObject>()
+  readonly calls: string[] = []
+  readonly keys: string[] = []
+  readonly faults = new Map<string, Fault[]>()
+  #next = 0
+
+  fault(call: string, ...faults: Fault[]): void {
+    this.faults.set(call, faults)
+  }
+
+  async run<T>(call: string, signal: AbortSignal, act: () => T, partial?: () => Promise<void>): Promise<T> {
+    this.calls.push(call)
+    const fault = this.faults.get(call)?.shift()
+    switch (fault) {
+      case 'reject': throw new Error(`${call} was refused`)
+      case 'lost': throw outcomeUnknown(new Error('connection reset'))
+      case 'lost-applied': {
+        act()
+        throw outcomeUnknown(new Error('connection reset'))
+      }
+      case 'partly':
+        act()
+        await partial?.()
+        throw new Error(`${call} broke off`)
+      case 'hang': return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+      default: return act()
+    }
+  }
+
+  make(name: string, size: number, secret: string): CloudObject {
+    const o = { id: `o${++this.#next}`, name, size, secret }
+    this.objects.set(o.id, o)
+    return o
+  }
+
+  byName(name: string): CloudObject | undefined {
+    return [...this.objects.values()].find((o) => o.name === name)
+  }
+
+  /** What exists, in a form that does not depend on ids. */
+  get content(): string[] {
+    return [...this.objects.values()].map((o) => `${o.name}=${o.size}`).sort()
+  }
+}
+
+export const inputs = z.object({ name: z.string(), size: z.number().default(1), secret: sensitive(z.string()).default(''), zone: z.string().default('a'), fail: z.boolean().default(false) })
+export const outputs = z.object({ id: z.string(), name: z.string(), size: z.number(), token: sensitive(z.string()) })
+
+/** `class` chooses how a lost answer can be settled. */
+export function boxSpec(cloud: Cloud, o: { readonly type?: string; readonly class?: 'A' | 'B' | 'D'; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>> } = {}): ResourceSpec<typeof inputs, typeof outputs> {
+  const cls = o.class ?? 'B'
+  const tokens = new Map<string, CloudObject>()
+  const out = (b: CloudObject) => ({ id: b.id, name: b.name, size: b.size, token: `token-of-${b.id}` })
+  return {
+    type: o.type ?? 'test:Box', inputs, outputs, replaceOn: ['zone'],
+    capability: { create: cls === 'A' ? { token: { windowMs: 3_600_000 } } : cls === 'B' ? { name: true } : 'none', update: 'full', maxCallMs: 0 },
+    claims: (i) => [`box:${i.name}`],
+    create: ({ inputs: i, key, signal, partial }) => cloud.run(`create ${i.name}`, signal, () => {
+      cloud.keys.push(`${i.name} ${key}`)
+      const known = tokens.get(String(key))
+      if (cls === 'A' && known && cloud.objects.has(known.id)) return out(known)
+      if (i.fail) throw new Error(`quota exceeded for ${i.secret}`)
+      if (cls !== 'A' && cloud.byName(i.name)) throw new Error(`${i.name} exists`)
+      const b = cloud.make(i.name, i.size, i.secret)
+      tokens.set(String(key), b)
+      return out(b)
+    }, () => partial({ id: cloud.byName(i.name)?.id ?? '?' })),
+    read: ({ inputs: i, outputs: prior, signal }) => cloud.run(`read ${i.name}`, signal, () => {
+      const b = (prior?.id && cloud.objects.get(prior.id)) || cloud.byName(i.name)
+      return b && out(b)
+    }),
+    update: ({ inputs: i, outputs: prior, signal, partial }) => cloud.run(`update ${i.name}`, signal, () => {
+      if (i.fail) throw new Error('update refused')
+      const b = cloud.objects.get(prior.id)
+      if (!b) throw new Error('no such box')
+      Object.assign(b, { name: i.name, size: i.size, secret: i.secret })
+      return out(b)
+    }, () => partial({ id: prior.id })),
+    delete: ({ outputs: prior, inputs: i, signal }) => cloud.run(`delete ${i.name}`, signal, () => {
+      if (prior.id) cloud.objects.delete(prior.id)
+    }),
+    ...o.more,
+  }
+}
+
+export interface Lab {
+  readonly cx: EngineContext
+  readonly cloud: Cloud
+  readonly store: Store
+  readonly events: EngineEvent[]
+  readonly Box: ReturnType<typeof resource<typeof inputs, typeof outputs>>
+  readonly Value: typeof Value
+  plan(build: () => unknown): ReturnType<typeof makePlan>
+  apply(build: () => unknown, o?: { onFailure?: 'revert' | 'keep'; request?: Partial<PlanRequest> }): Promise<RunDocument>
+  destroy(): Promise<RunDocument>
+  session(): ReturnType<typeof beginRun>
+  app(build: () => unknown): AnyApp
+  /** The same store and cloud, as a new process would see them. */
+  again(): Lab
+}
+
+let serial = 0
+
+export function makeLab(o: { readonly class?: 'A' | 'B' | 'D'; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>>; readonly store?: Store; readonly cloud?: Cloud; readonly clock?: Clock; readonly Box?: Lab['Box'] } = {}): Lab {
+  const cloud = o.cloud ?? new Cloud()
+  const type = `test:Box${++serial}`
+  const clock = o.clock ?? systemClock
+  const Box = o.Box ?? resource(boxSpec(cloud, { type, ...(o.class ? { class: o.class } : {}), ...(o.more ? { more: o.more } : {}) }))
+  const store = o.store ?? new MemoryStore({ clock, random: systemRandom, isDead: () => true })
+  const events: EngineEvent[] = []
+  const ids = makeIds(clock, systemRandom)
+  const types = makeRegistry([completeType(Box.spec as never, `program#${Box.type}`), completeType(Value.spec as never, 'holdfast#Value')])
+  const env = { id: ids.next('e'), app: 'lab', name: 'default', revision: 0, partial: false, seq: 0, openRun: undefined }
+  const cx: EngineContext = {
+    store, clock, random: systemRandom, ids, types, env,
+    host: { root: '/', home: '/', env: { id: env.id, app: env.app, name: env.name }, assetPath: (a) => a.path, redact: (s) => s, secrets: () => [] },
+    ring: makeKeyring(new Uint8Array(32).fill(7), 'store', systemRandom), redactor: makeRedactor(), holder: currentHolder(), emit: (e) => events.push(e),
+    asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: 8, serial: false,
+  }
+  const never = new AbortController().signal
+  const lab: Lab = {
+    cx, cloud, store, events, Box, Value,
+    app: (build) => app('lab', { build: build as never }) as never,
+    plan: (build) => makePlan(cx, { graph: buildGraph(lab.app(build), {}) }),
+    session: () => beginRun(cx, { lockTimeoutMs: 0, stop: never }),
+    async apply(build, a = {}) {
+      const session = await lab.session()
+      try {
+        return await session.apply(await session.plan({ graph: buildGraph(lab.app(build), {}), ...a.request }), { onFailure: a.onFailure ?? 'revert', stop: never, abort: never })
+      } finally {
+        await session.end()
+      }
+    },
+    async destroy() {
+      const session = await lab.session()
+      try {
+        return await session.apply(await session.plan({ graph: undefined }), { onFailure: 'revert', stop: never, abort: never })
+      } finally {
+        await session.end()
+      }
+    },
+    again: () => makeLab({ ...o, store, cloud, Box }),
+  }
+  return lab
+}
