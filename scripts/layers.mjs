@@ -32,9 +32,9 @@ for (const entry of readdirSync(src, { withFileTypes: true })) {
 for (const file of filesBelow(src, (name) => name.endsWith('.ts'))) {
   const isTest = file.endsWith('.test.ts')
   if (isTest) continue // a test may look at anything
-  const [from, ...inner] = relative(src, file).split('/')
+  const [from, ...below] = relative(src, file).split('/')
   const layer = layers.find((l) => l.name === from)
-  const allowed = layer ? layer.mayImport : inner.length === 0 ? rootFiles[from] : undefined
+  const allowed = layer ? layer.mayImport : below.length === 0 ? rootFiles[from] : undefined
   if (allowed === undefined) continue // reported above
   for (const { specifier, line } of importsOf(readFileSync(file, 'utf8'))) {
     if (!specifier.startsWith('.')) continue
@@ -46,8 +46,8 @@ for (const file of filesBelow(src, (name) => name.endsWith('.ts'))) {
     if (rest.length === 0) { report(file, line, `imports ${specifier}, a file that belongs to no folder`); continue }
     imported.get(from)?.add(to)
     if (allowed !== 'anything' && !allowed.includes(to)) report(file, line, `${from} may not import ${to}`)
-    // A folder's own folders (builtin/local, store/sqlite) have doors too, which root.ts uses.
-    const throughDoor = rest.length === 1 ? rest[0] === 'index.ts' : !layer && rest.at(-1) === 'index.ts'
+    const inner = layers.find((l) => l.name === to)?.doors ?? []
+    const throughDoor = rest.join('/') === 'index.ts' || inner.some((name) => rest.join('/') === `${name}/index.ts`)
     if (!throughDoor && allowed !== 'anything') report(file, line, `imports ${specifier} past the door of ${to}`)
   }
 }

@@ -17,6 +17,7 @@ const TOTAL_MS_MAX = 2_700_000
 
 const suites = [
   { name: 'quickstart', what: 'examples/quickstart over HTTP: up, changed, broken, taken back, destroyed; a client counts failed requests' },
+  { name: 'builtin-kill', what: 'every built-in type, killed at every step of every call' },
   { name: 'tarball', what: 'the packed package in an empty folder, scripts blocked, on Node 20 and on the newest Node' },
   { name: 'bench', what: 'the benchmarks against their targets', script: ['node', 'bench/run.mjs', '--gate'] },
 ]

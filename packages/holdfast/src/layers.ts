@@ -10,6 +10,8 @@ export interface Layer {
   readonly name: string
   readonly holds: string
   readonly mayImport: readonly string[] | 'anything'
+  /** Inner folders whose `index.ts` is a door of its own: what a user imports by name. */
+  readonly doors?: readonly string[]
 }
 
 const pure = ['base', 'model'] as const
@@ -28,7 +30,7 @@ export const layers: readonly Layer[] = [
   { name: 'flow', holds: 'tasks with their ways back: the pure step, the thin loop, retry and undo', mayImport: stored },
   { name: 'provider', holds: 'the outside world as the engine calls it', mayImport: [...pure, 'secret'] },
   { name: 'program', holds: 'what an author writes: app, component, resource, expressions; evaluated into a graph', mayImport: [...pure, 'secret', 'graph', 'provider'] },
-  { name: 'builtin', holds: 'the types that come with the package', mayImport: [...pure, 'secret', 'provider', 'program'] },
+  { name: 'builtin', holds: 'the types that come with the package', mayImport: [...pure, 'secret', 'provider', 'program'], doors: ['value', 'random', 'local'] },
   { name: 'diff', holds: 'how the program and the state differ; pure', mayImport: [...pure, 'graph', 'state'] },
   { name: 'plan', holds: 'order, claims, guards and ways back; the stored plan', mayImport: [...pure, 'secret', 'graph', 'state', 'flow', 'diff'] },
   { name: 'resource', holds: 'the domain of resources: declare, diff, compile, tasks, verify', mayImport: planned },
@@ -36,7 +38,6 @@ export const layers: readonly Layer[] = [
   { name: 'project', holds: 'the composition root: project file, environments, keys, loading TypeScript', mayImport: [...driven, 'builtin', 'engine'] },
   { name: 'cli', holds: 'the command line: verbs, screens, documents, exit codes', mayImport: [...pure, 'secret', 'state', 'store', 'flow', 'plan', 'engine', 'project'] },
   { name: 'testing', holds: 'suites for adapters and providers, virtual clock, traces; imported by tests and by adapters only', mayImport: 'anything' },
-  { name: 'sim', holds: 'the deterministic simulation: the real engine on a virtual clock, in a simulated world', mayImport: 'anything' },
 ]
 
 /** Files of src that belong to no folder. */

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import { failure } from './failure.ts'
 
 /** Plain data: what may stand in inputs and outputs once it is known and opened. */
@@ -135,5 +135,5 @@ export function setOwn<T>(o: Record<string, T>, k: string, v: T): void {
 
 export type Digest = string
 
-export const sha256hex = (data: string | Uint8Array): Digest => createHash('sha256').update(data).digest('hex')
+export const sha256hex = (data: string | Uint8Array): Digest => hash('sha256', data, 'hex')
 export const hmacSha256 = (key: Uint8Array, data: string | Uint8Array): Uint8Array => createHmac('sha256', key).update(data).digest()

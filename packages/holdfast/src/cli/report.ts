@@ -35,9 +35,9 @@ export function reportFailure(io: Io, e: unknown, json: boolean, verbose: boolea
 }
 
 /** `error HF1234  message`, the line of the program, the last lines of a log, the hint, the run. */
-export function errorBlock(doc: ErrorDocument, paint: Paint, cwd: string): string {
+export function errorBlock(doc: ErrorDocument, paint: Paint, cwd: string, word: 'error' | 'warning' = 'error'): string {
   const [first = '', ...rest] = doc.message.split('\n')
-  let out = `${paint.red(paint.bold('error'))} ${paint.bold(doc.code)}  ${first}\n${rest.map((l) => `  ${l}\n`).join('')}`
+  let out = `${word === 'error' ? paint.red(paint.bold(word)) : paint.yellow(word)} ${paint.bold(doc.code)}  ${first}\n${rest.map((l) => `  ${l}\n`).join('')}`
   const row = (name: string, text: string): void => {
     const [head, ...more] = text.split('\n')
     out += `  ${paint.dim(name.padEnd(16))} ${head}\n${more.map((l) => `  ${''.padEnd(16)} ${l}\n`).join('')}`
@@ -47,7 +47,8 @@ export function errorBlock(doc: ErrorDocument, paint: Paint, cwd: string): strin
     const text = sourceLine(doc.file, doc.line)
     out += text === undefined ? `  ${paint.dim(place)}\n` : `  ${paint.dim(place.padEnd(16))} ${text}\n`
   }
-  const log = logLines(doc.details)
+  // Some messages carry the end of the log themselves.
+  const log = logLines(doc.details).filter((line) => !doc.message.includes(line.trim()))
   if (log.length > 0) row(log.length === 1 ? 'last log line' : 'last log lines', log.join('\n'))
   if (doc.hint) row('hint', doc.hint)
   if (doc.run) row('run', [doc.run, doc.task && `task ${doc.task}`, `holdfast run show ${doc.run}`].filter(Boolean).join('   '))

@@ -4,6 +4,7 @@ import { printDocument, type Where } from './document.ts'
 import { openEventLines } from './events.ts'
 import { watchInterrupts, type Interrupt } from './interrupt.ts'
 import type { Io } from './io.ts'
+import { errorBlock, type ErrorDocument } from './report.ts'
 import { makeProgress, type Progress } from './screen/progress.ts'
 import type { Call } from './verb.ts'
 
@@ -40,7 +41,7 @@ export async function withProject(io: Io, call: Call, options: SessionOptions, a
     try {
       redact = opened.cx.redactor.text
       io.redactWith(redact)
-      if (opened.broken) io.err(`${io.paintErr.yellow('warning')} The program could not be loaded (${opened.broken.code}): ${opened.broken.message}\n  Types that it declares are not available.\n`)
+      if (opened.broken) io.err(`${errorBlock(opened.broken.toDocument() as unknown as ErrorDocument, io.paintErr, io.cwd, 'warning')}  ${'what follows'.padEnd(16)} comes from the state; types that the program declares are not available\n`)
       const where = { app: opened.app, env: opened.env }
       return await act({ opened, cx: opened.cx, where, progress, print: (doc) => printDocument(io, where, doc) })
     } finally {

@@ -1,7 +1,7 @@
 import { failure, isFailure, mutant, type HoldfastError } from '../base/index.ts'
 import { runFlow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
-import { evaluate, masked, refsOf, type Address, type Scope, type Value } from '../model/index.ts'
+import { evaluate, firstUnknown, masked, refsOf, type Address, type Scope, type Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
 import { assetsIn, forgetProvisional, goneEntries, makeScope, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
 import { encodeDoc } from '../secret/index.ts'
@@ -34,9 +34,16 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
   const { plan } = planned
   const from = state.env.revision
   if (planned.empty && kind === 'apply') return unchanged(state, planned, from)
+  // Only deletions of an earlier run are left to do: what is desired, and so the revision, stays.
+  const deletesOnly = plan.changes.length === 0 && !plan.outputsChanged && state.env.openRun === undefined && !state.env.partial
   const run = await startRun(state, planned, kind, o)
   const error = await guarded(run, async () => {
     const blocked = blockedChanges(plan.changes, state)
+    if (deletesOnly) {
+      run.row = { ...run.row, status: 'committed', phase: 'contract', to: from }
+      await state.commit([{ t: 'env.open', env: state.env.id, run: undefined }, { t: 'run.put', row: run.row }])
+      return contract(run, o)
+    }
     emitPhase(run, 'expand')
     const { outcome } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort })
     await run.tasks.closeRetries()
@@ -139,8 +146,9 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
     if (uid === undefined) return none
     return (state.base.get(uid) ?? state.current.get(uid))?.meta.deps.flatMap((d) => [d, ...doneOf(d)]) ?? none
   }
-  const spec = (id: string, limit: string, after: readonly string[], uid: string | undefined, more: Partial<TaskSpec> = {}): TaskSpec =>
-    ({ id, after, limit, undo: { restoreAfter: reads(uid) }, retries: 0, deadlineMs: undefined, done: false, ...more })
+  const nothing = { restoreAfter: none }
+  const spec = (id: string, limit: string, after: readonly string[], uid: string | undefined, deadlineMs?: number, retries = 0): TaskSpec =>
+    ({ id, after, limit, undo: uid === undefined ? nothing : { restoreAfter: reads(uid) }, retries, deadlineMs, done: false })
 
   for (const c of changes) {
     if (c.phase !== 'expand') continue
@@ -153,7 +161,7 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
     const deadlineMs = c.options?.timeoutMs ?? state.cx.types.get(type)?.timeoutMs
     if (action === 'delete' || action === 'forget') {
       tasks.removal(deleteTask(address), c.uid as string, 'expand')
-      specs.push(spec(deleteTask(address), type, after, c.uid, { deadlineMs }))
+      specs.push(spec(deleteTask(address), type, after, c.uid, deadlineMs))
       continue
     }
     tasks.plan(address, c)
@@ -161,9 +169,9 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       // The old object goes in a task of its own, so that others can wait for its place, too.
       tasks.plan(deleteTask(address), c)
       tasks.removal(deleteTask(address), c.uid, 'expand')
-      specs.push(spec(deleteTask(address), type, after.filter((a) => !a.endsWith('#delete')), c.uid, { deadlineMs }))
-      specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, { deadlineMs, retries: c.options?.retries ?? 0 }))
-    } else specs.push(spec(address, type, after, c.uid, { deadlineMs, retries: c.options?.retries ?? 0 }))
+      specs.push(spec(deleteTask(address), type, after.filter((a) => !a.endsWith('#delete')), c.uid, deadlineMs))
+      specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, c.options?.retries))
+    } else specs.push(spec(address, type, after, c.uid, deadlineMs, c.options?.retries))
   }
   for (const t of through) specs.push(spec(t.id, '', t.after, undefined))
   return { tasks: specs, parallelism: state.cx.serial ? 1 : state.cx.parallelism, limits: limitsOf(state), onFailure: o.onFailure }
@@ -225,7 +233,8 @@ function outputsAfter(run: Run, planned: PlannedRun, partial: boolean): Value | 
   const e = planned.plan.outputs
   if (!e) return planned.plan.destroy ? {} : undefined
   try {
-    return evaluate(e, run.scope)
+    const after = evaluate(e, run.scope)
+    return partial && firstUnknown(after) ? undefined : after
   } catch (err) {
     if (partial && isFailure(err)) return undefined
     throw err

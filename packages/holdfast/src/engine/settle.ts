@@ -1,5 +1,5 @@
 import { failure, type HoldfastError } from '../base/index.ts'
-import { ask, callContext, callInputs, complete, event, fail, openOutputs, receiveOutputs, settle, taskRow, type EnvState, type Fields, type Work } from '../resource/index.ts'
+import { ask, withDeadline, callContext, callInputs, complete, event, fail, openOutputs, receiveOutputs, settle, taskRow, type EnvState, type Fields, type Work } from '../resource/index.ts'
 import { unresolved, type TxRow } from '../state/index.ts'
 
 /** A person's word about a change that nobody else can settle (decisions 7). */
@@ -85,8 +85,8 @@ async function readObject(work: Work, tx: TxRow, id: string | undefined): Promis
     }
   }
   const control = new AbortController()
-  const answer = await ask(state, tx.address, undefined, control.signal, () =>
-    read({ ...callContext(state, type, target, work.storeId, control.signal), inputs: callInputs(type, inputs, target) as never, outputs: openOutputs(state, given) as never }))
+  const answer = await withDeadline(state, type, control.signal, (signal) => ask(state, tx.address, undefined, signal, () =>
+    read({ ...callContext(state, type, target, work.storeId, signal), inputs: callInputs(type, inputs, target) as never, outputs: openOutputs(state, given) as never })))
   if (answer.kind === 'rejected') throw answer.error
   if (answer.kind !== 'applied' || answer.raw === undefined) throw failure('HF6007', { address: tx.address, message: `${tx.type} finds no such object${id === undefined ? '' : ` ${id}`}.` }) satisfies HoldfastError
   const { owner: _owner, ...raw } = answer.raw as Record<string, unknown>

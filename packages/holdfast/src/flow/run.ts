@@ -104,7 +104,7 @@ export function runFlow(spec: FlowSpec, executor: Executor, options: RunOptions)
         case 'undo':
           running(act.id, (signal) => executor.undo(act.id, act.half, signal), (r) => feed(r.kind === 'undone'
             ? { kind: 'undone', id: act.id, half: act.half }
-            : { kind: 'undoFailed', id: act.id, half: act.half, unknown: r.kind === 'unknown' }))
+            : { kind: 'undoFailed', id: act.id, half: act.half, unknown: r.kind === 'unknown' }), flow.nodes.get(act.id)?.spec.deadlineMs)
           break
         case 'end':
           done(() => resolve({ outcome: act.outcome, flow }))

@@ -6,14 +6,13 @@ export type NodeState = 'pending' | 'running' | 'waiting' | 'success' | 'skipped
 
 interface TaskNode {
   readonly spec: TaskSpec
-  readonly index: number
   state: NodeState
   intention: 'execute' | 'revert'
   attempt: number
   /** Predecessors that have not succeeded yet. */
   missing: number
-  readonly after: TaskNode[]
-  readonly before: TaskNode[]
+  after: readonly TaskNode[]
+  before: TaskNode[]
   /** Position in the order of completion; higher is later. */
   completed: number
   /** Dependants that still stand in the way of the withdrawal; things of the base that must be restored first. */
@@ -74,25 +73,35 @@ export type FlowOutcome = 'success' | 'reverted' | 'kept' | 'incomplete'
 
 export const backoffMs = (attempt: number): Millis => Math.min(30_000, 500 * 2 ** (attempt - 1))
 
+/** Most tasks of a large flow have no neighbours: they share this one list. */
+const NONE: TaskNode[] = []
+const added = (list: TaskNode[], n: TaskNode): TaskNode[] => {
+  if (list === NONE) return [n]
+  list.push(n)
+  return list
+}
+
 /** Costs O(tasks + edges). Fails (assert) on a duplicate id; a circle never starts, so callers check before. */
 export function makeFlow(spec: FlowSpec): Flow {
   const nodes = new Map<string, TaskNode>()
   let completions = 0
   let unfinished = 0
-  spec.tasks.forEach((t, index) => {
+  for (const t of spec.tasks) {
     assert(!nodes.has(t.id), `makeFlow: two tasks ${t.id}`)
     if (!t.done) unfinished++
     nodes.set(t.id, {
-      spec: t, index, state: t.done === 'unknown' ? 'unknown' : t.done ? 'success' : 'pending', intention: 'execute', attempt: 0, missing: 0, after: [], before: [],
-      completed: t.done ? ++completions : 0, standing: 0, unrestored: 0, restores: [],
+      spec: t, state: t.done === 'unknown' ? 'unknown' : t.done ? 'success' : 'pending', intention: 'execute', attempt: 0, missing: 0, after: NONE, before: NONE,
+      completed: t.done ? ++completions : 0, standing: 0, unrestored: 0, restores: NONE,
     })
-  })
-  for (const n of nodes.values()) for (const id of n.spec.after) {
-    const p = nodes.get(id)
-    if (!p) continue
-    n.after.push(p)
-    p.before.push(n)
-    if (p.state !== 'success') n.missing++
+  }
+  for (const n of nodes.values()) {
+    if (n.spec.after.length === 0) continue
+    const after = n.spec.after.flatMap((id) => nodes.get(id) ?? [])
+    n.after = after
+    for (const p of after) {
+      p.before = added(p.before, n)
+      if (p.state !== 'success') n.missing++
+    }
   }
   return {
     spec, nodes, phase: 'execute', running: 0, runningOf: new Map(), ready: new Map(), readyUndo: [], unfinished, completions,
@@ -270,7 +279,7 @@ function beginRevert(flow: Flow): void {
       if (r.state === 'kept' || r.state === 'unknown') n.unrestored++
       else if (byId.has(r)) {
         n.unrestored++
-        r.restores.push(n)
+        r.restores = added(r.restores, n)
       }
     }
   }

@@ -26,7 +26,7 @@ export type Entry =
   /** Sets or clears `until` on the row (uid, since). */
   | { readonly t: 'resource.until'; readonly uid: string; readonly since: number; readonly until: number | undefined }
   | { readonly t: 'resource.drop'; readonly uid: string; readonly since: number }
-  /** Refused (HF2105) when another uid has the key. */
+  /** Refused (HF2105) when another uid has the key, unless that one gives it up (`until`) in the same environment. */
   | { readonly t: 'claim.put'; readonly row: ClaimRow }
   | { readonly t: 'claim.drop'; readonly uid: string; readonly key?: string }
   | { readonly t: 'task.put'; readonly row: TaskRow }

@@ -33,6 +33,20 @@ export function fold(tables: Tables, entries: readonly Entry[], options: FoldOpt
   }
 }
 
+const OTHER_ENV = 'belongs to another environment than the commit'
+
+/** What can be seen without the tables: every entry belongs to the environment of the commit, and a revision grows. A Bug otherwise. */
+export function checkEntries(entries: readonly Entry[], env: string): void {
+  for (const e of entries) {
+    let owner: string | undefined
+    if (e.t === 'env.create') owner = e.row.id
+    else if ('env' in e) owner = e.env
+    else if ('row' in e && 'env' in e.row) owner = e.row.env
+    assert(owner === undefined || owner === env, `${e.t}: ${OTHER_ENV}`)
+    if (e.t === 'env.commit') assert(e.to > e.from, 'env.commit: the revision must grow')
+  }
+}
+
 class Change {
   private readonly t: Tables
   private readonly options: FoldOptions
@@ -50,6 +64,7 @@ class Change {
   }
 
   run(entries: readonly Entry[]): { readonly seq: number } {
+    checkEntries(entries, this.options.env)
     const { env: id, fence, expectSeq } = this.options
     if (fence && this.t.leases.get(fence.scope)?.fence !== fence.fence) throw refusals.fenceLost(fence.scope)
     const before = this.t.envs.get(id)
@@ -68,7 +83,6 @@ class Change {
     const { t } = this
     switch (e.t) {
       case 'env.create': {
-        this.mine(e.row.id, e.t)
         for (const other of t.envs.values()) {
           if (other.id === e.row.id || (other.app === e.row.app && other.name === e.row.name)) throw refusals.envExists(e.row.app, e.row.name)
         }
@@ -76,16 +90,13 @@ class Change {
       }
       case 'env.commit': return this.commit(e)
       case 'env.open':
-        this.mine(e.env, e.t)
         return this.set(t.envs, e.env, { ...this.env(), openRun: e.run })
       case 'run.put': {
-        this.mine(e.row.env, e.t)
         const old = t.runs.get(e.row.id)
         assert(!old || old.status === e.row.status || (runMoves[old.status] as readonly string[]).includes(e.row.status), `run.put: ${e.row.id} cannot move from ${old?.status} to ${e.row.status}`)
         return this.set(t.runs, e.row.id, e.row)
       }
       case 'plan.put':
-        this.mine(e.row.env, e.t)
         return this.set(t.plans, e.row.id, e.row)
       case 'plan.use': {
         const plan = t.plans.get(e.id)
@@ -94,13 +105,12 @@ class Change {
         return this.set(t.plans, e.id, { ...plan, usedBy: e.run })
       }
       case 'tx.open':
-        this.mine(e.row.env, e.t)
         assert(!t.txs.has(e.row.token), `tx.open: ${e.row.token} exists already`)
         return this.putTx(undefined, e.row)
       case 'tx.move': {
         const old = t.txs.get(e.token)
         assert(old, `tx.move: there is no transaction ${e.token}`)
-        this.mine(old.env, e.t)
+        assert(old.env === this.options.env, `tx.move: ${OTHER_ENV}`)
         assert((txMoves[old.status] as readonly string[]).includes(e.to), `tx.move: ${e.token} cannot move from ${old.status} to ${e.to}`)
         return this.putTx(old, { ...old, ...e.set, status: e.to })
       }
@@ -116,9 +126,13 @@ class Change {
         return
       }
       case 'claim.put': {
-        this.mine(e.row.env, e.t)
         const old = t.claims.get(e.row.key)
-        if (old && old.uid !== e.row.uid) throw this.claimTaken(old)
+        if (old && old.uid !== e.row.uid) {
+          // What gives the key up with this revision hands it over within its environment; taking back gives it back first.
+          if (old.until === undefined || old.env !== e.row.env) throw this.claimTaken(old)
+          this.putClaim(old, undefined)
+          return this.putClaim(undefined, e.row)
+        }
         return this.putClaim(old, e.row)
       }
       case 'claim.drop': {
@@ -131,16 +145,12 @@ class Change {
       }
       case 'task.put': return this.set(under(t.tasks, e.row.run, () => new Map()), e.row.id, e.row)
       case 'outputs.put':
-        this.mine(e.row.env, e.t)
         return this.set(under(t.outputs, e.row.env, () => new Map()), e.row.since, e.row)
       case 'secret.put':
-        this.mine(e.row.env, e.t)
         return this.set(under(t.secrets, e.row.env, () => new Map()), e.row.name, e.row)
       case 'secret.drop':
-        this.mine(e.env, e.t)
         return this.drop(under(t.secrets, e.env, () => new Map()), e.name)
       case 'trash.put':
-        this.mine(e.row.env, e.t)
         return this.set(t.trash, e.row.id, e.row)
       case 'trash.drop': return this.drop(t.trash, e.id)
       case 'meta.keyCheck': {
@@ -160,11 +170,9 @@ class Change {
   }
 
   private commit(e: Extract<Entry, { t: 'env.commit' }>): void {
-    this.mine(e.env, e.t)
     const { t } = this
     const env = this.env()
     if (env.revision !== e.from) throw refusals.revisionMoved(e.from, env.revision)
-    assert(e.to > e.from, 'env.commit: the revision must grow')
     this.set(t.envs, env.id, { ...env, revision: e.to, partial: e.partial })
     for (const key of [...(t.leavingClaims.get(env.id) ?? [])]) {
       const claim = t.claims.get(key) as ClaimRow
@@ -191,7 +199,6 @@ class Change {
   }
 
   private putResource(e: Extract<Entry, { t: 'resource.put' }>): void {
-    this.mine(e.row.env, e.t)
     const rows = this.t.resources.get(e.row.uid)
     const old = rows?.get(e.row.since)
     assert(e.docs || old, `resource.put: ${e.row.address} comes without documents, and there is no row since ${e.row.since}`)
@@ -215,7 +222,7 @@ class Change {
     if (row.until === undefined) {
       let openEnded = 0
       for (const r of rows.values()) if (r.row.until === undefined) openEnded++
-      assert(openEnded === 1, `${row.address} (${row.uid}) would have two rows without an end`)
+      assert(openEnded === 1, `${row.uid} would have two rows without an end`)
     }
     this.add(under(t.uidsOf, row.env, () => new Set()), row.uid)
     this.add(under(under(t.bySince, row.env, () => new Map<number, Set<string>>()), row.since, () => new Set()), row.uid)
@@ -257,10 +264,6 @@ class Change {
 
   private env(): EnvRow {
     return this.t.envs.get(this.options.env) as EnvRow
-  }
-
-  private mine(env: string, what: string): void {
-    assert(env === this.options.env, `${what}: belongs to another environment than the commit`)
   }
 
   // Every change goes through these, so that it can be taken back.

@@ -6,7 +6,7 @@
  * @module
  */
 export type { Entry } from './entry.ts'
-export { COMPACT_ROWS_MAX, fold, type FoldOptions } from './fold.ts'
+export { checkEntries, COMPACT_ROWS_MAX, fold, type FoldOptions } from './fold.ts'
 export { refusals } from './refusals.ts'
 export { emptyTables, type StoredResource, type Tables } from './tables.ts'
 export { classOf, maxCallMsOf, recover, type LostCall, type Settlement } from './recover.ts'

@@ -11,17 +11,17 @@ export function loadFailure(e: unknown, file: string, syntax: SyntaxMessage | un
   }
   if (syntax) {
     const site = { file: syntax.path, line: syntax.line, column: syntax.column }
-    return failure('HF1003', { message: `${place(site)}: ${syntax.text}`, site, details: { line: syntax.lineText } })
+    return failure('HF1003', { message: sentence(syntax.text), site, details: { line: syntax.lineText } })
   }
   const error = e instanceof Error ? e : new Error(String(e))
   const code = (error as NodeJS.ErrnoException).code
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return missing(error, file)
   const site = error instanceof SyntaxError ? plainSyntaxSite(error, mapSite) : userSite(error, mapSite)
   const what = error.name === 'Error' || error.name === 'SyntaxError' ? error.message : `${error.name}: ${error.message}`
-  return failure('HF1003', { message: `${site ? `${place(site)}: ` : ''}${what}`, site: site ?? { file, line: 1, column: 1 }, cause: e })
+  return failure('HF1003', { message: sentence(what), site: site ?? { file, line: 1, column: 1 }, cause: e })
 }
 
-const place = (s: Site): string => `${s.file}:${s.line}:${s.column}`
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 /** The first frame of a stack that is the user's own file. */
 export function userSite(error: Error, mapSite: (site: Site) => Site): Site | undefined {
@@ -52,7 +52,7 @@ function missing(error: Error, file: string): HoldfastError {
   const name = specifier?.[1] ?? specifier?.[2] ?? ''
   const site = importLine(from, name) ?? { file: from, line: 1, column: 1 }
   return failure('HF1003', {
-    message: `${place(site)}: ${error.message.replace(/ imported from .+$/s, '')} cannot be imported.`.replace(/^(.*: )Cannot find (package|module) /s, '$1The $2 '),
+    message: `${error.message.replace(/ imported from .+$/s, '').replace(/^Cannot find (package|module) /, 'The $1 ')} cannot be imported.`,
     site, cause: error,
     hint: name !== '' && !name.startsWith('/') && !name.startsWith('.') ? `Install it:\n    npm install ${name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/')}` : 'Correct the path of the import.',
   })

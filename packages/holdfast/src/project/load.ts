@@ -34,8 +34,9 @@ export function makeLoader(home: string): Loader {
   let port: MessagePort | undefined
   let syntax: SyntaxMessage | undefined
 
-  function startHook(): void {
+  async function startHook(): Promise<void> {
     if (port) return
+    await preload()
     const { port1, port2 } = new MessageChannel()
     port1.unref()
     port = port1
@@ -68,7 +69,7 @@ export function makeLoader(home: string): Loader {
 
   return {
     async loadPackage(name, from) {
-      startHook()
+      await startHook()
       const url = `${PACKAGE_SCHEME}${name}?${pathToFileURL(from).href}`
       try {
         await import(url)
@@ -87,11 +88,11 @@ export function makeLoader(home: string): Loader {
           } catch (e) {
             // A plain program may still import a TypeScript file; nothing of it has run when linking failed.
             if (!['ERR_UNKNOWN_FILE_EXTENSION', 'ERR_MODULE_NOT_FOUND'].includes((e as NodeJS.ErrnoException).code ?? '')) throw e
-            startHook()
+            await startHook()
             return await import(`${url}?hooked`) as Record<string, unknown>
           }
         }
-        startHook()
+        await startHook()
         return await import(url) as Record<string, unknown>
       } catch (e) {
         takeOver()
@@ -110,6 +111,15 @@ export function makeLoader(home: string): Loader {
       return hash.digest('hex')
     },
   }
+}
+
+/**
+ * What nearly every program imports is loaded before the hook is there: each module after it costs a question to the other thread, and zod alone has a hundred.
+ * When the program has another copy of the package, this one is loaded for nothing.
+ */
+async function preload(): Promise<void> {
+  const own = ['root.js', 'local.js', 'random.js'].map((name) => new URL(`./${name}`, import.meta.url)).filter((url) => existsSync(url))
+  await Promise.all(own.map((url) => import(url.href)))
 }
 
 /** Node does not tell where in a plain JavaScript module the mistake is; esbuild does. */

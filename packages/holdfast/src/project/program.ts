@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import { failure, isFailure, type HoldfastError } from '../base/index.ts'
+import { failure, isFailure, type HoldfastError, type Site } from '../base/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import { buildGraph, chooseEnvironment, isApp, mapSite, setSiteMapper, type AnyApp } from '../program/index.ts'
 import { isProject, type EnvironmentOptions, type PlaceOptions, type Project } from './define.ts'
@@ -67,13 +67,19 @@ export async function loadProgram(request: ProgramRequest, options: { readonly o
       const sets = [...setsFromVariables(request.variables), ...request.set.map(setFromFlag)]
       const values = (app.environments as Record<string, Record<string, unknown>>)[chooseEnvironment(app, env)]
       try {
-        return buildGraph(app, { env, config: changedValues(app.config, values ?? {}, sets) })
+        return inTheSource(buildGraph(app, { env, config: changedValues(app.config, values ?? {}, sets) }))
       } catch (e) {
         if (isFailure(e) && e.site) e.site = mapSite(e.site)
         throw e
       }
     },
   }
+}
+
+/** From here on a site is a place in the author's file: it goes into plans, documents and errors. */
+function inTheSource(graph: DesiredGraph): DesiredGraph {
+  for (const node of graph.nodes.values()) if (node.site) (node as { site: Site }).site = mapSite(node.site)
+  return graph
 }
 
 async function loadProject(loader: Loader, file: string): Promise<Project> {

@@ -106,6 +106,18 @@ function untilAborted(call: () => Promise<unknown>, signal: AbortSignal): Promis
   })
 }
 
+/** Makes one call under the deadline of its type: the signal it is given is aborted then, too. For calls that are no task of a flow, which keeps the deadlines of its own. */
+export async function withDeadline<T>(state: EnvState, type: ResourceType, signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const deadline = new AbortController()
+  const answered = new AbortController()
+  state.cx.clock.sleep(type.timeoutMs, answered.signal).then(() => deadline.abort(new DeadlinePassed()), () => undefined)
+  try {
+    return await call(AbortSignal.any([signal, deadline.signal]))
+  } finally {
+    answered.abort()
+  }
+}
+
 /** Asks a type's `find` for a `lookup` node. Fails HF3101 when it finds nothing. */
 export async function lookup(state: EnvState, type: ResourceType, inputs: Fields, node: { readonly address: Address; readonly site: Site | undefined }): Promise<Fields> {
   const { find } = type
@@ -113,8 +125,8 @@ export async function lookup(state: EnvState, type: ResourceType, inputs: Fields
   const target: CallTarget = { token: 'lookup', uid: node.address, ordinal: 0, epoch: 0, address: node.address, site: node.site, physicalName: undefined }
   const control = new AbortController()
   const { storeId } = await state.cx.store.meta()
-  const cc = callContext(state, type, target, storeId, control.signal)
-  const answer = await ask(state, node.address, node.site, control.signal, () => find({ ...cc, inputs: openInputs(state, type, inputs, target) as never }))
+  const answer = await withDeadline(state, type, control.signal, (signal) => ask(state, node.address, node.site, signal, () =>
+    find({ ...callContext(state, type, target, storeId, signal), inputs: openInputs(state, type, inputs, target) as never })))
   if (answer.kind === 'rejected') throw answer.error
   if (answer.kind !== 'applied' || answer.raw === undefined) throw failure('HF3101', { address: node.address, site: node.site, message: `${node.address}: ${type.type} found nothing that fits.` })
   return receiveOutputs(type, answer.raw, inputs, state.cx.ring, node.address, false)

@@ -1,10 +1,10 @@
 import { failure, type Site } from '../base/index.ts'
 import { compare, decide, match, type Decision, type PathDiff } from '../diff/index.ts'
 import { topologicalOrder, type DesiredGraph, type DesiredNode } from '../graph/index.ts'
-import { evaluate, firstUnknown, refsOf, UnknownValue, type Address, type Scope, type Value } from '../model/index.ts'
+import { firstUnknown, refsOf, UnknownValue, type Address, type Scope, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import type { ResourceRow, SecretRow } from '../state/index.ts'
-import { claimsOf, normalise, predictOutputs, rulesOf, shapeOf, type Fields } from './facts.ts'
+import { claimsOf, predictOutputs, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { lookup } from './call.ts'
 import type { EnvState } from './state.ts'
 import { declaredSecrets } from './secrets.ts'
@@ -72,7 +72,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     const node = graph.nodes.get(address) as DesiredNode
     const type = state.cx.types.get(node.type)
     if (!type) throw failure('HF3114', { address, site: node.site, message: `${address} is a ${node.type}, and no such type is declared or installed.` })
-    const inputs = normalise(type, inFailure(node, () => evaluate(node.inputs, scope)), node)
+    const inputs = inFailure(node, () => resolveInputs(type, node.inputs, scope, node))
     let row = rowOf.get(address)
     let moveReason = row && row.address !== address ? 'movedFrom' : undefined
     let claims: readonly string[] | undefined

@@ -1,6 +1,6 @@
 import { canonical, failure, isFailure, sha256hex, type Plain, type Site } from '../base/index.ts'
 import type { Rules } from '../diff/index.ts'
-import { firstUnknown, hasSecret, isSecret, isUnknown, mapLeaves, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ResolvedOptions, type Value } from '../model/index.ts'
+import { evaluate, firstUnknown, hasSecret, isSecret, isUnknown, mapLeaves, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ExprNode, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import type { Host, ResourceType } from '../provider/index.ts'
 import type { Keyring } from '../secret/index.ts'
 
@@ -32,6 +32,18 @@ export function normalise(type: ResourceType, inputs: Value, at: { readonly addr
     if (parsed.data !== undefined) out[key] = parsed.data as Value
   }
   return out
+}
+
+const literals = new WeakMap<object, Fields>()
+
+/** Inputs of a node from its expression, normalised. Those that hold no reference are computed once, however often they are asked for. */
+export function resolveInputs(type: ResourceType, e: ExprNode, scope: Scope, at: { readonly address: Address; readonly site: Site | undefined }): Fields {
+  if (e.k !== 'lit') return normalise(type, evaluate(e, scope), at)
+  const known = literals.get(e)
+  if (known) return known
+  const fields = normalise(type, e.v as Value, at)
+  literals.set(e, fields)
+  return fields
 }
 
 /** Everything is known now: the inputs of a call, secrets opened. */

@@ -6,7 +6,7 @@
  * May import everything above but builtin.
  * @module
  */
-export { ask, callContext, lookup, type CallTarget } from './call.ts'
+export { ask, callContext, lookup, withDeadline, type CallTarget } from './call.ts'
 export { attempt, complete, event, fail, openOutputs, taskRow, type Change, type RowDraft, type Work } from './change.ts'
 export { compile, freeze, type Compiled } from './compile.ts'
 export type { EngineContext, EngineEvent, EventType } from './context.ts'

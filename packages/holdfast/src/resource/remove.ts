@@ -81,7 +81,7 @@ export async function recreation(state: EnvState, base: RowDraft, task: string, 
   const type = state.type(base.type, base.address)
   const inputs = await state.inputsOf(base as ResourceRow)
   const options = { protect: base.meta.protect, retain: base.meta.retain, tags: base.meta.tags, movedFrom: [], timeoutMs: undefined, retries: undefined }
-  const row = { ...draftRow(state, { address: base.address, type, uid: base.uid, ordinal: base.ordinal + 1, inputs, options, deps: base.meta.deps, claims: base.meta.claims, lookup: false, storeId, physicalName: base.meta.physicalName }), since: base.since }
+  const row = { ...draftRow(state, { address: base.address, type, uid: base.uid, ordinal: base.ordinal + 1, inputs, options, deps: base.meta.deps, claims: base.meta.claims, lookup: false, storeId, physicalName: base.meta.physicalName }), since: base.since, fingerprint: base.fingerprint, shape: base.shape }
   return {
     task, kind: 'create', address: base.address, site: undefined, type, op: 'create', uid: base.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName, undo: true,
     inputs, prior: undefined, row, opening: claimEntries(state, base.uid, base.meta.claims, []).opening, before: [], also: [],

@@ -4,7 +4,7 @@ import { classOf, recover, type LostCall } from '../journal/index.ts'
 import type { Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import type { TxRow } from '../state/index.ts'
-import { ask, callContext, openInputs } from './call.ts'
+import { ask, callContext, openInputs, withDeadline } from './call.ts'
 import { callTarget, complete, conclude, event, openOutputs, priorOf, send, taskRow, type ChangeResult, type Work } from './change.ts'
 import { receiveOutputs, type Fields } from './facts.ts'
 
@@ -53,7 +53,8 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
         const sentAt = clock.now()
         row = { ...row, status: 'sent', attempts: row.attempts + 1, lastSentAt: sentAt }
         await state.commit([{ t: 'tx.move', token: row.token, to: 'sent', set: { attempts: row.attempts, lastSentAt: sentAt } }, event(work, 'tx.resent', row, { attempt: row.attempts })])
-        const sent = await send(work, row, type, site, signal)
+        const again = row
+        const sent = await withDeadline(state, type, signal, (s) => send(work, again, type, site, s))
         const end = await conclude(work, sent.tx, type, site, sent.answer, state.decode(row, 'inputs', row.target.inputs), true)
         row = end.tx
         if (end.result.kind === 'done') return end.result
@@ -99,13 +100,13 @@ async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSi
   const prior = priorOf(state, tx)
   const target = callTarget(tx, undefined)
   const partial = tx.target.partial === undefined ? undefined : state.decode(tx, 'outputs', tx.target.partial)
-  const answer = await ask(state, tx.address, undefined, signal, () => {
+  const answer = await withDeadline(state, type, signal, (s) => ask(state, tx.address, undefined, s, () => {
     const outputs = prior?.outputs ?? partial
     return read({
-      ...callContext(state, type, target, work.storeId, signal), inputs: openInputs(state, type, inputs, target) as never,
+      ...callContext(state, type, target, work.storeId, s), inputs: openInputs(state, type, inputs, target) as never,
       ...(outputs ? { outputs: openOutputs(state, outputs) as never } : {}),
     })
-  })
+  }))
   if (answer.kind !== 'applied') return { what: 'failed' }
   if (answer.raw === undefined) return { what: 'absent' }
   const { owner, ...raw } = answer.raw as { owner?: string }

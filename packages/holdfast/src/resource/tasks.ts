@@ -2,7 +2,7 @@ import { failure, isFailure, type HoldfastError } from '../base/index.ts'
 import { compare, decide, type Decision, type PathDiff } from '../diff/index.ts'
 import type { Executor, TaskResult, UndoResult } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
-import { evaluate, type Scope, type Value } from '../model/index.ts'
+import type { Scope, Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import { encodeDoc } from '../secret/index.ts'
@@ -10,7 +10,7 @@ import type { ResourceRow, TxRow } from '../state/index.ts'
 import { attempt, event, fail, taskRow, type Change, type ChangeResult, type RowDraft, type Work } from './change.ts'
 import { lookup } from './call.ts'
 import { upgraded } from './diff.ts'
-import { claimsOf, normalise, rulesOf, shapeOf, type Fields } from './facts.ts'
+import { claimsOf, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { TaskLog } from './log.ts'
 import { fromTrash, removalOf, type RemovalMode } from './remove.ts'
 import { claimEntries, closing, draftRow } from './rows.ts'
@@ -28,7 +28,7 @@ export class ResourceTasks implements Executor {
   /** Transactions of tasks that will be attempted again. */
   readonly #retrying = new Map<string, { readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }>()
   /** Uids whose fate a task decided; what its undo looks at. */
-  readonly #touched = new Map<string, Set<string>>()
+  readonly #touched = new Map<string, string | Set<string>>()
   error: HoldfastError | undefined
 
   constructor(work: Work, scope: Scope, log: TaskLog) {
@@ -52,9 +52,10 @@ export class ResourceTasks implements Executor {
   }
 
   #touch(id: string, uid: string): void {
-    const set = this.#touched.get(id)
-    if (set) set.add(uid)
-    else this.#touched.set(id, new Set([uid]))
+    const known = this.#touched.get(id)
+    if (known === undefined || known === uid) this.#touched.set(id, uid) // one, nearly always: no set for it
+    else if (typeof known === 'string') this.#touched.set(id, new Set([known, uid]))
+    else known.add(uid)
   }
 
   async execute(id: string, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
@@ -81,7 +82,7 @@ export class ResourceTasks implements Executor {
       this.#retrying.delete(id)
       await fail(this.work, left.tx, left.applied, left.error)
     }
-    return undoTask(this.work, this.log, id, this.#touched.get(id) ?? new Set(), half, signal, (e) => {
+    return undoTask(this.work, this.log, id, uidsIn(this.#touched.get(id)), half, signal, (e) => {
       this.error ??= e
     })
   }
@@ -99,7 +100,7 @@ export class ResourceTasks implements Executor {
     const { address } = c.doc
     const type = state.type(c.doc.type, address)
     const at = { address, site: c.site }
-    const inputs = normalise(type, evaluate(c.inputs as NonNullable<typeof c.inputs>, this.#scope), at)
+    const inputs = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, at)
     const options = c.options as NonNullable<typeof c.options>
     if (c.lookup) return this.#read(id, c, type, inputs)
     const standing = (state.rowAt(address) ?? (c.uid === undefined ? undefined : state.current.get(c.uid))) as ResourceRow | undefined
@@ -219,7 +220,7 @@ export class ResourceTasks implements Executor {
     const { state } = this.work
     if (state.provisional(row) || row.type !== c.doc.type || c.doc.action === 'replace') return true
     const type = state.type(c.doc.type, c.doc.address)
-    const inputs = normalise(type, evaluate(c.inputs as NonNullable<typeof c.inputs>, this.#scope), { address: c.doc.address, site: c.site })
+    const inputs = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, { address: c.doc.address, site: c.site })
     const before = await upgraded(state, type, row as ResourceRow)
     return decide(row as ResourceRow, compare(before.inputs as Value, inputs as Value), rulesOf(type), c.force === 'replace').action === 'replace'
   }
@@ -274,6 +275,8 @@ export class ResourceTasks implements Executor {
     this.log.fail(id, address, e, retry)
   }
 }
+
+const uidsIn = (touched: string | Set<string> | undefined): ReadonlySet<string> => (typeof touched === 'string' ? new Set([touched]) : touched ?? new Set())
 
 /** Failures of the store itself: nothing more can be written, so nothing more may be done. */
 const stops = (e: HoldfastError): boolean => e.code.startsWith('HF40') || e.code === 'HF4203'

@@ -63,7 +63,7 @@ async function carryOut(work: Work, change: Change, signal: AbortSignal): Promis
 async function withdrawal(work: Work, id: string, uid: string): Promise<Change | undefined> {
   const { state } = work
   const row = state.current.get(uid) as RowDraft | undefined
-  if (!row || !state.provisional(row) || state.base.has(uid) || row.status === 'deleting' || row.meta.lookup) return undefined
+  if (!row || !state.provisional(row) || state.base.has(uid) || row.meta.lookup) return undefined
   refuseIrreversible(state, row, 'create')
   const change = await removalOf(state, row, id, 'withdraw')
   return change && { ...change, undo: true }

@@ -1,7 +1,7 @@
 import { compare } from '../diff/index.ts'
 import type { Address, Value } from '../model/index.ts'
 import type { ResourceRow } from '../state/index.ts'
-import { ask, callContext, openInputs, type CallTarget } from './call.ts'
+import { ask, callContext, openInputs, withDeadline, type CallTarget } from './call.ts'
 import { openOutputs } from './change.ts'
 import { receiveOutputs } from './facts.ts'
 import type { EnvState } from './state.ts'
@@ -37,8 +37,8 @@ async function driftOf(state: EnvState, row: ResourceRow, storeId: string, signa
   const inputs = await state.inputsOf(row)
   const outputs = await state.outputsOf(row)
   const target: CallTarget = { token: `read-${row.uid}`, uid: row.uid, ordinal: row.ordinal, epoch: 0, address: row.address, site: undefined, physicalName: row.meta.physicalName }
-  const answer = await ask(state, row.address, undefined, signal, () =>
-    read({ ...callContext(state, type, target, storeId, signal), inputs: openInputs(state, type, inputs, target) as never, outputs: openOutputs(state, outputs) as never }))
+  const answer = await withDeadline(state, type, signal, (s) => ask(state, row.address, undefined, s, () =>
+    read({ ...callContext(state, type, target, storeId, s), inputs: openInputs(state, type, inputs, target) as never, outputs: openOutputs(state, outputs) as never })))
   if (answer.kind === 'rejected') throw answer.error
   if (answer.kind !== 'applied') return undefined
   if (answer.raw === undefined) return { address: row.address, kind: 'gone', paths: [] }

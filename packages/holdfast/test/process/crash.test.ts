@@ -141,6 +141,26 @@ describe('a Process', () => {
     }
   }, 120_000)
 
+  test('has one program, the new one, when its supervisor is killed at any moment of an update', async () => {
+    for (let at = 0; at <= 600; at += 60) {
+      w = makeWorld()
+      const port = await freePort()
+      const version = (n: string): Inputs => ({ command: ['node', w.script(`${n}.mjs`, webServer(n))], listen: port, ready: { http: '/' } })
+      const first = await w.create('u1', 'k1', version('1'))
+      const [supervisor] = supervisorsOf(w.root)
+      const updated = w.update('u1', 'k2', { inputs: version('1'), outputs: first }, version('2'))
+      await new Promise((r) => setTimeout(r, at))
+      process.kill(supervisor!, 'SIGKILL')
+      await updated
+      const second = await w.update('u1', 'k2', { inputs: version('1'), outputs: first }, version('2'))
+      expect(programsOf(w.root), `killed after ${at} ms`).toEqual([second.pid])
+      expect((await fetchText(port)).body).toBe('2')
+      await w.delete('u1', version('2'))
+      expect(programsOf(w.root)).toEqual([])
+      if (at + 60 <= 600) await w.end()
+    }
+  }, 120_000)
+
   test('survives a killed update: the supervisor goes on, and the update that is sent again finds its work', async () => {
     w = makeWorld()
     const port = await freePort()

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -58,7 +58,8 @@ export function makeWorld(): World {
     delete: (uid, inputs, outputs = {}) => processSpec.delete({ ...of(uid, 'delete', inputs), outputs }),
     log: (uid) => readFileSync(join(host.home, 'logs', `${uid}.log`), 'utf8'),
     async end() {
-      for (const [uid, inputs] of uids) await world.delete(uid, inputs)
+      const run = join(host.home, 'run')
+      for (const uid of existsSync(run) ? readdirSync(run) : []) await world.delete(uid, uids.get(uid) ?? { command: ['made by another process'] })
       rmSync(root, { recursive: true, force: true })
     },
   }
@@ -77,7 +78,7 @@ export function processesOf(root: string, except: RegExp = /^$/): number[] {
   })
 }
 /** Without supervisors. */
-export const programsOf = (root: string): number[] => processesOf(root, /(supervisor|creator)\.(mjs|js)/)
+export const programsOf = (root: string): number[] => processesOf(root, /(supervisor|creator)[-\w]*\.(mjs|js)/)
 export const supervisorsOf = (root: string): number[] => processesOf(root, /creator\.js/).filter((p) => !programsOf(root).includes(p))
 
 export const isRunning = (pid: number): boolean => processesOf('').includes(pid)

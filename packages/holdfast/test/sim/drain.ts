@@ -8,11 +8,8 @@ export const drain = (): void => (process as unknown as Ticks)._tickCallback?.()
 /** The portable way: one turn of the event loop. */
 export const turn = (): Promise<void> => new Promise((resolve) => immediate(resolve))
 
-/** Whether {@link drain} works here and now. */
-export let canDrain = false
-
 /**
- * Must be called from a macrotask: inside a microtask (top-level code of an ES module is one) a drain does nothing.
+ * Whether {@link drain} works here and now. Must be called from a macrotask: inside a microtask (top-level code of an ES module is one) a drain does nothing.
  * Looks for itself whether the way that this version of Node offers drains a chain of awaits and a next tick.
  */
 export function probeDrain(): boolean {
@@ -29,8 +26,7 @@ export function probeDrain(): boolean {
   } catch {
     reached = 0
   }
-  canDrain = reached === 2
-  return canDrain
+  return reached === 2
 }
 
 const forbidden = ['setTimeout', 'setInterval', 'setImmediate'] as const

@@ -1,5 +1,5 @@
 import type { Clock, EpochMs, Millis } from '../../src/base/index.ts'
-import { drain, canDrain, turn } from './drain.ts'
+import { drain, turn } from './drain.ts'
 import { Stream } from './random.ts'
 
 /** A rule that did not hold. Names are those of spec/reliability.md 2.5. */
@@ -82,29 +82,47 @@ export class Kernel {
   /**
    * Runs until `script` has ended, then until nothing is left to happen.
    *
-   * Fails (I-LIVE) when the script waits for something that never happens, or after `eventsMax` events.
+   * Takes    that it is called from a macrotask: inside a microtask nothing can be drained.
+   * Fails    (I-LIVE) when the script waits for something that never happens, or after `eventsMax` events.
    */
-  async run(script: () => Promise<void>, eventsMax: number): Promise<void> {
+  run(script: () => Promise<void>, eventsMax: number): void {
+    const end = this.#begin(script)
+    drain()
+    while (this.#next(eventsMax)) drain()
+    end()
+  }
+
+  /** The same where continuations can only be drained by turns of the event loop. */
+  async runByTurns(script: () => Promise<void>, eventsMax: number): Promise<void> {
+    const end = this.#begin(script)
+    await turn()
+    while (this.#next(eventsMax)) await turn()
+    end()
+  }
+
+  #begin(script: () => Promise<void>): () => void {
     let ended = false
     script().then(() => { ended = true }, (e: unknown) => {
       ended = true
-      if (e instanceof Violation) this.fail(e.invariant, e.message)
-      else this.fail('I-BUG', e instanceof Error ? `${e.message}\n${e.stack}` : String(e))
+      this.fail(e instanceof Violation ? e.invariant : 'I-BUG', e instanceof Error ? `${e.message}\n${e.stack}` : String(e))
     })
-    const settle = canDrain ? drain : undefined
-    if (settle) settle()
-    else await turn()
-    while (!this.violation) {
+    return () => {
+      if (!this.violation && !ended) this.fail('I-LIVE', 'nothing is left to happen, and the scenario has not ended')
+    }
+  }
+
+  /** Makes the next event happen. False when there is none, or a rule did not hold. */
+  #next(eventsMax: number): boolean {
+    for (;;) {
+      if (this.violation) return false
       const next = pop(this.#heap)
-      if (!next) break
+      if (!next) return false
       if (!next.act) continue
       this.now = next.at
       next.act()
-      if (settle) settle()
-      else await turn()
       if (++this.events > eventsMax) this.fail('I-LIVE', `still going after ${eventsMax} events`)
+      return true
     }
-    if (!this.violation && !ended) this.fail('I-LIVE', 'nothing is left to happen, and the scenario has not ended')
   }
 }
 

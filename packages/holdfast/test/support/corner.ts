@@ -10,7 +10,7 @@ export interface Corner {
   readonly root: string
   readonly home: string
   readonly host: Host
-  /** Every file, folder and link below the root; of `.holdfast` only the names. */
+  /** Every file, folder and link below the root; of `.holdfast` only the names of files. */
   world(): Promise<readonly string[]>
   dispose(): Promise<void>
 }
@@ -42,10 +42,10 @@ export function listing(root: string, home: string): string[] {
       const shown = relative(root, path)
       const inHome = path.startsWith(home)
       if (s.isDirectory()) {
-        out.push(`${shown}/ ${inHome ? '' : (s.mode & 0o7777).toString(8)}`)
+        if (!inHome) out.push(`${shown}/ ${(s.mode & 0o7777).toString(8)}`)
         walk(path)
       } else if (s.isSymbolicLink()) out.push(`${shown} -> ${readlinkSync(path)}`)
-      else out.push(inHome ? shown : `${shown} ${(s.mode & 0o7777).toString(8)} ${createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12)}`)
+      else out.push(inHome ? shown.replace(/[0-9a-f]{32}/, 'HASH') : `${shown} ${(s.mode & 0o7777).toString(8)} ${createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12)}`)
     }
   }
   if (existsSync(root)) walk(root)

@@ -49,7 +49,7 @@ export const directorySpec: ResourceSpec<typeof inputs, typeof outputs> = {
       if (stats) return await adopt(a, path, stats, trace)
       const kept = a.inputs.data ? findTrash(home, path, a.host.env.id) : undefined
       if (kept) {
-        const back = prepareTakeBack(home, kept, path, trace.temporary)
+        const back = prepareTakeBack(home, kept, path, trace)
         await a.partial({ path: a.inputs.path, ...back.stats })
         await back.publish()
         a.log(`${shown}: took back the data of ${kept.removedAt} from the trash`)
@@ -92,7 +92,7 @@ export const directorySpec: ResourceSpec<typeof inputs, typeof outputs> = {
         return { ...now, owner: 'mine' }
       }
       if (a.outputs?.inode !== undefined) return { ...now, owner: 'unknown' }
-      return { ...now, owner: madeByCall(path, trace) ? 'mine' : 'other' }
+      return { ...now, owner: madeByCall(path, trace, a.inputs.data) ? 'mine' : 'other' }
     } catch (e) {
       throw diskFailure(e, `${shown} cannot be read`)
     }
@@ -175,14 +175,15 @@ function makeTemporary(a: Call, trace: CallTrace): void {
 async function adopt(a: Call, path: string, stats: Stats, trace: CallTrace): Promise<Outputs> {
   const { home } = a.host
   const made = isMade(home, path)
-  if (!stats.isDirectory() || !(made || madeByCall(path, trace))) throw taken(a.host.redact(a.inputs.path), kindOf(stats))
+  if (!stats.isDirectory() || !(made || madeByCall(path, trace, a.inputs.data))) throw taken(a.host.redact(a.inputs.path), kindOf(stats))
   setAccess(path, a.inputs)
   if (a.inputs.data) ensureHolder(home, path)
   if (made) forgetMade(home, path)
   return outputsOf(a.inputs.path, lstatSync(path))
 }
 
-const madeByCall = (path: string, trace: CallTrace): boolean => carriesTrace(path, trace) && readdirSync(path).length === 0
+/** The trace goes when something is put into the folder. Only what came from the trash has something in it from the beginning. */
+const madeByCall = (path: string, trace: CallTrace, data: boolean): boolean => carriesTrace(path, trace) && (data || readdirSync(path).length === 0)
 
 function removeEmpty(home: string, path: string, shown: string): void {
   try {

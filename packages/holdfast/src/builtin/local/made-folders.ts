@@ -26,14 +26,18 @@ export function makeFolders(home: string, folder: string): void {
 
 /** Removes the folder, and those above it, as far as they were made by the way and are empty now. */
 export function removeMadeFolders(home: string, folder: string): void {
-  for (let at = folder; isMade(home, at); at = dirname(at)) {
-    try {
-      rmdirSync(at)
-    } catch (e) {
-      const code = (e as NodeJS.ErrnoException).code
-      if (code !== 'ENOENT') return // not empty, or not allowed: it stays, and so does its note
+  for (let at = folder; at !== dirname(at); at = dirname(at)) {
+    const made = isMade(home, at)
+    // One that is gone already was removed by a call that died then: what is above it is still to be looked at.
+    if (existsSync(at)) {
+      if (!made) return
+      try {
+        rmdirSync(at)
+      } catch (e) {
+        if ((e as NodeJS.ErrnoException).code !== 'ENOENT') return // not empty, or not allowed: it stays, and so does its note
+      }
     }
-    forgetMade(home, at)
+    if (made) forgetMade(home, at)
   }
 }
 

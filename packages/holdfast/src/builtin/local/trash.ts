@@ -1,8 +1,8 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { failure } from '../../base/index.ts'
 import type { Mark } from '../../model/index.ts'
-import { codeOf, diskFailure, look, syncFolder } from './disk.ts'
+import { codeOf, diskFailure, look, syncFolder, traceMoment, type CallTrace } from './disk.ts'
 import { noteHolder } from './holders.ts'
 import { makeFolders } from './made-folders.ts'
 import { copyTree } from './tree.ts'
@@ -99,16 +99,18 @@ export interface TakenBack {
 
 /**
  * Takes an entry's data back to `path`, where nothing stands. In two steps, so that what will stand there can be recorded before it does.
- * `aside` is a place beside `path` for a copy that grows, when the trash lies on another file system.
+ * A copy grows beside `path`, when the trash lies on another file system. The folder carries the trace of the call until something is put into it or taken out.
  */
-export function prepareTakeBack(home: string, entry: TrashEntry, path: string, aside: string): TakenBack {
+export function prepareTakeBack(home: string, entry: TrashEntry, path: string, trace: CallTrace): TakenBack {
   makeFolders(home, dirname(path))
   let from = dataOf(entry)
   if (lstatSync(from).dev !== lstatSync(dirname(path)).dev) {
-    rmSync(aside, { recursive: true, force: true })
-    copyTree(from, aside)
-    from = aside
+    rmSync(trace.temporary, { recursive: true, force: true })
+    copyTree(from, trace.temporary)
+    from = trace.temporary
   }
+  const moment = traceMoment(trace)
+  utimesSync(from, moment, moment)
   const s = lstatSync(from)
   return {
     stats: { inode: s.ino, bornMs: Math.floor(s.birthtimeMs) },

@@ -52,7 +52,7 @@ function follow() {
       const r = running.get(node)
       running.delete(node)
       done++
-      return { sign, word, node, text: [e.op ?? r?.op, e.message].filter(Boolean).join('  '), ms: e.ms }
+      return { sign, word, node, text: [e.op ?? r?.op, firstLine(e.message)].filter(Boolean).join('  '), ms: e.ms }
     }
     switch (e.type) {
       case 'run.phase': phase = e.message ?? String(e.data?.phase ?? ''); return undefined
@@ -61,7 +61,7 @@ function follow() {
         return undefined
       case 'task.progress': case 'task.partial': {
         const r = running.get(node)
-        if (r && e.message) r.message = e.message
+        if (r && e.message) r.message = firstLine(e.message)
         return undefined
       }
       case 'task.succeeded': return ended('✓', 'ok')
@@ -70,7 +70,7 @@ function follow() {
       case 'task.skipped': running.delete(node); return undefined
       case 'task.reverted': return ended('↩', 'reverted')
       case 'task.revertFailed': return ended('✗', 'FAIL')
-      case 'task.retrying': return { sign: '…', word: 'retry', node, text: [e.op, e.message].filter(Boolean).join('  '), ms: undefined }
+      case 'task.retrying': return { sign: '…', word: 'retry', node, text: [e.op, firstLine(e.message)].filter(Boolean).join('  '), ms: undefined }
       case 'lock.waiting': return { sign: '…', word: 'waiting', node: '', text: e.message ?? 'for another apply', ms: undefined }
       case 'lock.lost': return { sign: '✗', word: 'lost', node: '', text: e.message ?? 'the lease', ms: undefined }
       case 'log': return e.message ? { sign: '…', word: 'log', node, text: e.message, ms: undefined } : undefined
@@ -79,6 +79,8 @@ function follow() {
   }
   return { take, running, state: () => ({ phase, done }) }
 }
+
+const firstLine = (text: string | undefined): string => text?.split('\n', 1)[0] ?? ''
 
 /** One line per step that ended, and every half minute who is still at work. */
 function plain(io: Io): Progress {

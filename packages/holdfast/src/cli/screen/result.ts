@@ -42,7 +42,7 @@ function identityLines(doc: RunDocument): string {
 
 function leftLines(tasks: readonly TaskDocument[]): string {
   return tasks.filter((t) => t.outcome === 'unknown' || t.outcome === 'revertFailed')
-    .map((t) => `  ${t.address}  ${t.op}  ${t.outcome === 'unknown' ? 'outcome unknown' : 'could not be taken back'}${t.error ? `: ${String(t.error.message)}` : ''}\n`).join('')
+    .map((t) => `  ${t.address}  ${t.op}  ${t.outcome === 'unknown' ? 'outcome unknown' : 'could not be taken back'}${t.error ? `: ${String(t.error.message).replace(`${t.address}: `, '')}` : ''}\n`).join('')
 }
 
 function pendingLines(doc: RunDocument): string {

@@ -133,8 +133,8 @@ export class Applier {
         const done = this.sql('update resources set until = ?, seq = ? where env = ? and uid = ? and since = ?').run(until, seq, k, uid, c[at + 1] as Cell)
         assert(Number(done.changes) === 1, `resource.until: there is no row ${uid} since ${String(c[at + 1])}`)
         if (until === null) {
-          const row = this.sql('select count(*) as n, max(address) as address from resources where env = ? and uid = ? and until is null').get(k, uid) as Row
-          assert(row.n === 1, `${row.address} (${uid}) would have two rows without an end`)
+          const row = this.sql('select count(*) as n from resources where env = ? and uid = ? and until is null').get(k, uid) as Row
+          assert(row.n === 1, `${uid} would have two rows without an end`)
         }
         return
       }
@@ -148,7 +148,7 @@ export class Applier {
         const at = this.take(3)
         const key = c[at] as string
         const done = this.sql(`insert into claims (key, env, uid, until) values (?, ?, ?, ?)
-          on conflict (key) do update set until = excluded.until where uid = excluded.uid`).run(key, k, c[at + 1] as Cell, c[at + 2] as Cell)
+          on conflict (key) do update set uid = excluded.uid, until = excluded.until where uid = excluded.uid or (until is not null and env = excluded.env)`).run(key, k, c[at + 1] as Cell, c[at + 2] as Cell)
         if (Number(done.changes) === 0) throw this.claimTaken(key)
         return
       }
@@ -230,7 +230,8 @@ export class Applier {
       this.sql(`insert into txs (k, env, target, token, uid, status, applied, epoch, attempts, first_sent_at, last_sent_at, ended_at, evidence, about)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(this.nextIn('txs', this.word(c[at + 2] as string), RUN_SPAN), k, Number(target), ...c.slice(at + 4, at + 15))
     } catch (e) {
-      assert(!isConstraint(e, 'txs.token'), `tx.open: ${String(c[at + 4])} exists already`)
+      const taken = isConstraint(e, 'txs.') && this.sql('select 1 from txs where token = ?').get(c[at + 4] as Cell)
+      assert(!taken, `tx.open: ${String(c[at + 4])} exists already`)
       throw isConstraint(e, 'txs.uid') ? this.busy(c[at + 3] as string, c[at + 5] as string) : e
     }
   }
@@ -279,9 +280,9 @@ export class Applier {
       if (row.since === since) doc = row.doc as number
       else otherOpen = true
     }
-    assert(!otherOpen || c[at + 4] !== null, `${String(c[at + 7])} (${uid}) would have two rows without an end`)
-    if (inputs === null) assert(doc !== undefined, `resource.put: ${String(c[at + 7])} comes without documents, and there is no row since ${since}`)
-    else {
+    assert(inputs !== null || doc !== undefined, `resource.put: ${String(c[at + 7])} comes without documents, and there is no row since ${since}`)
+    assert(!otherOpen || c[at + 4] !== null, `${uid} would have two rows without an end`)
+    if (inputs !== null) {
       const same = this.sameInputs(inputs)
       const text = same === null ? inputs : null
       if (doc === undefined) doc = Number(this.sql('insert into docs (inputs, outputs, same) values (?, ?, ?)').run(text, outputs, same).lastInsertRowid)
@@ -289,7 +290,7 @@ export class Applier {
     }
     this.sql(`insert into resources (env, seq, doc, uid, since, until, ordinal, status, address, type, fingerprint, shape, meta) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       on conflict (env, uid, since) do update set seq = excluded.seq, until = excluded.until, ordinal = excluded.ordinal, status = excluded.status, address = excluded.address,
-        type = excluded.type, fingerprint = excluded.fingerprint, shape = excluded.shape, meta = excluded.meta`).run(k, seq, doc, ...c.slice(at + 2, at + 12))
+        type = excluded.type, fingerprint = excluded.fingerprint, shape = excluded.shape, meta = excluded.meta`).run(k, seq, doc as number, ...c.slice(at + 2, at + 12))
   }
 
   /** A change that completes in this transaction has its inputs in its target already, and the target of a completed change never changes. */

@@ -1,5 +1,5 @@
-import { assert, unreachable } from '../../base/index.ts'
-import type { Entry } from '../../journal/index.ts'
+import { unreachable } from '../../base/index.ts'
+import { checkEntries, type Entry } from '../../journal/index.ts'
 import type { ResourceRow, TaskRow, TxRow, TxTarget } from '../../state/index.ts'
 import type { CommitOptions } from '../port.ts'
 import type { Cell } from './driver.ts'
@@ -34,32 +34,26 @@ export const HEAD_CELLS = 5
 /** Checks what can be checked without the store, and flattens. Runs on the caller's thread. */
 export function encode(entries: readonly Entry[], options: CommitOptions): EncodedTx {
   const { env } = options
+  checkEntries(entries, env)
   const cells: Cell[] = [env, options.fence?.scope ?? null, options.fence?.fence ?? null, options.expectSeq ?? null, 0]
-  const mine = (id: string, what: string) => assert(id === env, `${what}: belongs to another environment than the commit`)
   for (const e of entries) {
     switch (e.t) {
       case 'env.create':
-        mine(e.row.id, e.t)
         cells.push(OP.envCreate, e.row.id, e.row.app, e.row.name, e.row.revision, e.row.partial ? 1 : 0, e.row.openRun ?? null)
         break
       case 'env.commit':
-        mine(e.env, e.t)
-        assert(e.to > e.from, 'env.commit: the revision must grow')
         cells.push(OP.envCommit, e.from, e.to, e.partial ? 1 : 0)
         break
       case 'env.open':
-        mine(e.env, e.t)
         cells.push(OP.envOpen, e.run ?? null)
         break
       case 'run.put': {
         const r = e.row
-        mine(r.env, e.t)
         cells.push(OP.runPut, r.id, r.kind, r.plan, r.status, r.phase, r.from, r.to ?? null, JSON.stringify(r.holder), r.startedAt, r.endedAt ?? null, r.result ?? null)
         break
       }
       case 'plan.put': {
         const r = e.row
-        mine(r.env, e.t)
         cells.push(OP.planPut, r.id, r.createdAt, r.revision, r.seq, r.usedBy ?? null, r.doc)
         break
       }
@@ -68,7 +62,6 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       case 'tx.open': {
         const r = e.row
-        mine(r.env, e.t)
         const about = JSON.stringify([r.type, r.op, r.task, r.address, r.undo ? 1 : 0, r.ordinal, r.payloadDigest, r.capability, r.fence, r.openedAt] satisfies TxAbout)
         cells.push(
           OP.txOpen, r.target.inputs, packTarget(r.target, r), r.run, r.address, r.token, r.uid, r.status, r.applied ?? null, r.epoch, r.attempts, r.firstSentAt ?? null, r.lastSentAt ?? null,
@@ -88,7 +81,6 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
       }
       case 'resource.put': {
         const r = e.row
-        mine(r.env, e.t)
         cells.push(
           OP.resourcePut, e.docs?.inputs ?? null, e.docs?.outputs ?? null, r.uid, r.since, r.until ?? null, r.ordinal, r.status, r.address, r.type, r.fingerprint, r.shape,
           JSON.stringify(r.meta),
@@ -102,7 +94,6 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         cells.push(OP.resourceDrop, e.uid, e.since)
         break
       case 'claim.put':
-        mine(e.row.env, e.t)
         cells.push(OP.claimPut, e.row.key, e.row.uid, e.row.until ?? null)
         break
       case 'claim.drop':
@@ -115,19 +106,15 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       }
       case 'outputs.put':
-        mine(e.row.env, e.t)
         cells.push(OP.outputsPut, e.row.since, e.row.doc)
         break
       case 'secret.put':
-        mine(e.row.env, e.t)
         cells.push(OP.secretPut, e.row.name, e.row.fp, e.row.sealed, e.row.at)
         break
       case 'secret.drop':
-        mine(e.env, e.t)
         cells.push(OP.secretDrop, e.name)
         break
       case 'trash.put':
-        mine(e.row.env, e.t)
         cells.push(OP.trashPut, e.row.id, e.row.address, e.row.type, e.row.at, e.row.doc)
         break
       case 'trash.drop':

@@ -50,7 +50,7 @@ export function* exportLines(db: Connection): Generator<string> {
     runs: () => map(db.prepare(ofEnv('runs', 'x.id')).iterate(), runRow),
     plans: () => map(db.prepare(ofEnv('plans', 'x.id')).iterate(), planRow),
     resources: () => map(
-      db.prepare(`select ${RESOURCE_CELLS} as cells, e.id as env_id, ${INPUTS} as inputs, d.outputs from resources r join envs e on e.k = r.env join docs d on d.id = r.doc order by uid, since`).iterate(),
+      db.prepare(`select ${RESOURCE_CELLS} as cells, (select id from envs e where e.k = r.env) as env_id, ${INPUTS} as inputs, d.outputs from resources r join docs d on d.id = r.doc order by uid, since`).iterate(),
       (r) => ({ ...resourceRow(r.env_id as string, r.cells as string), docs: { inputs: r.inputs, outputs: r.outputs } }),
     ),
     claims: () => map(db.prepare('select c.key, e.id as env, c.uid, c.until from claims c join envs e on e.k = c.env order by c.key').iterate(), claimRow),

@@ -1,0 +1,134 @@
+import { isFailure } from '../../src/base/index.ts'
+import { beginRun, type EngineContext, type RunDocument, type RunSession, type SettleHow } from '../../src/engine/index.ts'
+import type { TxRow } from '../../src/state/index.ts'
+import type { Process } from './kernel.ts'
+import { committedRows, MARKER, type Lab } from './lab.ts'
+import { audit, checkReverted, opened } from './watch.ts'
+import { graphOf, type Program } from './workload.ts'
+import type { Inputs } from './world.ts'
+
+export type Job =
+  | { readonly kind: 'apply'; readonly program: Program; readonly onFailure: 'revert' | 'keep' }
+  | { readonly kind: 'destroy' | 'revert' | 'resume' }
+
+export interface Attempt {
+  readonly process: Process
+  /** Settled when the process has ended by itself or is dead. */
+  readonly ended: Promise<void>
+  done: boolean
+  doc: RunDocument | undefined
+  /** Failure that ended it before there was a document. */
+  code: string | undefined
+  empty: boolean | undefined
+}
+
+export interface AttemptOptions {
+  readonly lockTimeoutMs: number
+  /** A person looks after what only a person can settle. */
+  readonly person: boolean
+  /** Nothing goes wrong in this seed: the order of things is checked, too. */
+  readonly calm: boolean
+  readonly stop?: AbortSignal
+  readonly abort?: AbortSignal
+}
+
+const never = new AbortController().signal
+
+/** One command, as a process of its own. */
+export function start(lab: Lab, process: Process, cx: EngineContext, job: Job, o: AttemptOptions): Attempt {
+  lab.kernel.note(process.name, `begins ${job.kind}`)
+  let end: () => void = () => undefined
+  const a: Attempt = { process, ended: new Promise((resolve) => { end = resolve }), done: false, doc: undefined, code: undefined, empty: undefined }
+  const finish = () => {
+    a.done = true
+    end()
+  }
+  process.onDeath(finish)
+  command(lab, process, cx, job, o, a).catch((e: unknown) => {
+    if (process.dead) return
+    if (!isFailure(e)) return lab.kernel.fail('I-BUG', e instanceof Error ? `${e.message}\n${e.stack}` : String(e))
+    a.code = e.code
+    lab.kernel.note(process.name, `fails ${e.code} ${e.message}`)
+    lab.kernel.check(!JSON.stringify(e.toDocument()).includes(MARKER), 'I-SECRET', () => `an error holds a secret: ${e.message}`)
+  }).finally(finish)
+  return a
+}
+
+async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, o: AttemptOptions, a: Attempt): Promise<void> {
+  const { kernel, world } = lab
+  const stop = o.stop ?? never
+  const abort = o.abort ?? never
+  const session = await beginRun(cx, { lockTimeoutMs: o.lockTimeoutMs, stop, abort })
+  try {
+    if (o.person) await settleByHand(lab, process, cx, session)
+    const effects = world.effects.length
+    const how = { onFailure: job.kind === 'apply' ? job.onFailure : 'revert' as const, stop, abort }
+    if (job.kind === 'revert') a.doc = await session.revert(how)
+    else if (job.kind === 'resume') a.doc = await session.resume(how)
+    else {
+      const planned = await session.plan({ graph: job.kind === 'apply' ? graphOf(job.program) : undefined })
+      a.empty = planned.empty
+      kernel.remark(process.name, () => `plan ${planned.plan.changes.map((c) => `${c.doc.action}${c.deleteFirst ? '!' : ''}${c.phase === 'contract' ? '~' : ''} ${c.doc.address} <${c.after.join(',')}>`).join('; ')}`)
+      a.doc = await session.apply(planned, how)
+    }
+    const { doc } = a
+    if (process.dead) return
+    kernel.note(process.name, `ends ${doc.outcome} ${doc.error ? `${doc.error.code} ${doc.error.address ?? ''}` : ''}`)
+    const text = JSON.stringify(doc)
+    kernel.check(!text.includes(MARKER), 'I-SECRET', () => `a run document holds a secret: ${text}`)
+    // A process that lost its lease says so; what it says about the rest is not the last word.
+    if (doc.error?.code === 'HF4203') return
+    if (doc.outcome === 'reverted') {
+      checkReverted(lab, committedRows(lab.tables))
+      audit(lab, `${process.name} reverted`)
+      if (o.calm && lab.parallelism === 1) checkUndoOrder(lab, effects)
+    }
+    if (doc.outcome === 'applied') audit(lab, `${process.name} applied`)
+  } finally {
+    if (!process.dead) await session.end()
+  }
+}
+
+/** What a run made goes newest first. With one task at a time and no fault, that is the exact reverse of how it came. */
+function checkUndoOrder(lab: Lab, from: number): void {
+  const effects = lab.world.effects.slice(from)
+  const made = effects.filter((e) => e.op === 'create').map((e) => e.id)
+  const gone = effects.filter((e) => e.op === 'delete' && made.includes(e.id)).map((e) => e.id)
+  const want = made.filter((id) => gone.includes(id)).reverse()
+  lab.kernel.check(gone.join() === want.join(), 'I-UNDO-ORDER', () => `made ${made.join(' ')}, taken back ${gone.join(' ')}`)
+}
+
+/** Time that a person waits beyond the moment after which nothing can land. */
+const PERSON_MS = 10_000
+
+/** A person looks into the world and says what is there. */
+async function settleByHand(lab: Lab, process: Process, cx: EngineContext, session: RunSession): Promise<void> {
+  const { kernel } = lab
+  for (const tx of await cx.store.txs({ unresolved: true, status: 'unknown' })) {
+    const kind = lab.kindOf(tx.type)
+    const quietAt = (tx.lastSentAt ?? 0) + kind.maxCallMs + kind.settleMs + PERSON_MS
+    if (quietAt > kernel.now) await process.sleep(quietAt - kernel.now)
+    const how = whatIsThere(lab, tx)
+    kernel.note(process.name, `settles ${tx.op} ${tx.address} ${JSON.stringify(how)}`)
+    try {
+      await session.settle(tx.token, how)
+    } catch (e) {
+      if (!isFailure(e) || e.code === 'HF4203') throw e
+      kernel.note(process.name, `cannot settle: ${e.code} ${e.message}`)
+    }
+  }
+}
+
+function whatIsThere(lab: Lab, tx: TxRow): SettleHow {
+  const { world } = lab
+  const [o] = world.ours(tx)
+  if (tx.op === 'create') return o ? { kind: 'adopt', id: o.id } : { kind: 'absent' }
+  if (tx.op === 'delete') return { kind: 'to', state: o ? 'previous' : 'new' }
+  if (!o) return { kind: 'to', state: 'previous' }
+  const wanted = opened(lab, tx, 'inputs', tx.target.inputs) as unknown as Inputs
+  if (world.specText(o.spec) === world.specText(wanted)) return { kind: 'to', state: 'new' }
+  const before = opened(lab, tx, 'inputs', tx.target.prior?.inputs ?? '{}') as unknown as Inputs
+  // Neither: the person puts it back by hand.
+  if (world.specText(o.spec) !== world.specText(before)) o.spec = before
+  return { kind: 'to', state: 'previous' }
+}

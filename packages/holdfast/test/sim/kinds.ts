@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import type { Millis } from '../../src/base/index.ts'
+import { completeType, type CallContext, type ResourceSpec, type ResourceType } from '../../src/provider/index.ts'
+import type { Process } from './kernel.ts'
+import type { Stream } from './random.ts'
+import type { Inputs, Outputs, World } from './world.ts'
+
+/**
+ * What a resource type promises about its calls, and what the world really does: as the type says, and no better.
+ *
+ * `byName`  the object is addressed by its name; a late call hits whatever has the name then. Others have an id that is never used again.
+ * `strict`  the world refuses to delete an object that another refers to.
+ * `local`   a call dies with the process.
+ */
+export interface Kind {
+  readonly type: string
+  readonly create: 'A' | 'B' | 'D'
+  readonly update: 'full' | 'patch' | 'none'
+  readonly readable: boolean
+  readonly byName: boolean
+  readonly strict: boolean
+  readonly local: boolean
+  readonly settleMs: Millis
+  readonly maxCallMs: Millis
+  readonly timeoutMs: Millis
+  readonly windowMs: Millis
+}
+
+export const kindNames = ['A', 'B', 'D', 'E', 'L', 'R'] as const
+export type KindName = (typeof kindNames)[number]
+
+type Fixed = Pick<Kind, 'create' | 'update' | 'readable' | 'byName' | 'strict' | 'local'>
+const fixed: Record<KindName, Fixed> = {
+  A: { create: 'A', update: 'full', readable: true, byName: false, strict: true, local: false },
+  B: { create: 'B', update: 'full', readable: true, byName: true, strict: false, local: false },
+  D: { create: 'D', update: 'patch', readable: true, byName: false, strict: true, local: false },
+  E: { create: 'D', update: 'patch', readable: false, byName: false, strict: true, local: false },
+  L: { create: 'B', update: 'full', readable: true, byName: true, strict: false, local: true },
+  R: { create: 'A', update: 'none', readable: true, byName: false, strict: true, local: false },
+}
+
+export function drawKinds(random: Stream): Record<KindName, Kind> {
+  const out = {} as Record<KindName, Kind>
+  for (const name of kindNames) {
+    const f = fixed[name]
+    const maxCallMs = f.local ? 0 : random.between(5_000, 60_000)
+    out[name] = {
+      ...f, type: `sim:${name}`, maxCallMs, settleMs: f.local || random.chance(0.5) ? 0 : random.between(100, 8_000),
+      timeoutMs: random.between(2_000, 15_000), windowMs: random.chance(0.8) ? 3_600_000 : 120_000,
+    }
+  }
+  return out
+}
+
+// A plain mark: the schema is the same text for every seed.
+const sensitive = <S extends z.ZodType>(s: S): S => s.meta({ sensitive: true }) as S
+const inputs = z.object({
+  name: z.string(), size: z.number(), zone: z.string(), slot: z.number().optional(), refs: z.array(z.string()), secret: sensitive(z.string()).optional(), fail: z.boolean().optional(),
+})
+const outputs = z.object({ id: z.string(), name: z.string(), size: z.number(), token: sensitive(z.string()) })
+const idOnly = z.object({ id: z.string() })
+
+type Given = CallContext & { readonly inputs: unknown; readonly outputs?: unknown; readonly prior?: unknown }
+
+const specs: Record<KindName, ResourceType> = Object.fromEntries(kindNames.map((name) => {
+  const f = fixed[name]
+  const missing = (): never => {
+    throw new Error('no world')
+  }
+  const spec: ResourceSpec = {
+    type: `sim:${name}`, inputs: inputs as never, outputs: (f.readable ? outputs : idOnly) as never,
+    replaceOn: (f.byName ? ['zone', 'name'] : ['zone']) as never, create: missing, delete: missing, ...(f.update === 'none' ? {} : { update: missing }), ...(f.readable ? { read: missing } : {}),
+    ...(f.local ? { deleteFirst: true, identity: 'new' as const } : {}), limit: 4,
+    claims: ((i: Inputs) => [...(f.byName ? [`name:${i.name}`] : []), ...(i.slot === undefined ? [] : [`slot:${i.slot}`])]) as never,
+  }
+  return [name, completeType(spec, `sim#${name}`)]
+})) as never
+
+/** The types as one process calls them. */
+export function typesFor(world: World, process: Process, kinds: Record<KindName, Kind>): ResourceType[] {
+  return kindNames.map((name): ResourceType => {
+    const kind = kinds[name]
+    const given = (a: Given) => ({ process, kind, inputs: a.inputs as Inputs, outputs: a.outputs as Partial<Outputs> | undefined, key: String(a.key), mark: a.mark, physicalName: a.physicalName })
+    return {
+      ...specs[name],
+      timeoutMs: kind.timeoutMs,
+      capability: {
+        create: kind.create === 'A' ? { token: { windowMs: kind.windowMs } } : kind.create === 'B' ? { name: true } : 'none',
+        update: kind.update === 'full' ? 'full' : 'patch', settleMs: kind.settleMs, maxCallMs: kind.maxCallMs,
+      },
+      create: (a) => world.create({ ...given(a), partial: a.partial as never }) as never,
+      delete: (a) => world.delete(given(a)),
+      ...(kind.readable ? { read: ((a: Given) => world.read(given(a))) as never } : {}),
+      ...(kind.update === 'none' ? {} : { update: ((a: Given & { partial: never }) => world.update({ ...given(a), prior: (a.prior as { inputs: Inputs }).inputs, partial: a.partial })) as never }),
+    }
+  })
+}

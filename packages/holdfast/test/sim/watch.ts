@@ -1,0 +1,111 @@
+import { canonical, limits } from '../../src/base/index.ts'
+import { reveal, type Value } from '../../src/model/index.ts'
+import { callKey, decodeDoc } from '../../src/secret/index.ts'
+import { unresolved, type ResourceRow, type TxRow } from '../../src/state/index.ts'
+import type { Lab } from './lab.ts'
+import type { Given, Inputs, Mutation, Watcher } from './world.ts'
+
+export interface Base {
+  readonly revision: number
+  readonly rows: ReadonlyMap<string, ResourceRow>
+}
+
+/** A sealed document as the plain values it stands for. */
+export function opened(lab: Lab, row: { readonly uid: string; readonly type: string }, field: 'inputs' | 'outputs', text: string): Record<string, unknown> {
+  return reveal(decodeDoc(text, { table: 'resource', row: row.uid, field, type: row.type }, lab.ring) as Value) as Record<string, unknown>
+}
+
+/** The one unsettled transaction of an object. */
+export const openTx = (lab: Lab, uid: string): TxRow | undefined => {
+  const token = lab.tables.unresolvedOf.get(uid)
+  return token === undefined ? undefined : lab.tables.txs.get(token)
+}
+
+/** What must hold whenever a call begins, and whenever one takes effect. */
+export function watcherOf(lab: Lab): Watcher {
+  const { kernel } = lab
+  return {
+    started(op: Mutation, g: Given) {
+      const tx = openTx(lab, g.mark.uid)
+      const what = `${g.process.name}: ${op} ${g.inputs.name}`
+      if (!tx || (tx.status !== 'sent' && tx.status !== 'unknown') || tx.op !== op || tx.ordinal !== g.mark.ordinal) return kernel.fail('I-INTENT', `${what} is called, and no intent is on record`)
+      const key = String(callKey(lab.ring, lab.storeId, tx))
+      if (key !== g.key) return kernel.fail('I-INTENT', `${what} is called under another key than the one on record`)
+      const inputs = opened(lab, tx, 'inputs', tx.target.inputs)
+      kernel.check(canonical(inputs) === canonical(g.inputs), 'I-INTENT', () => `${what} is called with other inputs than those on record`)
+      const scope = `${APP_SCOPE}`
+      const lease = lab.tables.leases.get(scope)
+      const age = kernel.now - (tx.lastSentAt ?? 0)
+      kernel.check(lease?.holder.pid === Number(g.process.name.slice(1)) || age <= limits.leaseMarginMs, 'I-FENCE', () => `${what} is called ${age} ms after its intent, and the lease has gone to another`)
+    },
+    landing(op: Mutation, g: Given) {
+      const tx = openTx(lab, g.mark.uid)
+      const fits = tx !== undefined && tx.op === op && tx.ordinal === g.mark.ordinal
+      kernel.check(fits, op === 'create' ? 'I-ORPHAN' : 'I-UNK', () => `${op} ${g.inputs.name} takes effect after its outcome was settled`)
+      if (op === 'delete') {
+        const row = lab.base.rows.get(g.mark.uid)
+        kernel.check(!row?.meta.protect, 'I-PROT', () => `${g.inputs.name} is protected, and it is deleted`)
+      }
+    },
+  }
+}
+
+const APP_SCOPE = 'sim/default'
+
+const rowText = (r: ResourceRow) => canonical([r.address, r.type, r.fingerprint, r.shape, r.status, r.meta.claims as string[], r.meta.protect, r.meta.deps as string[]])
+
+/** The records are as the last committed revision has them. */
+export function checkReverted(lab: Lab, rows: ReadonlyMap<string, ResourceRow>): void {
+  const { kernel, base } = lab
+  for (const [uid, was] of base.rows) {
+    const now = rows.get(uid)
+    kernel.check(now !== undefined && rowText(now) === rowText(was), 'I-REVERT', () => `${was.address} is not recorded as it was: ${now ? `${rowText(was)} became ${rowText(now)}` : 'it is gone'}`)
+  }
+  for (const [uid, now] of rows) kernel.check(base.rows.has(uid), 'I-REVERT', () => `${now.address} is recorded, and it was not there before`)
+}
+
+/**
+ * What must hold while no process is at work: records and world agree, as far as nothing is on its way.
+ * `strict`: there is no unsettled change.
+ */
+export function audit(lab: Lab, when: string): void {
+  const { kernel, tables, world } = lab
+  const current = new Map<string, { readonly row: ResourceRow; readonly inputs: string; readonly outputs: string }>()
+  for (const rows of tables.resources.values()) for (const { row, docs } of rows.values()) if (row.until === undefined) current.set(row.uid, { row, ...docs })
+  for (const { row, inputs, outputs } of current.values()) {
+    if (row.status !== 'ready' || tables.unresolvedOf.has(row.uid)) continue
+    const found = world.ours(row)
+    kernel.check(found.length > 0, 'I-PHANTOM', () => `${when}: ${row.address} is recorded, and there is no such object`)
+    kernel.check(found.length < 2, 'I-DUP', () => `${when}: ${row.address} stands for ${found.length} objects`)
+    const [o] = found
+    if (!o || kernel.violation) continue
+    const want = world.specText(opened(lab, row, 'inputs', inputs) as unknown as Inputs)
+    kernel.check(world.specText(o.spec) === want, 'I-OUT', () => `${when}: ${row.address} is recorded as ${want}, and is ${world.specText(o.spec)}`)
+    const out = canonical(opened(lab, row, 'outputs', outputs))
+    kernel.check(canonical(world.outputsOf(o)) === out, 'I-OUT', () => `${when}: the outputs of ${row.address} are recorded as ${out}, and are ${canonical(world.outputsOf(o))}`)
+  }
+  const perMark = new Map<string, string>()
+  for (const o of world.objects.values()) {
+    if (!o.mark) continue
+    const mark = `${o.mark.uid} ${o.mark.ordinal}`
+    const twin = perMark.get(mark)
+    kernel.check(twin === undefined, 'I-DUP', () => `${when}: ${o.id} and ${twin} are one object of one node`)
+    perMark.set(mark, o.id)
+    const row = current.get(o.mark.uid)?.row
+    kernel.check(tables.unresolvedOf.has(o.mark.uid) || row?.ordinal === o.mark.ordinal, 'I-ORPHAN', () => `${when}: nobody knows of ${o.id} (${o.spec.name}, ${o.kind.type})`)
+  }
+  checkJournal(lab, when)
+}
+
+function checkJournal(lab: Lab, when: string): void {
+  const { kernel, tables } = lab
+  const told = new Set<string>()
+  for (const list of tables.events.values()) for (const e of list) if (e.kind === 'tx.completed' || e.kind === 'tx.recovered') told.add((JSON.parse(e.data) as { tx: string }).tx)
+  const open = new Map<string, string>()
+  for (const tx of tables.txs.values()) {
+    if (tx.status === 'completed') kernel.check(told.has(tx.token), 'I-REPLAY', () => `${when}: ${tx.op} of ${tx.address} is complete, and no event says so`)
+    if (!unresolved(tx)) continue
+    kernel.check(!open.has(tx.uid), 'I-ONE', () => `${when}: ${tx.address} has two unsettled changes`)
+    open.set(tx.uid, tx.token)
+  }
+}

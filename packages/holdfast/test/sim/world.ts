@@ -1,0 +1,295 @@
+import { canonical, type Millis } from '../../src/base/index.ts'
+import type { Mark } from '../../src/model/index.ts'
+import { notOurs, outcomeUnknown } from '../../src/provider/index.ts'
+import type { Kernel, Process } from './kernel.ts'
+import type { Kind } from './kinds.ts'
+import type { Stream } from './random.ts'
+import type { CrashPoint } from './store.ts'
+
+export interface Inputs {
+  readonly name: string
+  readonly size: number
+  readonly zone: string
+  readonly slot?: number | undefined
+  readonly refs: readonly string[]
+  readonly secret?: string | undefined
+  readonly fail?: boolean | undefined
+}
+export interface Outputs {
+  readonly id: string
+  readonly name: string
+  readonly size: number
+  readonly token: string
+}
+
+/** One thing that exists. `mark` is undefined for what somebody else made. */
+export interface WorldObject {
+  readonly id: string
+  readonly kind: Kind
+  readonly mark: Mark | undefined
+  /** Order of creation. */
+  readonly born: number
+  readonly token: string
+  spec: Inputs
+  /** What a read shows until `shownAt`. */
+  before: Inputs | undefined
+  shownAt: number
+  /** A change of it broke off. */
+  torn: boolean
+}
+
+export interface CallFaults {
+  readonly reject: number
+  readonly requestLost: number
+  readonly replyLost: number
+  readonly late: number
+  readonly partial: number
+  readonly hang: number
+}
+export const noCallFaults: CallFaults = { reject: 0, requestLost: 0, replyLost: 0, late: 0, partial: 0, hang: 0 }
+
+export interface Given {
+  readonly process: Process
+  readonly kind: Kind
+  readonly inputs: Inputs
+  readonly outputs: Partial<Outputs> | undefined
+  readonly key: string
+  readonly mark: Mark
+  readonly physicalName: string | undefined
+  readonly partial?: ((o: Partial<Outputs>) => Promise<void>) | undefined
+  readonly prior?: Inputs | undefined
+}
+
+export type Mutation = 'create' | 'update' | 'delete'
+/** Looks at every call: when it starts, and when it takes effect. */
+export interface Watcher {
+  started(op: Mutation, g: Given): void
+  landing(op: Mutation, g: Given): void
+}
+
+/** What the server says to a call that it understands and does not carry out. */
+class Refused extends Error {}
+
+/** The outside. It keeps every promise of its types, and not one more. */
+export class World {
+  readonly objects = new Map<string, WorldObject>()
+  readonly kernel: Kernel
+  faults: CallFaults = noCallFaults
+  /** Deletions that were refused because something refers to the object; creations that found their name taken. */
+  orderRefusals = 0
+  nameRefusals = 0
+  /** Order of effects: `create id`, `delete id`. */
+  readonly effects: { readonly op: Mutation; readonly id: string; readonly uid: string | undefined }[] = []
+  watcher: Watcher | undefined
+  readonly #random: Stream
+  readonly #tokens = new Map<string, { readonly id: string; readonly at: number }>()
+  readonly #calls = new Map<string, number>()
+  readonly #crash = new Map<string, CrashPoint>()
+  #born = 0
+
+  constructor(kernel: Kernel, random: Stream) {
+    this.kernel = kernel
+    this.#random = random
+  }
+
+  crashAt(process: Process, point: CrashPoint | undefined): void {
+    if (point?.at === 'call') this.#crash.set(process.name, point)
+  }
+
+  specText(i: Inputs): string {
+    return canonical({ name: i.name, size: i.size, zone: i.zone, ...(i.slot === undefined ? {} : { slot: i.slot }), refs: [...i.refs], ...(i.secret === undefined ? {} : { secret: i.secret }) })
+  }
+
+  outputsOf(o: WorldObject, spec: Inputs = o.spec): Partial<Outputs> {
+    return o.kind.readable ? { id: o.id, name: spec.name, size: spec.size, token: o.token } : { id: o.id }
+  }
+
+  /** Somebody else makes something. */
+  foreign(kind: Kind, spec: Inputs): void {
+    this.#add(kind, spec, undefined, `name/${spec.name}`)
+  }
+
+  ours(mark: { readonly uid: string; readonly ordinal: number }): WorldObject[] {
+    return [...this.objects.values()].filter((o) => o.mark?.uid === mark.uid && o.mark.ordinal === mark.ordinal)
+  }
+
+  #add(kind: Kind, spec: Inputs, mark: Mark | undefined, id: string): WorldObject {
+    const born = ++this.#born
+    const o: WorldObject = { id, kind, mark, born, token: `tok-${born}-${this.kernel.seed}-marker`, spec, before: undefined, shownAt: this.kernel.now + this.#lag(kind), torn: false }
+    this.objects.set(id, o)
+    for (const other of this.objects.values()) if (other !== o && spec.slot !== undefined && other.spec.slot === spec.slot) {
+      this.kernel.fail('I-CLAIM', `${o.id} was made on slot ${spec.slot}, which ${other.id} has`)
+    }
+    return o
+  }
+
+  #lag(kind: Kind): Millis {
+    return kind.settleMs === 0 ? 0 : this.#random.below(kind.settleMs)
+  }
+
+  #set(o: WorldObject, spec: Inputs, torn: boolean): void {
+    if (o.shownAt <= this.kernel.now) o.before = o.spec
+    o.shownAt = this.kernel.now + this.#lag(o.kind)
+    o.spec = spec
+    o.torn = torn
+    for (const other of this.objects.values()) if (other !== o && spec.slot !== undefined && other.spec.slot === spec.slot) {
+      this.kernel.fail('I-CLAIM', `${o.id} was moved to slot ${spec.slot}, which ${other.id} has`)
+    }
+  }
+
+  #find(g: Given): WorldObject | undefined {
+    if (g.kind.byName) return this.objects.get(`name/${g.inputs.name}`)
+    return g.outputs?.id === undefined ? undefined : this.objects.get(g.outputs.id)
+  }
+
+  create(g: Given): Promise<Partial<Outputs>> {
+    return this.#call('create', g, (torn) => {
+      const i = g.inputs
+      const known = this.#tokens.get(g.key)
+      if (g.kind.create === 'A' && known && this.kernel.now - known.at <= g.kind.windowMs) {
+        const o = this.objects.get(known.id)
+        return o ? this.outputsOf(o) : { id: known.id, name: i.name, size: i.size, token: `tok-gone-${this.kernel.seed}-marker` }
+      }
+      if (i.fail) throw new Refused(`quota exceeded for ${i.name} ${i.secret ?? ''}`)
+      const id = g.kind.byName ? `name/${i.name}` : `o${this.#born + 1}`
+      if (g.kind.byName) {
+        const there = this.objects.get(id)
+        if (there) {
+          this.nameRefusals++
+          throw new Refused(`${i.name} exists`)
+        }
+      }
+      this.watcher?.landing('create', g)
+      const o = this.#add(g.kind, i, g.mark, id)
+      o.torn = torn
+      if (g.kind.create === 'A') this.#tokens.set(g.key, { id, at: this.kernel.now })
+      this.effects.push({ op: 'create', id, uid: g.mark.uid })
+      return this.outputsOf(o)
+    }, (out) => ({ id: out.id }) as Partial<Outputs>)
+  }
+
+  update(g: Given): Promise<Partial<Outputs>> {
+    return this.#call('update', g, (torn) => {
+      const i = g.inputs
+      if (i.fail) throw new Refused(`update of ${i.name} refused ${i.secret ?? ''}`)
+      const o = this.#find(g)
+      if (!o) throw new Refused(`${i.name} is gone`)
+      this.watcher?.landing('update', g)
+      let spec: Inputs = i
+      if (g.kind.update === 'patch') {
+        const was = g.prior as unknown as Record<string, unknown>
+        const now = i as unknown as Record<string, unknown>
+        const patched: Record<string, unknown> = { ...o.spec }
+        for (const k of new Set([...Object.keys(was), ...Object.keys(now)])) if (JSON.stringify(was[k]) !== JSON.stringify(now[k])) patched[k] = now[k]
+        spec = patched as unknown as Inputs
+      }
+      if (torn) spec = { ...o.spec, size: i.size }
+      this.#set(o, spec, torn)
+      this.effects.push({ op: 'update', id: o.id, uid: o.mark?.uid })
+      return this.outputsOf(o)
+    }, (out) => out)
+  }
+
+  delete(g: Given): Promise<void> {
+    const there = this.#find(g)
+    // As a careful provider does: look whose it is, then delete by what the world knows it by.
+    if (there && g.kind.byName && (there.mark?.uid !== g.mark.uid || there.mark.ordinal !== g.mark.ordinal)) return Promise.reject(notOurs(`${g.inputs.name} is not ours`))
+    return this.#call('delete', g, () => {
+      const o = this.#find(g)
+      if (!o) return
+      if (o.kind.strict) for (const other of this.objects.values()) if (other !== o && other.spec.refs.includes(o.id)) {
+        this.orderRefusals++
+        throw new Refused(`${o.id} is used by ${other.id}`)
+      }
+      this.watcher?.landing('delete', g)
+      this.objects.delete(o.id)
+      this.effects.push({ op: 'delete', id: o.id, uid: o.mark?.uid })
+    }, undefined)
+  }
+
+  read(g: Given): Promise<(Partial<Outputs> & { readonly owner: 'mine' | 'other' }) | undefined> {
+    return this.#call('read', g, () => {
+      const o = this.#find(g)
+      if (!o) return undefined
+      const shown = o.shownAt <= this.kernel.now ? o.spec : o.before
+      return shown && { ...this.outputsOf(o, shown), owner: o.mark?.uid === g.mark.uid && o.mark.ordinal === g.mark.ordinal ? 'mine' as const : 'other' as const }
+    }, undefined)
+  }
+
+  /** One call: the way there, the effect, the way back, and what may go wrong with each. */
+  #call<T>(op: Mutation | 'read', g: Given, effect: (torn: boolean) => T, partial: ((out: T) => Partial<Outputs>) | undefined): Promise<T> {
+    const { kernel } = this
+    const { process: p, kind } = g
+    const n = (this.#calls.get(p.name) ?? 0) + 1
+    this.#calls.set(p.name, n)
+    const crash = this.#crash.get(p.name)
+    if (crash?.n === n && crash.phase === 'before') p.kill(`before call ${n}`)
+    if (p.dead) return new Promise(() => {})
+    if (op !== 'read') this.watcher?.started(op, g)
+    const fault = this.#draw(op, kind)
+    kernel.note(p.name, `call ${op} ${kind.type} ${g.inputs.name} ${fault.what}`)
+    const land = (torn = false): T => {
+      const out = effect(torn)
+      kernel.note('world', `${op} ${kind.type} ${g.inputs.name} for ${p.name}`)
+      kernel.remark('world', () => `has ${[...this.objects.values()].map((o) => `${o.id}=${o.spec.name}`).join(' ')}`)
+      return out
+    }
+    const there = kernel.schedule.between(1, 30)
+    const back = kernel.schedule.between(1, 30)
+    const promise = new Promise<T>((resolve, reject) => {
+      const answer = (ms: Millis, act: () => void) => void kernel.after(ms, () => p.deliver(act))
+      const unknown = (ms: Millis) => {
+        if (fault.silent) return
+        answer(ms, () => reject(outcomeUnknown(new Error(`connection reset ${g.inputs.secret ?? ''}`))))
+      }
+      /** A call of a local type is part of its process. */
+      const arrive = (ms: Millis, act: () => void) => void kernel.after(ms, () => {
+        if (!(kind.local && p.dead)) act()
+      })
+      switch (fault.what) {
+        case 'reject': return answer(there + back, () => reject(new Error(`${op} ${g.inputs.name} was throttled ${g.inputs.secret ?? ''}`)))
+        case 'requestLost': return unknown(there + back)
+        case 'late':
+          unknown(there + back)
+          return arrive(fault.lateMs, () => {
+            try {
+              land()
+            } catch (e) {
+              if (!(e instanceof Refused)) throw e
+            }
+          })
+        default: return arrive(there, () => {
+          let out: T
+          try {
+            out = land(fault.what === 'partial')
+          } catch (e) {
+            if (!(e instanceof Refused)) throw e
+            return answer(back, () => reject(new Error(e.message)))
+          }
+          if (fault.what === 'replyLost') return unknown(back)
+          if (fault.what !== 'partial') return answer(back, () => resolve(out))
+          answer(back, () => {
+            g.partial?.(partial?.(out) ?? {}).then(() => reject(new Error(`${op} ${g.inputs.name} broke off`)), reject)
+          })
+        })
+      }
+    })
+    if (crash?.n === n && crash.phase === 'after') p.kill(`in call ${n}`)
+    return promise
+  }
+
+  #draw(op: Mutation | 'read', kind: Kind): { readonly what: 'ok' | 'reject' | 'requestLost' | 'replyLost' | 'late' | 'partial'; readonly silent: boolean; readonly lateMs: Millis } {
+    const { faults } = this
+    const r = this.#random
+    const silent = r.chance(0.4)
+    const lateMs = kind.maxCallMs === 0 ? 0 : silent ? Math.min(kind.maxCallMs, r.between(kind.timeoutMs, Math.max(kind.timeoutMs, kind.maxCallMs))) : r.between(1, kind.maxCallMs)
+    const is = (what: 'reject' | 'requestLost' | 'replyLost' | 'late' | 'partial', quiet = silent) => ({ what, silent: quiet, lateMs })
+    if (r.chance(faults.reject)) return is('reject')
+    if (r.chance(faults.hang)) return is('requestLost', true)
+    if (r.chance(faults.requestLost)) return is('requestLost')
+    if (r.chance(faults.replyLost)) return is('replyLost')
+    if (op !== 'read' && kind.maxCallMs > 0 && r.chance(faults.late)) return is('late')
+    if ((op === 'create' || op === 'update') && r.chance(faults.partial)) return is('partial')
+    return { what: 'ok', silent: false, lateMs: 0 }
+  }
+}
