@@ -1,19 +1,18 @@
 // Builds packages/holdfast into its dist folder: JavaScript bundled by esbuild, types emitted by the TypeScript compiler.
 //
 //   node scripts/build.mjs              both; fails on a type error
-//   node scripts/build.mjs --no-types   JavaScript only, half a second
-//   node scripts/build.mjs --partial    also when some entries are not written yet
+//   node scripts/build.mjs --no-types   JavaScript only, half a second; the types stay as they were
 //
 // The entries share their code as chunks in the same folder, so that `new URL('./store-writer.js', import.meta.url)`
 // means the same from an entry and from a chunk.
 import { build } from 'esbuild'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { filesBelow, holdfast, root } from './lib/paths.mjs'
 import { run } from './lib/run.mjs'
 
-const { values: flags } = parseArgs({ options: { 'no-types': { type: 'boolean' }, partial: { type: 'boolean' } } })
+const { values: flags } = parseArgs({ options: { 'no-types': { type: 'boolean' } } })
 const manifest = JSON.parse(readFileSync(join(holdfast, 'package.json'), 'utf8'))
 const dist = join(holdfast, 'dist')
 
@@ -31,15 +30,8 @@ const entries = {
 
 const external = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)]
 
-const present = Object.entries(entries).filter(([name, file]) => {
-  if (existsSync(join(holdfast, 'src', file))) return true
-  if (!flags.partial) throw new Error(`build: entry ${name} is missing: src/${file}`)
-  console.error(`build: entry ${name} left out, src/${file} is not there`)
-  return false
-})
-
 const { metafile, outputFiles } = await build({
-  entryPoints: present.map(([out, file]) => ({ in: join(holdfast, 'src', file), out })),
+  entryPoints: Object.entries(entries).map(([out, file]) => ({ in: join(holdfast, 'src', file), out })),
   outdir: dist, absWorkingDir: root,
   bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20',
   chunkNames: '[name]-[hash]', external, loader: { '.sql': 'text' },
@@ -49,10 +41,14 @@ const { metafile, outputFiles } = await build({
   minifySyntax: true, legalComments: 'none', metafile: true, logLevel: 'warning', write: false,
 }).catch(() => process.exit(1)) // esbuild has said why
 
-// Only a build that succeeded replaces the last one.
-rmSync(dist, { recursive: true, force: true })
+// A build that failed leaves the last one alone, and a command that runs meanwhile finds every file that it asks for: new files come before old ones go.
 mkdirSync(dist, { recursive: true })
-for (const { path, contents } of outputFiles) writeFileSync(path, contents)
+for (const { path, contents } of outputFiles) {
+  writeFileSync(`${path}.next`, contents)
+  renameSync(`${path}.next`, path)
+}
+const fresh = new Set(outputFiles.map(({ path }) => basename(path)))
+for (const name of readdirSync(dist)) if (!fresh.has(name) && name !== 'types') rmSync(join(dist, name), { recursive: true })
 
 const bin = join(dist, 'bin.js')
 if (existsSync(bin)) {
@@ -79,6 +75,7 @@ if (notices.length > 0) writeFileSync(join(dist, 'THIRD-PARTY-LICENSES.txt'), no
 for (const name of ['README.md', 'LICENSE']) if (existsSync(join(root, name))) copyFileSync(join(root, name), join(holdfast, name))
 
 if (!flags['no-types']) {
+  rmSync(join(dist, 'types'), { recursive: true, force: true })
   const { code } = await run(join(root, 'node_modules/.bin/tsc'), ['-p', join(holdfast, 'tsconfig.build.json')])
   if (code !== 0) process.exit(code)
   // Declarations keep the `.ts` of the sources; in a package they must name what is there.
@@ -90,7 +87,7 @@ if (!flags['no-types']) {
 }
 
 const bytes = filesBelowDist(dist).reduce((sum, file) => sum + statSync(file).size, 0)
-console.log(`built ${relative(root, dist)}: ${present.length} entries, ${Math.round(bytes / 1024)} KB`)
+console.log(`built ${relative(root, dist)}: ${Object.keys(entries).length} entries, ${Math.round(bytes / 1024)} KB`)
 
 function filesBelowDist(folder) {
   return existsSync(folder) ? filesBelow(folder) : []

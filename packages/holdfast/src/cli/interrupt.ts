@@ -1,5 +1,3 @@
-import type { Io } from './io.ts'
-
 /** Ctrl-C: once stops what has not begun, twice tells running steps to end, three times leaves; the journal stays resumable. */
 export interface Interrupt {
   readonly stop: AbortSignal
@@ -11,17 +9,17 @@ export interface Interrupt {
 
 const LEFT_EXIT_CODE = 8
 
-export function watchInterrupts(io: Io, leave: (code: number) => void): Interrupt {
+export function watchInterrupts(say: (text: string) => void, leave: (code: number) => void): Interrupt {
   const stop = new AbortController()
   const abort = new AbortController()
   let times = 0
   const onSignal = (): void => {
     times++
     if (times === 1) {
-      io.err('\nStopping: running steps end first. Once more to cancel them.\n')
+      say('\nStopping: running steps end first. Once more to cancel them.\n')
       stop.abort(new Error('interrupted'))
     } else if (times === 2) {
-      io.err('\nCancelling running steps. Once more to leave at once; `holdfast run resume` goes on from there.\n')
+      say('\nCancelling running steps. Once more to leave at once; `holdfast run resume` goes on from there.\n')
       abort.abort(new Error('interrupted'))
     } else leave(LEFT_EXIT_CODE)
   }

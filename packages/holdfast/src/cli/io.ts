@@ -40,10 +40,10 @@ export function processIo(color: ColorChoice): Io {
     stdoutIsTty: stdout.isTTY === true,
     stderrIsTty: stderr.isTTY === true,
     get columns() {
-      return stderr.columns ?? DEFAULT_COLUMNS
+      return stderr.columns || DEFAULT_COLUMNS // a terminal that was never sized says 0
     },
     get rows() {
-      return stderr.rows ?? DEFAULT_ROWS
+      return stderr.rows || DEFAULT_ROWS
     },
     paintOut: makePaint(wantsColor(color, stdout.isTTY === true, env), ascii),
     paintErr: makePaint(wantsColor(color, stderr.isTTY === true, env), ascii),

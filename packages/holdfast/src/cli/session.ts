@@ -55,7 +55,13 @@ export async function withProject(io: Io, call: Call, options: SessionOptions, a
 
 /** Holds the lease of the environment while something is changed; Ctrl-C is honoured. */
 export async function withRun(io: Io, call: Call, s: Session, act: (run: RunSession, interrupt: Interrupt) => Promise<number>): Promise<number> {
-  const interrupt = watchInterrupts(io, (code) => {
+  // Between the live lines: they are drawn anew below it.
+  const say = (text: string): void => {
+    s.progress.pause()
+    io.err(text)
+    s.progress.resume()
+  }
+  const interrupt = watchInterrupts(say, (code) => {
     s.progress.end()
     process.exit(code)
   })

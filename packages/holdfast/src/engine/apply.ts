@@ -49,7 +49,17 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
     await run.tasks.closeRetries()
     await finishExpand(run, planned, outcome, blocked, o)
   })
-  return documentOf(run, plan.id, error ?? run.tasks.error ?? (o.stop.aborted && outcomeOf(run) !== 'applied' ? failure('HF3106', { message: 'The run was cancelled.' }) : undefined))
+  return documentOf(run, plan.id, error ?? cancelledHard(run, o) ?? run.tasks.error ?? (o.stop.aborted && outcomeOf(run) !== 'applied' ? failure('HF3106', { message: 'The run was cancelled.' }) : undefined))
+}
+
+/** Whoever cancels running steps knows why their outcome is not known: the next command that changes something looks it up. */
+function cancelledHard(run: Run, o: RunOptions): HoldfastError | undefined {
+  if (!o.abort.aborted || outcomeOf(run) !== 'incomplete' || run.tasks.error?.code !== 'HF3103') return undefined
+  const { address, site } = run.tasks.error
+  return failure('HF3106', {
+    ...(address === undefined ? {} : { address }), site, message: `The run was cancelled while ${address ?? 'a step'} was at work; whether that step happened is looked up by the next apply.`,
+    hint: 'To go on: holdfast run resume. To take back what was done: holdfast run revert.',
+  })
 }
 
 async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome, blocked: ReadonlySet<string>, o: RunOptions): Promise<void> {
@@ -142,13 +152,25 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
   }
   const none: readonly string[] = []
   const doneOf = (a: Address) => doneAt.get(a) ?? none
+  // What is replaced beside the old object needs no restoring: that one stands all the while.
+  const beside = new Set(changes.filter((c) => c.doc.action === 'replace' && !c.deleteFirst).map((c) => c.doc.address))
   const reads = (uid: string | undefined): readonly string[] => {
     if (uid === undefined) return none
-    return (state.base.get(uid) ?? state.current.get(uid))?.meta.deps.flatMap((d) => [d, ...doneOf(d)]) ?? none
+    return (state.base.get(uid) ?? state.current.get(uid))?.meta.deps.flatMap((d) => [...(beside.has(d) ? none : [d]), ...doneOf(d)]) ?? none
   }
+  const makes = new Set(changes.filter((c) => c.doc.action === 'create' || c.mayReplace).map((c) => c.doc.address))
+  // Who waits for another without depending on it takes over something of it.
+  const takers = new Map<string, string[]>()
+  for (const c of changes) if (c.inputs) for (const a of c.after) if (!c.deps.includes(a)) takers.set(a, [...(takers.get(a) ?? []), c.doc.address])
+  const fresh = { restoreAfter: none, makes: true }
   const nothing = { restoreAfter: none }
+  const undoOf = (id: string, uid: string | undefined): TaskSpec['undo'] => {
+    const freedBy = takers.get(id)
+    if (uid === undefined && !freedBy) return makes.has(id) ? fresh : nothing
+    return { restoreAfter: reads(uid), ...(freedBy ? { freedBy } : {}), makes: makes.has(id) }
+  }
   const spec = (id: string, limit: string, after: readonly string[], uid: string | undefined, deadlineMs?: number, retries = 0): TaskSpec =>
-    ({ id, after, limit, undo: uid === undefined ? nothing : { restoreAfter: reads(uid) }, retries, deadlineMs, done: false })
+    ({ id, after, limit, undo: undoOf(id, uid), retries, deadlineMs, done: false })
 
   for (const c of changes) {
     if (c.phase !== 'expand') continue
@@ -241,10 +263,16 @@ function outputsAfter(run: Run, planned: PlannedRun, partial: boolean): Value | 
   }
 }
 
+/** After a partial run: something that names the address was not written since the object was set aside, so it may still refer to it. */
+function stillUsed(state: EnvState, gone: Parameters<EnvState['provisional']>[0]): boolean {
+  for (const r of state.current.values()) if (r.status !== 'deleting' && r.meta.deps.includes(gone.address) && (r.seq ?? 0) < (gone.seq ?? 0)) return true
+  return false
+}
+
 /** Deletes what the new revision does not have any more: dependants first, each as soon as it can. What fails stays as a pending delete. */
 async function contract(run: Run, o: RunOptions): Promise<void> {
   const { state } = run
-  const rows = [...state.current.values()].filter((r) => r.status === 'deleting')
+  const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !(run.row.status === 'kept' && stillUsed(state, r)))
   if (rows.length > 0) {
     emitPhase(run, 'contract')
     const uidsAt = new Map<Address, string[]>()

@@ -118,7 +118,8 @@ export async function showRun(cx: EngineContext, id: string): Promise<Record<str
   return {
     ...runDocument(run),
     tasks: tasks.map((t) => ({ id: t.id, address: t.address, op: t.kind, state: t.state, intention: t.intention, attempt: t.attempt, tx: t.tx ?? null, failure: t.failure ?? null, startedAt: iso(t.startedAt), endedAt: isoOr(t.endedAt), note: t.note ?? null })),
-    events: events.map((e) => ({ seq: e.seq, at: iso(e.at), kind: e.kind, ...(JSON.parse(e.data) as object) })),
+    // What an event says never takes the place of what it is.
+    events: events.map((e) => ({ ...(JSON.parse(e.data) as object), seq: e.seq, at: iso(e.at), kind: e.kind })),
   }
 }
 

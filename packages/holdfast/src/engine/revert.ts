@@ -17,6 +17,8 @@ export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
   const at = new Map<Address, string[]>()
   for (const [uid, u] of order) at.set(u.address, [...(at.get(u.address) ?? []), `done:${uid}`])
   const ids = (addresses: readonly Address[] | undefined) => (addresses ?? []).flatMap((a) => at.get(a) ?? [])
+  const inBase = (addresses: readonly Address[] | undefined) => ids(addresses).filter((id) => state.base.has(id.slice('done:'.length)))
+  const takers = takersOf(state)
   const unknown = [...state.unknown.values()].map((tx): TaskSpec =>
     ({ id: `unknown:${tx.token}`, after: ids(tx.target.row?.meta.deps), limit: tx.type, undo: 'none', retries: 0, deadlineMs: undefined, done: 'unknown' }))
   return [...unknown, ...order.map(([uid, u]): TaskSpec => {
@@ -24,8 +26,19 @@ export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
     tasks.done(id, uid)
     const now = state.current.get(uid)
     const base = state.base.get(uid)
-    return { id, after: ids(now?.meta.deps ?? base?.meta.deps), limit: u.type, undo: { restoreAfter: ids(base?.meta.deps) }, retries: 0, deadlineMs: state.cx.types.get(u.type)?.timeoutMs, done: true }
+    const undo = { restoreAfter: inBase(base?.meta.deps), freedBy: now || !base ? [] : takers(base), makes: !base }
+    return { id, after: ids(now?.meta.deps ?? base?.meta.deps), limit: u.type, undo, retries: 0, deadlineMs: state.cx.types.get(u.type)?.timeoutMs, done: true }
   })]
+}
+
+/** Done tasks whose objects stand in the place of one that was deleted first: at its address, or by what they claim. */
+function takersOf(state: EnvState): (gone: { readonly address: Address; readonly meta: { readonly claims: readonly string[] } }) => string[] {
+  const at = new Map<string, string[]>()
+  for (const r of state.current.values()) {
+    if (!state.provisional(r)) continue
+    for (const place of [`@${r.address}`, ...r.meta.claims]) at.set(place, [...(at.get(place) ?? []), `done:${r.uid}`])
+  }
+  return (gone) => [...new Set([`@${gone.address}`, ...gone.meta.claims].flatMap((place) => at.get(place) ?? []))]
 }
 
 /** `run revert`: back to the base. */

@@ -137,6 +137,6 @@ async function settleOne(work: Work, tx: TxRow): Promise<void> {
     return
   }
   const result = await settle(work, tx, 'the process ended before the answer came', false, undefined, work.abort)
-  if (result.kind === 'failed') await fail(work, tx, result.applied, result.error)
+  if (result.kind === 'failed') await fail(work, result.tx, result.applied, result.error)
   state.cx.emit({ type: 'log', node: tx.address, message: `settled what was left: ${tx.op} ${result.kind === 'done' ? 'had happened' : result.kind === 'failed' ? 'had not happened' : 'is unknown'}` })
 }

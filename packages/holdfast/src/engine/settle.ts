@@ -66,7 +66,7 @@ async function retry(work: Work, tx: TxRow, signal: AbortSignal): Promise<void> 
   // A person vouches that sending again is safe: the class does not matter for this one call.
   const again: TxRow = { ...tx, capability: { ...tx.capability, maxCallMs: 0, update: 'full', create: { token: { windowMs: Number.MAX_SAFE_INTEGER } } } }
   const result = await settle(work, again, 'sent again by hand', false, undefined, signal)
-  if (result.kind === 'failed') await fail(work, tx, result.applied, result.error)
+  if (result.kind === 'failed') await fail(work, result.tx, result.applied, result.error)
 }
 
 async function readObject(work: Work, tx: TxRow, id: string | undefined): Promise<Fields> {

@@ -1,4 +1,5 @@
 import { assert, mutant, type Millis } from '../base/index.ts'
+import { withoutCircles, type Edge } from './circles.ts'
 import type { FlowSpec, TaskSpec } from './spec.ts'
 
 /** State of a task (spec/flow-protection.md 1.6). `withdrawn` lies between the two halves of an undo. */
@@ -19,6 +20,8 @@ interface TaskNode {
   standing: number
   unrestored: number
   restores: TaskNode[]
+  /** What is withdrawn only after this is restored. */
+  frees: TaskNode[]
 }
 
 /**
@@ -91,7 +94,7 @@ export function makeFlow(spec: FlowSpec): Flow {
     if (!t.done) unfinished++
     nodes.set(t.id, {
       spec: t, state: t.done === 'unknown' ? 'unknown' : t.done ? 'success' : 'pending', intention: 'execute', attempt: 0, missing: 0, after: NONE, before: NONE,
-      completed: t.done ? ++completions : 0, standing: 0, unrestored: 0, restores: NONE,
+      completed: t.done ? ++completions : 0, standing: 0, unrestored: 0, restores: NONE, frees: NONE,
     })
   }
   for (const n of nodes.values()) {
@@ -269,21 +272,55 @@ function beginRevert(flow: Flow): void {
   const todo = [...flow.nodes.values()].filter(undoable)
   const byId = new Set(todo)
   for (const n of todo) n.intention = 'revert'
-  for (const n of todo) {
-    n.standing = n.before.filter((b) => byId.has(b) || b.state === 'kept' || b.state === 'unknown').length
-    const after = n.spec.undo === 'none' ? [] : n.spec.undo.restoreAfter
-    for (const id of after) {
+  for (const n of todo) n.standing = n.before.filter((b) => byId.has(b) || b.state === 'kept' || b.state === 'unknown').length
+  orderRestores(flow, todo, byId)
+  for (const n of todo) if (n.standing === 0) flow.readyUndo.push({ node: n, half: 'withdraw' })
+}
+
+/**
+ * What a restore waits for, and which withdrawals wait for a restore. What was taken over must be free again, that is fixed; that nothing is
+ * restored on what is not yet restored itself, and that nothing is withdrawn while something refers to it, holds as far as it closes no circle.
+ */
+function orderRestores(flow: Flow, todo: readonly TaskNode[], byId: ReadonlySet<TaskNode>): void {
+  const at = new Map(todo.map((n, i) => [n, i]))
+  const withdrawal = (n: TaskNode) => 2 * (at.get(n) as number)
+  const restore = (n: TaskNode) => 2 * (at.get(n) as number) + 1
+  const nodeOf = (half: number) => todo[half >> 1] as TaskNode
+  const fixed: Edge[] = []
+  const reads: Edge[] = []
+  const refers: Edge[] = []
+  const restoresOf = (n: TaskNode, ids: readonly string[] | undefined, into: Edge[]) => {
+    for (const id of ids ?? []) {
       const r = flow.nodes.get(id)
       if (!r || r === n) continue
       // What is kept stays as the run made it: an old service would start on a new configuration, so it does not.
       if (r.state === 'kept' || r.state === 'unknown') n.unrestored++
-      else if (byId.has(r)) {
-        n.unrestored++
-        r.restores = added(r.restores, n)
-      }
+      else if (byId.has(r)) into.push({ from: restore(r), to: restore(n) })
     }
   }
-  for (const n of todo) if (n.standing === 0) flow.readyUndo.push({ node: n, half: 'withdraw' })
+  for (const n of todo) {
+    if (n.spec.undo === 'none') continue
+    fixed.push({ from: withdrawal(n), to: restore(n) })
+    restoresOf(n, n.spec.undo.freedBy, fixed)
+    restoresOf(n, n.spec.undo.restoreAfter, reads)
+    for (const b of n.before) {
+      if (!byId.has(b)) continue
+      fixed.push({ from: withdrawal(b), to: withdrawal(n) })
+      if (n.spec.undo.makes) refers.push({ from: restore(b), to: withdrawal(n) })
+    }
+  }
+  const kept = withoutCircles(2 * todo.length, fixed, reads)
+  for (const e of [...fixed, ...kept]) {
+    if (e.from % 2 === 0 || e.to % 2 === 0) continue // the order of withdrawals is counted by `standing`
+    nodeOf(e.to).unrestored++
+    const r = nodeOf(e.from)
+    r.restores = added(r.restores, nodeOf(e.to))
+  }
+  for (const e of withoutCircles(2 * todo.length, [...fixed, ...kept], refers)) {
+    nodeOf(e.to).standing++
+    const r = nodeOf(e.from)
+    r.frees = added(r.frees, nodeOf(e.to))
+  }
 }
 
 function withdrawn(flow: Flow, n: TaskNode): void {
@@ -295,6 +332,7 @@ function withdrawn(flow: Flow, n: TaskNode): void {
 function restored(flow: Flow, n: TaskNode): void {
   n.state = 'reverted'
   for (const r of n.restores) if (--r.unrestored === 0 && r.state === 'withdrawn') flow.readyUndo.push({ node: r, half: 'restore' })
+  for (const p of n.frees) if (--p.standing === 0 && ended(p)) flow.readyUndo.push({ node: p, half: 'withdraw' })
 }
 
 /** Of those ready, the last completed starts first. */

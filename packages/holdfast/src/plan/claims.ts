@@ -1,5 +1,7 @@
-import { failure, mutant, type Site } from '../base/index.ts'
+import { failure, isFailure, mutant, type Site } from '../base/index.ts'
+import { topologicalOrder } from '../graph/index.ts'
 import type { Address } from '../model/index.ts'
+import { deleteTask, type PlannedChange } from './plan.ts'
 
 /** A node that will own keys, and what it owns now. */
 export interface Wanting {
@@ -82,4 +84,26 @@ export function orderByClaims(env: string, wanting: readonly Wanting[], going: r
     }
   }
   return { deleteFirst, before }
+}
+
+/** Two nodes that are to take over what the other has cannot both go second: such a plan would wait for itself. Fails HF2104 naming them. */
+export function refuseCircles(changes: readonly PlannedChange[]): void {
+  const after = new Map<string, readonly string[]>()
+  for (const c of changes) {
+    const gone = deleteTask(c.doc.address)
+    if (c.doc.action === 'delete' || c.doc.action === 'forget') {
+      if (c.phase === 'expand') after.set(gone, c.after)
+    } else if (c.deleteFirst && c.uid !== undefined) {
+      after.set(gone, c.after.filter((a) => !a.endsWith('#delete')))
+      after.set(c.doc.address, [...c.after, gone])
+    } else after.set(c.doc.address, c.after)
+  }
+  try {
+    topologicalOrder(after.keys(), (id) => after.get(id) ?? [])
+  } catch (e) {
+    if (!isFailure(e) || e.code !== 'HF2101') throw e
+    const circle = (e.details?.circle as readonly string[]).map((id) => id.replace(/#delete$/, ''))
+    const nodes = [...new Set(circle)]
+    throw failure('HF2104', { address: nodes[0] as string, message: `${nodes.join(' and ')} are to take over what the other has now, so none of them can go first.`, hint: 'Do it in two steps, with an apply between them.', details: { nodes } })
+  }
 }

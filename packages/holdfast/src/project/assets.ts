@@ -1,4 +1,4 @@
-import { copyFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { copyFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { failure } from '../base/index.ts'
 import type { Value } from '../model/index.ts'
@@ -23,7 +23,7 @@ export interface Assets {
   keep(assets: readonly Asset[]): Promise<void>
   /** The user's file while it has that digest, else the kept bytes. */
   pathOf(asset: Asset): string
-  /** Files of a tree that differ between two of its states; undefined when one of them is no known tree. */
+  /** Files that differ between two states of a tree, or of a single file; undefined when one of them is not known. */
   changedFiles(before: string, after: string): { readonly changed: readonly string[]; readonly total: number } | undefined
   save(): void
 }
@@ -54,10 +54,13 @@ export function openAssets(root: string, home: string): Assets {
   }
   const ignoreOf = (a: Asset): readonly string[] => ignores.get(keyOf(a)) ?? index(a.digest)?.ignore ?? []
 
+  /** A single file is a tree of one. */
   const filesOf = (digest: string): ReadonlyMap<string, string> | undefined => {
-    for (const s of states.values()) if (s.digest === digest && s.files) return s.files
+    for (const [key, s] of states) if (s.digest === digest) return s.files ?? new Map([[basename(resolve(root, key.split('\0')[0] as string)), digest]])
     const saved = index(digest)
-    return saved && new Map(Object.entries(saved.files))
+    if (saved) return new Map(Object.entries(saved.files))
+    const [name, ...more] = namesIn(join(kept, bare(digest)))
+    return name === undefined || more.length > 0 ? undefined : new Map([[name, digest]])
   }
 
   return {
@@ -113,6 +116,14 @@ export function openAssets(root: string, home: string): Assets {
     },
 
     save: () => cache.save(),
+  }
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return [] // it was never kept
   }
 }
 

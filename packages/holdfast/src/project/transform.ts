@@ -49,7 +49,7 @@ const TARGET = 'node20.19'
 export async function transformFile(path: string, source: Uint8Array, cacheFolder: string | undefined, version: string): Promise<Transformed> {
   const digest = createHash('sha256').update(source).digest('hex')
   const loader = 'ts'
-  const name = createHash('sha256').update(`${version}\0${TARGET}\0${loader}\0${digest}`).digest('hex').slice(0, 40)
+  const name = createHash('sha256').update(`${version}\0${TARGET}\0${loader} with imports\0${digest}`).digest('hex').slice(0, 40)
   const codeFile = cacheFolder && join(cacheFolder, `${name}.js`)
   if (codeFile !== undefined) {
     const cached = readIfThere(codeFile)
@@ -59,18 +59,25 @@ export async function transformFile(path: string, source: Uint8Array, cacheFolde
   let result
   try {
     result = await transform(Buffer.from(source.buffer, source.byteOffset, source.byteLength).toString('utf8'), {
-      loader, format: 'esm', target: TARGET, platform: 'node', sourcemap: 'external', sourcesContent: false, sourcefile: path, logLevel: 'silent', tsconfigRaw: {},
+      loader, format: 'esm', target: TARGET, platform: 'node', sourcemap: 'external', sourcesContent: false, sourcefile: path, logLevel: 'silent',
+      // A file whose names are not used any more is still loaded: the types of resources that it declares are needed to delete what was made with them.
+      tsconfigRaw: { compilerOptions: { importsNotUsedAsValues: 'preserve' } as object },
     })
   } catch (e) {
     throw syntaxFailure(e) ?? e
   }
-  const code = result.code + COMPLETE
+  const code = withoutTypePackages(result.code, Buffer.from(source).toString('utf8')) + COMPLETE
   if (codeFile === undefined) return { code, digest, map: { text: result.map } }
   prune(cacheFolder as string)
   const mapFile = `${codeFile}.map`
   // The map first: code in the cache promises a map beside it.
   const kept = tryWriteWhole(mapFile, result.map) && tryWriteWhole(codeFile, code)
   return { code, digest, map: kept ? { file: mapFile } : { text: result.map } }
+}
+
+/** A package of which only types were named may have nothing to run; one that is imported for its own sake stays. */
+function withoutTypePackages(code: string, source: string): string {
+  return code.replace(/^import "([^."\/][^"]*)";$/gm, (line, name: string) => (new RegExp(`^\\s*import\\s*(['"])${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\1`, 'm').test(source) ? line : ''))
 }
 
 function syntaxFailure(e: unknown): SyntaxFailure | undefined {

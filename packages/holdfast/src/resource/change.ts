@@ -46,7 +46,8 @@ export interface Change {
 
 export type ChangeResult =
   | { readonly kind: 'done'; readonly outputs: Fields | undefined; readonly note: string | undefined }
-  | { readonly kind: 'failed'; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }
+  /** `tx`: with what the last attempt reported before it failed. */
+  | { readonly kind: 'failed'; readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }
   /** Not settled yet: {@link settle} goes on from the transaction. */
   | { readonly kind: 'lost'; readonly tx: TxRow; readonly evidence: string; readonly timedOut: boolean }
 
@@ -181,7 +182,7 @@ export interface Attempt {
 export async function conclude(work: Work, tx: TxRow, type: ResourceType, site: Site | undefined, answer: Answer, inputs: Fields, recovered = false): Promise<Attempt> {
   switch (answer.kind) {
     case 'unknown': return { tx, result: { kind: 'lost', tx, evidence: answer.evidence, timedOut: answer.timedOut } }
-    case 'rejected': return { tx, result: { kind: 'failed', error: answer.error, applied: tx.target.partial === undefined ? 'no' : 'partly' } }
+    case 'rejected': return { tx, result: { kind: 'failed', tx, error: answer.error, applied: tx.target.partial === undefined ? 'no' : 'partly' } }
     case 'notOurs': return { tx, result: await complete(work, tx, undefined, `left alone: ${answer.message}`, recovered) }
     case 'applied': {
       if (tx.op === 'delete') return { tx, result: await complete(work, tx, undefined, undefined, recovered) }
@@ -191,7 +192,8 @@ export async function conclude(work: Work, tx: TxRow, type: ResourceType, site: 
         if (!isFailure(e) || e.code !== 'HF3102') throw e
         e.site ??= site
         // The object is there, whatever its provider says of it: it is kept on record so that it can be taken back.
-        return { tx: await recordRaw(work, tx, answer.raw), result: { kind: 'failed', error: e, applied: 'partly' } }
+        const known = await recordRaw(work, tx, answer.raw)
+        return { tx: known, result: { kind: 'failed', tx: known, error: e, applied: 'partly' } }
       }
     }
   }

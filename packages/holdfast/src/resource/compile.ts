@@ -1,7 +1,7 @@
 import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type Scope, type Value } from '../model/index.ts'
 import { classOf } from '../journal/index.ts'
 import type { PathDiff } from '../diff/index.ts'
-import { deleteTask, orderByClaims, type ChangeAction, type ChangeDocument, type Going, type Owner, type PathChange, type PlannedChange, type Wanting } from '../plan/index.ts'
+import { deleteTask, orderByClaims, refuseCircles, type ChangeAction, type ChangeDocument, type Going, type Owner, type PathChange, type PlannedChange, type Wanting } from '../plan/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import type { ResourceRow } from '../state/index.ts'
@@ -53,6 +53,7 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
     const r = state.current.get(uid)
     if (r?.status === 'deleting') changes.push(removal(state, r as ResourceRow, true, left))
   }
+  refuseCircles(changes)
   return { changes, through }
 }
 

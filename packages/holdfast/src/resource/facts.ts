@@ -36,13 +36,19 @@ export function normalise(type: ResourceType, inputs: Value, at: { readonly addr
 
 const literals = new WeakMap<object, Fields>()
 
-/** Inputs of a node from its expression, normalised. Those that hold no reference are computed once, however often they are asked for. */
-export function resolveInputs(type: ResourceType, e: ExprNode, scope: Scope, at: { readonly address: Address; readonly site: Site | undefined }): Fields {
+/**
+ * Inputs of a node from its expression, normalised. Those that hold no reference are computed once for the plan and the task that carries it out;
+ * the task, which asks last, takes them out of memory.
+ */
+export function resolveInputs(type: ResourceType, e: ExprNode, scope: Scope, at: { readonly address: Address; readonly site: Site | undefined }, last = false): Fields {
   if (e.k !== 'lit') return normalise(type, evaluate(e, scope), at)
   const known = literals.get(e)
-  if (known) return known
+  if (known) {
+    if (last) literals.delete(e)
+    return known
+  }
   const fields = normalise(type, e.v as Value, at)
-  literals.set(e, fields)
+  if (!last) literals.set(e, fields)
   return fields
 }
 

@@ -54,8 +54,8 @@ export class TaskLog {
     this.#emit('task.succeeded', id, r, { tx, message: note })
   }
 
-  fail(id: string, address: Address, e: HoldfastError, retry: boolean): void {
-    const r = this.records.get(id) ?? { address, op: 'create', outcome: 'failed' as const, attempts: 1, ms: 0 }
+  fail(id: string, address: Address, op: string, e: HoldfastError, retry: boolean): void {
+    const r = this.records.get(id) ?? { address, op, outcome: 'failed' as const, attempts: 1, ms: 0 }
     this.records.set(id, r)
     r.outcome = 'failed'
     r.ms = this.#cx.clock.mono() - (this.#began.get(id) ?? this.#cx.clock.mono())

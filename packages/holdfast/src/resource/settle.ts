@@ -69,7 +69,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
       case 'fail': {
         const why = timedOut ? `${tx.address} took too long; ${next.why}.` : `${tx.address}: ${evidence}; ${next.why}.`
         const error = lastError ?? failure(next.nameTaken ? 'HF3104' : timedOut ? 'HF3105' : 'HF3101', { address: tx.address, site, message: why })
-        return { kind: 'failed', error, applied: next.applied }
+        return { kind: 'failed', tx: row, error, applied: next.applied }
       }
       case 'unknown': return giveUp(work, row, `${evidence}; ${next.why}`)
       default: next satisfies never

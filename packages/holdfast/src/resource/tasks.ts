@@ -71,7 +71,7 @@ export class ResourceTasks implements Executor {
       if (stops(e)) throw e
       e.address ??= address
       e.site ??= change?.site
-      this.#failed(id, address, e, false)
+      this.#failed(id, address, removal ? 'delete' : (change as PlannedChange).doc.action, e, false)
       return { kind: 'failed', retry: false }
     }
   }
@@ -100,7 +100,7 @@ export class ResourceTasks implements Executor {
     const { address } = c.doc
     const type = state.type(c.doc.type, address)
     const at = { address, site: c.site }
-    const inputs = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, at)
+    const inputs = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, at, true)
     const options = c.options as NonNullable<typeof c.options>
     if (c.lookup) return this.#read(id, c, type, inputs)
     const standing = (state.rowAt(address) ?? (c.uid === undefined ? undefined : state.current.get(c.uid))) as ResourceRow | undefined
@@ -190,9 +190,9 @@ export class ResourceTasks implements Executor {
         return { kind: 'succeeded' }
       case 'failed': {
         const retry = attemptNo <= retries
-        if (retry) this.#retrying.set(id, { tx: first.tx, error: result.error, applied: result.applied })
-        else await fail(this.work, first.tx, result.applied, result.error)
-        this.#failed(id, change.address, result.error, retry)
+        if (retry) this.#retrying.set(id, { tx: result.tx, error: result.error, applied: result.applied })
+        else await fail(this.work, result.tx, result.applied, result.error)
+        this.#failed(id, change.address, change.kind, result.error, retry)
         return { kind: 'failed', retry }
       }
       case 'unknown': case 'lost': {
@@ -270,9 +270,9 @@ export class ResourceTasks implements Executor {
     return [{ t: 'task.put', row: { ...taskRow(this.work, tx, 'update', 'success', undefined, undefined), tx: undefined } }, event(this.work, 'resource.recorded', tx, {})]
   }
 
-  #failed(id: string, address: string, e: HoldfastError, retry: boolean): void {
+  #failed(id: string, address: string, op: string, e: HoldfastError, retry: boolean): void {
     if (!retry) this.error ??= e
-    this.log.fail(id, address, e, retry)
+    this.log.fail(id, address, op, e, retry)
   }
 }
 

@@ -52,7 +52,7 @@ async function carryOut(work: Work, change: Change, signal: AbortSignal): Promis
   switch (result.kind) {
     case 'done': return { kind: 'undone' }
     case 'failed':
-      await fail(work, first.tx, result.applied, result.error)
+      await fail(work, result.tx, result.applied, result.error)
       return { kind: 'failed', error: result.error }
     case 'unknown': case 'lost':
       return { kind: 'unknown', error: failure('HF3103', { address: change.address, task: first.tx.token, message: `${change.address}: ${result.evidence}. Whether taking it back happened is unknown.` }) }

@@ -92,7 +92,7 @@ class Life {
       world.objects.delete(o.id)
     }
     // What was protected in v1 may be renamed in v2; going back would delete it.
-    const last = r.chance(0.8) || work.v1.some((n) => n.protect) ? work.v2 : work.v1
+    const last = r.chance(0.8) || [...work.v1, ...work.v2].some((n) => n.protect) ? work.v2 : work.v1
     await this.#converge(last, 'at the end')
     if (last.some((n) => n.protect)) await this.#converge(last.map((n) => ({ ...n, protect: false })), 'without protection')
     if (r.chance(0.4)) {

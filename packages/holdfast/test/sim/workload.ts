@@ -54,7 +54,8 @@ export function drawWorkload(r: Stream, o: { readonly secrets: boolean; readonly
     const kind = kindOf()
     return {
       address, kind, name: `n${++names}`, size: r.between(1, 9), zone: 'a', slot: r.chance(0.2) ? ++slots : undefined,
-      refs: [...new Set(refs)], secret: secretFor(before), fail: false, protect: r.chance(0.04), retries: r.chance(0.2) ? r.between(1, 2) : 0, movedFrom: [],
+      refs: [...new Set(refs)], secret: secretFor(before), fail: false, protect: kind !== 'R' && r.chance(0.04), // an R that changes at all is replaced
+       retries: r.chance(0.2) ? r.between(1, 2) : 0, movedFrom: [],
     }
   }
   const secretFor = (before: Program): NodeSpec['secret'] => {
@@ -103,7 +104,7 @@ export function drawWorkload(r: Stream, o: { readonly secrets: boolean; readonly
     v2.push(m)
   }
   for (let i = 0, more = r.below(3); i < more; i++) v2.push(fresh(`v${i}`, v2))
-  if (r.chance(0.15)) swapSlots(v2)
+  if (r.chance(0.3)) handOver(v2, ++slots)
 
   const broken: NodeSpec[] = [...v2]
   for (let i = 0, bad = r.between(1, 2); i < bad; i++) {
@@ -115,13 +116,13 @@ export function drawWorkload(r: Stream, o: { readonly secrets: boolean; readonly
   return { v1, v2, broken }
 }
 
-/** Two nodes change places. */
-function swapSlots(nodes: NodeSpec[]): void {
-  const with_ = nodes.map((n, i) => ({ n, i })).filter(({ n }) => n.slot !== undefined)
-  const [a, b] = [with_[0], with_[1]]
-  if (!a || !b) return
-  nodes[a.i] = { ...a.n, slot: b.n.slot }
-  nodes[b.i] = { ...b.n, slot: a.n.slot }
+/** A later node takes the slot of an earlier one, which moves to another. (The other way round it might wait for what it depends on.) */
+function handOver(nodes: NodeSpec[], other: number): void {
+  const placed = nodes.map((n, i) => ({ n, i })).filter(({ n }) => n.slot !== undefined)
+  const [giver, taker] = [placed[0], placed[1]]
+  if (!giver || !taker) return
+  nodes[giver.i] = { ...giver.n, slot: other }
+  nodes[taker.i] = { ...taker.n, slot: giver.n.slot }
 }
 
 const lit = (v: unknown): ExprNode => ({ k: 'lit', v })

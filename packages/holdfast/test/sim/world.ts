@@ -199,6 +199,7 @@ export class World {
       if (!o) return
       if (o.kind.strict) for (const other of this.objects.values()) if (other !== o && other.spec.refs.includes(o.id)) {
         this.orderRefusals++
+        this.kernel.note('world', `refuses to delete ${o.id}, which ${other.id} uses`)
         throw new Refused(`${o.id} is used by ${other.id}`)
       }
       this.watcher?.landing('delete', g)
@@ -247,6 +248,7 @@ export class World {
         if (!(kind.local && p.dead)) act()
       })
       switch (fault.what) {
+        // Equal key, equal object: what the key has made is given back before anything else is looked at.
         case 'reject': return answer(there + back, () => reject(new Error(`${op} ${g.inputs.name} was throttled ${g.inputs.secret ?? ''}`)))
         case 'requestLost': return unknown(there + back)
         case 'late':

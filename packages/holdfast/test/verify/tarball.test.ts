@@ -105,8 +105,8 @@ describe('its types', () => {
       await npm(place, 'install', '--ignore-scripts', tarball, `zod@${zod}`, '@types/node@20', ...Object.entries(compilers).map(([name, spec]) => `ts-${name}@npm:${spec}`))
       for (const name of Object.keys(compilers)) {
         const tsc = join(place, 'node_modules', `ts-${name}`, 'bin/tsc')
-        const result = await run(process.execPath, [tsc, '-p', place], { encoding: 'utf8' }).catch((e: { stdout: string }) => e)
-        expect(result.stdout, `TypeScript ${name}`).toBe('')
+        const result = await run(process.execPath, [tsc, '-p', place], { encoding: 'utf8' }).then(({ stdout }) => ({ code: 0, stdout }), (e: { code: number; stdout: string }) => e)
+        expect({ code: result.code, stdout: result.stdout }, `TypeScript ${name}`).toEqual({ code: 0, stdout: '' })
       }
     })
   }

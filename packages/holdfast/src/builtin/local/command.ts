@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { canonical, failure, limits, sha256hex } from '../../base/index.ts'
-import { notOurs, outcomeUnknown, type CallContext, type ResourceSpec } from '../../provider/index.ts'
+import { isNotOurs, notOurs, outcomeUnknown, type CallContext, type ResourceSpec } from '../../provider/index.ts'
 import { absolutePath, diskFailure, look, sameObject, traceOf } from './disk.ts'
 import { contentRef } from './file.ts'
 import { dropAside, dropRecord, emptyFolder, identityAt, putAside, readRecord, stateOf, undoLeftovers, writeRecord, type Before, type CommandRecord } from './command-record.ts'
@@ -121,10 +121,10 @@ export const commandSpec: ResourceSpec<typeof inputs, typeof outputs> = {
     try {
       removeTarget(a, record)
     } catch (e) {
+      if (isNotOurs(e)) dropRecord(home, a.mark)
       throw diskFailure(e, `${a.host.redact(a.inputs.creates ?? '')} cannot be removed`)
-    } finally {
-      dropRecord(home, a.mark)
     }
+    dropRecord(home, a.mark)
   },
 }
 

@@ -70,6 +70,7 @@ export const directorySpec: ResourceSpec<typeof inputs, typeof outputs> = {
       await syncFolder(dirname(path))
       return outputsOf(a.inputs.path, lstatSync(path))
     } catch (e) {
+      removeMadeFolders(home, dirname(path)) // a rejected call leaves nothing
       throw diskFailure(e, `${shown} cannot be made`)
     }
   },

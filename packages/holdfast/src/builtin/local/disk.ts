@@ -87,14 +87,23 @@ export interface Ownership {
   readonly gid: number
 }
 
+/** A call that died between giving an object its name and dropping the temporary one: both names are one object. Drops the temporary one. */
+export function publishedBefore(path: string, trace: CallTrace): boolean {
+  const temporary = look(trace.temporary)
+  if (!temporary || temporary.nlink < 2 || look(path)?.ino !== temporary.ino) return false
+  unlinkSync(trace.temporary)
+  return true
+}
+
 /**
  * Writes the temporary file of a call, whole and durable, readable by nobody else until its mode is set.
  *
- * Gives    the stat of the file; its folder is not yet durable.
- * Costs    five system calls and one fsync, which runs beside others.
+ * Gives    the stat of the file; its folder is not yet durable. `undefined`: an earlier attempt of the call has published it at `path` already.
+ * Costs    six system calls and one fsync, which runs beside others.
  */
-export async function writeTemporary(home: string, trace: CallTrace, bytes: Uint8Array, mode: number, owner: Ownership | undefined): Promise<Stats> {
-  const fd = openNew(home, trace.temporary)
+export async function writeTemporary(home: string, path: string, trace: CallTrace, bytes: Uint8Array, mode: number, owner: Ownership | undefined): Promise<Stats | undefined> {
+  const fd = openNew(home, path, trace)
+  if (fd === undefined) return undefined
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
     // A change of owner clears bits of the mode, so it comes first.
@@ -114,13 +123,16 @@ export async function writeTemporary(home: string, trace: CallTrace, bytes: Uint
 
 const OPEN_ATTEMPTS = 5
 /** Opens a new file, making the folders above it. What an earlier attempt of the same call left there is dropped. */
-function openNew(home: string, path: string): number {
+function openNew(home: string, path: string, trace: CallTrace): number | undefined {
   for (let attempt = 1; ; attempt++) {
     try {
-      return openSync(path, 'wx', 0o600)
+      return openSync(trace.temporary, 'wx', 0o600)
     } catch (e) {
       if (attempt === OPEN_ATTEMPTS) throw e
-      if (codeOf(e) === 'EEXIST') unlinkSync(path)
+      if (codeOf(e) === 'EEXIST') {
+        if (publishedBefore(path, trace)) return undefined
+        unlinkSync(trace.temporary)
+      }
       // A folder may go between two attempts: the last file of a neighbour that is deleted takes it along.
       else if (codeOf(e) === 'ENOENT') makeFolders(home, dirname(path))
       else throw e
@@ -128,8 +140,9 @@ function openNew(home: string, path: string): number {
   }
 }
 
-/** Gives the temporary object its name, unless something stands there: then `false`. */
-export function publishNew(temporary: string, path: string): boolean {
+/** Gives the temporary object its name, unless something stands there: then `false`. A copy is another object. */
+export function publishNew(temporary: string, path: string): false | 'same' | 'copy' {
+  let published: 'same' | 'copy' = 'same'
   try {
     linkSync(temporary, path)
   } catch (e) {
@@ -137,6 +150,7 @@ export function publishNew(temporary: string, path: string): boolean {
     if (code === 'EEXIST') return false
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'EMLINK') throw e
     // A file system without hard links: not atomic, but exclusive.
+    published = 'copy'
     try {
       const stats = lstatSync(temporary)
       if (stats.isSymbolicLink()) symlinkSync(readlinkSync(temporary), path)
@@ -150,7 +164,7 @@ export function publishNew(temporary: string, path: string): boolean {
     }
   }
   unlinkSync(temporary)
-  return true
+  return published
 }
 
 export function dropQuietly(path: string): void {

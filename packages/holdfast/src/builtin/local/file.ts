@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { failure, limits } from '../../base/index.ts'
 import { notOurs, type CallContext, type Host, type ResourceSpec } from '../../provider/index.ts'
-import { absolutePath, carriesTrace, codeOf, diskFailure, dropQuietly, identityOf, kindOf, look, publishNew, sameObject, syncFolder, taken, traceOf, writeTemporary, type CallTrace } from './disk.ts'
+import { absolutePath, carriesTrace, codeOf, diskFailure, dropQuietly, identityOf, kindOf, look, publishedBefore, publishNew, sameObject, syncFolder, taken, traceOf, writeTemporary, type CallTrace } from './disk.ts'
 import { removeMadeFolders } from './made-folders.ts'
 import { ownershipOf } from './users.ts'
 
@@ -18,7 +18,8 @@ export const ownerName = z.string().regex(/^[^:\s]+(:[^:\s]+)?$/, 'must be user 
 const inputs = z
   .object({
     path: z.string().min(1),
-    content: z.union([z.string(), z.instanceof(Uint8Array)]).optional(),
+    // The name of what instanceof() gives came with zod 4.1; the oldest zod 4 must read our declarations.
+    content: z.union([z.string(), z.instanceof(Uint8Array) as z.ZodType<Uint8Array>]).optional(),
     source: contentRef.optional(),
     mode: fileMode.default(0o644),
     owner: ownerName.optional(),
@@ -69,14 +70,16 @@ export const fileSpec: ResourceSpec<typeof inputs, typeof outputs> = {
     try {
       const bytes = await bytesOf(a)
       const digest = digestOf(bytes)
-      if (publishedBefore(path, trace)) return finish(a, path, digest)
-      await writeTemporary(a.host.home, trace, bytes, a.inputs.mode, a.inputs.owner === undefined ? undefined : ownershipOf(a.inputs.owner))
-      if (!publishNew(trace.temporary, path)) {
+      let stats = await writeTemporary(a.host.home, path, trace, bytes, a.inputs.mode, a.inputs.owner === undefined ? undefined : ownershipOf(a.inputs.owner))
+      const published = stats ? publishNew(trace.temporary, path) : 'same'
+      if (published !== 'same') stats = undefined
+      if (published === false) {
         dropQuietly(trace.temporary)
         if (!madeByCall(path, trace, digest)) throw taken(shown, kindOf(lstatSync(path)))
       }
-      return await finish(a, path, digest)
+      return await finish(a, path, digest, stats)
     } catch (e) {
+      removeMadeFolders(a.host.home, dirname(path)) // a rejected call leaves nothing
       throw diskFailure(e, `${shown} cannot be written`)
     }
   },
@@ -109,14 +112,14 @@ export const fileSpec: ResourceSpec<typeof inputs, typeof outputs> = {
       const digest = digestOf(bytes)
       const stats = look(path)
       if (stats?.isDirectory()) throw taken(shown, 'a folder')
-      if (stats?.isFile() && sameObject(a.outputs, stats) && digestOf(readFileSync(path)) === digest && (owner === undefined) === (a.prior.inputs.owner === undefined)) {
+      if (stats?.isFile() && a.outputs.file.digest === digest && sameObject(a.outputs, stats) && digestOf(readFileSync(path)) === digest && (owner === undefined) === (a.prior.inputs.owner === undefined)) {
         if (owner) chownSync(path, owner.uid, owner.gid)
         chmodSync(path, a.inputs.mode)
         return await finish(a, path, digest)
       }
-      await writeTemporary(a.host.home, trace, bytes, a.inputs.mode, owner)
+      const written = await writeTemporary(a.host.home, path, trace, bytes, a.inputs.mode, owner)
       renameSync(trace.temporary, path)
-      return await finish(a, path, digest)
+      return await finish(a, path, digest, written)
     } catch (e) {
       throw diskFailure(e, `${shown} cannot be written`)
     }
@@ -185,19 +188,11 @@ function predicted(i: Partial<Inputs>): Partial<Outputs> {
 
 const outputsOf = (path: string, s: Stats, digest: string): Outputs => ({ path, file: { path, digest }, size: s.size, mode: s.mode & 0o7777, uid: s.uid, gid: s.gid, ...identityOf(s) })
 
-async function finish(a: Call, path: string, digest: string): Promise<Outputs> {
-  const stats = lstatSync(path)
+/** `written`: the object as it was before it got its name, which changes nothing that is told of it. */
+async function finish(a: Call, path: string, digest: string, written?: Stats): Promise<Outputs> {
+  const stats = written ?? lstatSync(path)
   await syncFolder(dirname(path))
   return outputsOf(a.inputs.path, stats, digest)
-}
-
-/** The call died between giving the name and dropping the temporary one: both name one object. Drops the temporary one. */
-function publishedBefore(path: string, trace: CallTrace): boolean {
-  const temporary = look(trace.temporary)
-  if (!temporary || temporary.nlink < 2) return false
-  if (look(path)?.ino !== temporary.ino) return false
-  unlinkSync(trace.temporary)
-  return true
 }
 
 /** An earlier attempt of this call made it, and nobody changed it since. */

@@ -11,7 +11,7 @@ while read -r what group; do
     -) groups="\${groups%% $group *} \${groups#* $group }" ;;
   esac
 done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done`
+for group in $groups; do kill -KILL "-$group" 2>/dev/null; done`
 
 let watcher: ChildProcess | undefined
 

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { limits } from '../../base/index.ts'
 import { notOurs, type CallContext, type ResourceSpec } from '../../provider/index.ts'
-import { absolutePath, carriesTrace, codeOf, diskFailure, dropQuietly, identityOf, kindOf, look, publishNew, sameObject, syncFolder, taken, traceMoment, traceOf, type CallTrace } from './disk.ts'
+import { absolutePath, carriesTrace, codeOf, diskFailure, dropQuietly, identityOf, kindOf, look, publishedBefore, publishNew, sameObject, syncFolder, taken, traceMoment, traceOf, type CallTrace } from './disk.ts'
 import { makeFolders, removeMadeFolders } from './made-folders.ts'
 
 const inputs = z.object({
@@ -44,6 +44,7 @@ export const symlinkSpec: ResourceSpec<typeof inputs, typeof outputs> = {
       await syncFolder(dirname(path))
       return outputsOf(a.inputs.path, path, lstatSync(path))
     } catch (e) {
+      removeMadeFolders(a.host.home, dirname(path)) // a rejected call leaves nothing
       throw diskFailure(e, `${shown} cannot be made`)
     }
   },
@@ -124,13 +125,6 @@ function makeTemporary(a: Call, trace: CallTrace): void {
   }
   const moment = traceMoment(trace)
   lutimesSync(trace.temporary, moment, moment)
-}
-
-function publishedBefore(path: string, trace: CallTrace): boolean {
-  const temporary = look(trace.temporary)
-  if (!temporary || temporary.nlink < 2 || look(path)?.ino !== temporary.ino) return false
-  unlinkSync(trace.temporary)
-  return true
 }
 
 const madeByCall = (path: string, trace: CallTrace, target: string): boolean => {

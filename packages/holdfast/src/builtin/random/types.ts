@@ -115,7 +115,7 @@ export const uuidSpec: ResourceSpec<typeof uuidInputs, typeof uuidOutputs> = {
 
 const petInputs = z.object({ words: z.number().int().min(1).max(8).default(2), separator: z.string().default('-'), prefix: z.string().optional(), keepers })
 const petOutputs = z.object({ value: z.string() })
-/** A name for people. Two words: one of about 28,000 names; not a secret and not unique. */
+/** A name for people. Two words: one of about 23,000 names; not a secret and not unique. */
 export const petSpec: ResourceSpec<typeof petInputs, typeof petOutputs> = {
   ...kept<z.output<typeof petOutputs>>(['value']),
   type: 'holdfast:random/Pet',

@@ -2,7 +2,7 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/)
 
 /** Short, plain and harmless; no word stands in two lists. */
 export const adverbs = words(`
-  boldly brightly briskly calmly cheerily clearly closely deeply duly eagerly early easily evenly fairly fondly freely freshly gently gladly greatly happily
+  boldly brightly briskly calmly cheerily clearly closely deeply duly eagerly easily evenly fairly fondly freely freshly gently gladly greatly happily
   jointly justly keenly kindly largely lately lightly loudly merrily mildly nearly neatly nicely nobly openly partly plainly promptly properly purely quickly
   quietly rapidly rarely readily really rightly safely sharply simply slowly smoothly softly solidly soundly steadily strongly surely swiftly truly usually
   vastly warmly wholly widely wisely`)

@@ -29,7 +29,8 @@ export function planScreen(doc: PlanDocument, s: PlanScreen, paint: Paint): stri
   let out = `${head}\n`
   if (doc.openRun !== undefined) out += `${paint.yellow(`run ${doc.openRun} is not finished; an apply takes it over`)}\n`
   const summary = summaryLine(doc.summary, paint)
-  if (doc.changes.length === 0) return `${out}\nNo changes.${doc.summary.unchanged ? ` ${summary}` : ''}\n`
+  const pending = doc.pending?.length ? `Still to be deleted, from earlier runs: ${doc.pending.join(', ')}\n` : ''
+  if (doc.changes.length === 0) return `${out}\nNo changes.${doc.summary.unchanged ? ` ${summary}` : ''}\n${pending}`
   out += '\n'
   let open: readonly string[] = []
   for (const change of doc.changes) {
@@ -39,7 +40,7 @@ export function planScreen(doc: PlanDocument, s: PlanScreen, paint: Paint): stri
     open = folders
     out += changeBlock(change, folders.length, path[path.length - 1] as string, s, paint)
   }
-  out += `\n${summary}\n`
+  out += `\n${summary}\n${pending}`
   if (s.saved) out += `Saved ${doc.id}  ${arrow}  holdfast apply ${doc.id}\n`
   return out
 }

@@ -16,7 +16,7 @@ export const logs: Verb = (io, call) => {
     const { logPath } = ((await showResource(s.cx, address, { open: true })).outputs ?? {}) as { logPath?: unknown }
     if (typeof logPath !== 'string') throw failure('HF6001', { address, message: `${address} writes no log.`, hint: 'Only what runs as a Process does.' })
     const stop = new AbortController()
-    const interrupts = watchInterrupts({ ...io, err: () => {} }, process.exit)
+    const interrupts = watchInterrupts(() => {}, process.exit)
     interrupts.stop.addEventListener('abort', () => stop.abort())
     try {
       const lines: string[] = []

@@ -1,0 +1,82 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { currentHolder, holderAlive, openSqliteStore, type Store } from '../../src/store/index.ts'
+import { createEnv, ENV, event } from '../../src/testing/store-fixtures.ts'
+import { ended, runChild, tempFolder } from './child.ts'
+
+const folder = tempFolder()
+const path = join(folder.path, 'state.db')
+let store: Store
+beforeAll(async () => {
+  store = await openSqliteStore({ path })
+  await store.commit([createEnv()], { env: ENV })
+})
+afterAll(async () => {
+  await store.close()
+  folder.remove()
+})
+
+const HOLD = (keep: boolean) => `
+  const s = await store.openSqliteStore({ path })
+  const got = await s.lease.acquire('env', store.currentHolder(), 400)
+  ${keep ? "s.lease.keep(got.granted, 50, (why) => console.log('lost', why))" : ''}
+  console.log('held')
+  const until = Date.now() + 2000
+  while (Date.now() < until); // a provider that lets nothing else run
+  await new Promise((next) => setTimeout(next, 50))
+  console.log('done')
+  await s.lease.release(got.granted)
+  await s.close()
+`
+
+const TRY_MS = 60_000
+
+describe('leases between processes', () => {
+  test('a provider that blocks the main thread does not lose the lease', async () => {
+    const child = runChild(path, HOLD(true))
+    const end = ended(child)
+    await new Promise((up) => child.stdout?.once('data', up))
+    for (let i = 0; i < 12; i++) {
+      expect(await store.lease.acquire('env', currentHolder(), TRY_MS)).toHaveProperty('heldBy.holder.pid', child.pid)
+      await new Promise((next) => setTimeout(next, 100))
+    }
+    expect((await end).out).toBe('held\ndone\n')
+    expect(await store.leases()).toEqual([])
+  })
+
+  test('the lease of a process that was killed is taken over at once', async () => {
+    const child = runChild(path, HOLD(true).replace('400', '3600000'))
+    const end = ended(child)
+    await new Promise((up) => child.stdout?.once('data', up))
+    expect(await store.lease.acquire('env', currentHolder(), TRY_MS)).toHaveProperty('heldBy')
+    child.kill('SIGKILL')
+    await end
+    const got = await store.lease.acquire('env', currentHolder(), TRY_MS)
+    expect(got).toHaveProperty('tookOver.holder.pid', child.pid)
+    if ('granted' in got) await store.lease.release(got.granted)
+  })
+
+  test('a lease that nobody renews ends with its time', async () => {
+    const child = runChild(path, HOLD(false))
+    const end = ended(child)
+    await new Promise((up) => child.stdout?.once('data', up))
+    await new Promise((next) => setTimeout(next, 500))
+    const got = await store.lease.acquire('env', currentHolder(), TRY_MS)
+    expect(got).toHaveProperty('tookOver.holder.pid', child.pid)
+    if ('granted' in got) {
+      await store.commit([event('x')], { env: ENV, fence: { scope: 'env', fence: got.granted.fence } })
+      await store.lease.release(got.granted)
+    }
+    await end
+  })
+
+  test('a holder is alive, dead, or not to be told', () => {
+    const me = currentHolder()
+    expect(holderAlive(me)).toBe(true)
+    expect(holderAlive({ ...me, startedAt: `${me.startedAt}1` })).toBe(false)
+    expect(holderAlive({ ...me, pid: 2 ** 22 + 1 })).toBe(false)
+    expect(holderAlive({ ...me, host: 'elsewhere' })).toBeUndefined()
+    expect(holderAlive({ ...me, bootId: 'earlier' })).toBeUndefined()
+    expect(currentHolder().id).not.toBe(me.id)
+  })
+})
