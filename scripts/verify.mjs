@@ -17,8 +17,18 @@ const TOTAL_MS_MAX = 2_700_000
 
 const suites = [
   { name: 'quickstart', what: 'examples/quickstart over HTTP: up, changed, broken, taken back, destroyed; a client counts failed requests' },
+  { name: 'crash-first', what: 'SIGKILL before and after every commit of the first apply of the quickstart' },
+  { name: 'crash-update', what: 'the same for an apply of new code and configuration' },
+  { name: 'crash-failing', what: 'the same for an apply that fails and is taken back' },
+  { name: 'crash-destroy', what: 'the same for a destroy' },
+  { name: 'kill', what: 'SIGKILL at random moments of a run of 500 resources with update, replace and delete' },
+  { name: 'kill-more', what: 'more random moments, other seeds' },
   { name: 'builtin-kill', what: 'every built-in type, killed at every step of every call' },
+  { name: 'postgres', what: 'password, initdb, a failing third step, taken back, applied again, on a real PostgreSQL' },
   { name: 'tarball', what: 'the packed package in an empty folder, scripts blocked, on Node 20 and on the newest Node' },
+  { name: 'simulation-1', what: 'the engine in a simulated world, seeds 1 to 5,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '1', '5000'] },
+  { name: 'simulation-2', what: 'seeds 5,001 to 10,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '5001', '5000'] },
+  { name: 'mutants', what: 'each planted bug is found by the simulation within 5,000 seeds', script: ['node', 'scripts/verify-sim.mjs', 'mutants'] },
   { name: 'bench', what: 'the benchmarks against their targets', script: ['node', 'bench/run.mjs', '--gate'] },
 ]
 

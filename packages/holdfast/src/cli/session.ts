@@ -53,6 +53,8 @@ export async function withProject(io: Io, call: Call, options: SessionOptions, a
   }
 }
 
+const LEAVE_MS_MAX = 2000
+
 /** Holds the lease of the environment while something is changed; Ctrl-C is honoured. */
 export async function withRun(io: Io, call: Call, s: Session, act: (run: RunSession, interrupt: Interrupt) => Promise<number>): Promise<number> {
   // Between the live lines: they are drawn anew below it.
@@ -61,9 +63,15 @@ export async function withRun(io: Io, call: Call, s: Session, act: (run: RunSess
     io.err(text)
     s.progress.resume()
   }
+  const never = new Promise<never>(() => {})
+  let left = false
   const interrupt = watchInterrupts(say, (code) => {
+    left = true
     s.progress.end()
-    process.exit(code)
+    const leave = (): never => process.exit(code)
+    // The store ends its thread by itself; ended by force, it could take the exit code along.
+    setTimeout(leave, LEAVE_MS_MAX)
+    void s.cx.store.close().then(leave, leave)
   })
   try {
     const run = await beginRun(s.cx, { lockTimeoutMs: call.flags.lockTimeoutMs, stop: interrupt.stop, abort: interrupt.abort })
@@ -71,7 +79,7 @@ export async function withRun(io: Io, call: Call, s: Session, act: (run: RunSess
       if (run.tookOver !== undefined) io.err(`Run ${run.tookOver} was not finished; it is taken over.\n`)
       return await act(run, interrupt)
     } finally {
-      await run.end()
+      await (left ? never : run.end())
     }
   } finally {
     interrupt.end()

@@ -6,6 +6,8 @@ export interface Rules {
   readonly replaceOn: readonly string[]
   readonly updatable: boolean
   readonly deleteFirst: boolean
+  /** An update says everything, so sending it again is harmless. */
+  readonly fullUpdate: boolean
 }
 
 /**
@@ -24,6 +26,7 @@ export function decide(row: ResourceRow | undefined, diffs: readonly PathDiff[],
   const replacing = [...new Set(diffs.map((d) => top(d.path)).filter((k) => !rules.updatable || rules.replaceOn.includes(k)))]
   const order = rules.deleteFirst ? 'delete-first' as const : 'create-first' as const
   if (forceReplace) return { action: 'replace', maybe: false, order, because: ['asked for with --replace'] }
+  if (row.status === 'partial' && row.meta.whole && diffs.length === 0 && rules.updatable && rules.fullUpdate) return { action: 'update', maybe: false }
   // A create that failed half-way leaves an object nobody can vouch for: it goes first.
   if (row.status === 'partial' && (diffs.length === 0 || !rules.updatable)) return { action: 'replace', maybe: false, order: 'delete-first', because: ['the last change of it failed half-way'] }
   if (diffs.length === 0) return { action: 'record' }

@@ -149,6 +149,8 @@ export function graphDocument(graph: DesiredGraph): { nodes: { address: Address;
 export function exitCodeOf(doc: RunDocument): number {
   const code = (doc.error as { code?: string } | undefined)?.code
   if (code === 'HF3106') return 8
+  // Whatever else happened: what is missing is the key.
+  if (doc.outcome === 'reverted' && (code === 'HF4301' || code === 'HF4302')) return 3
   switch (doc.outcome) {
     case 'unchanged': return 0
     case 'applied': return doc.pending.length ? 14 : 0

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { failure, limits, type Millis } from '../base/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
 import { unresolved, type LeaseRow, type TxRow } from '../state/index.ts'
@@ -51,7 +52,7 @@ export async function beginRun(cx: EngineContext, o: { readonly lockTimeoutMs: M
   try {
     const state = await EnvState.load(cx, { scope, fence: lease.fence })
     const tookOver = state.env.openRun
-    if (state.env.seq > 0) await settleLeft(state, o.abort ?? new AbortController().signal)
+    if (state.env.seq > 0) await settleLeft(state, either(o.abort ?? lost.signal, lost.signal))
     return makeSession(cx, state, tookOver, lost.signal, release)
   } catch (e) {
     await release().catch(() => undefined) // the first failure is the one to tell
@@ -77,6 +78,9 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
     async resume(o) {
       const run = state.env.openRun === undefined ? (state.env.partial ? (await cx.store.runs(state.env.id, 1))[0] : undefined) : await cx.store.run(state.env.openRun)
       if (!run || run.plan === '') throw failure('HF6005')
+      if (run.status !== 'kept' && (await cx.store.tasks(run.id)).some((t) => t.intention === 'revert')) {
+        throw failure('HF2401', { run: run.id, message: `Run ${run.id} has begun to take back what was done, so its plan does not fit any more.`, hint: 'Run `holdfast apply` to plan anew, or `holdfast run revert` to take back the rest.' })
+      }
       const row = await cx.store.plan(run.plan)
       if (!row) throw failure('HF2404', { message: `The plan ${run.plan} of run ${run.id} is not in the state.` })
       return applyOn(state, wrap(readPlan(row.doc, cx.ring), state, true), 'resume', joined(o))
@@ -86,8 +90,11 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
   }
 }
 
+/** Every running task listens to it: that is no leak, and nobody is warned of one. */
 function either(a: AbortSignal, b: AbortSignal): AbortSignal {
-  return AbortSignal.any([a, b])
+  const signal = AbortSignal.any([a, b])
+  setMaxListeners(0, signal)
+  return signal
 }
 
 async function acquire(cx: EngineContext, scope: string, o: { readonly lockTimeoutMs: Millis; readonly stop: AbortSignal }): Promise<LeaseRow> {

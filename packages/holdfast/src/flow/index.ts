@@ -5,6 +5,7 @@
  * undos of what came after it. May import base, model, secret, state, journal, store.
  * @module
  */
+export { withoutCircles, type Edge } from './circles.ts'
 export { graph, linear, unordered, type FlowSpec, type TaskSpec } from './spec.ts'
 export { backoffMs, makeFlow, step, type Act, type Flow, type FlowEvent, type FlowOutcome, type NodeState } from './step.ts'
 export { DeadlinePassed, runFlow, type Executor, type RunOptions, type TaskResult, type UndoResult } from './run.ts'

@@ -1,5 +1,6 @@
 import { assert, mutant, type Millis } from '../base/index.ts'
 import { withoutCircles, type Edge } from './circles.ts'
+import { Heap } from './heap.ts'
 import type { FlowSpec, TaskSpec } from './spec.ts'
 
 /** State of a task (spec/flow-protection.md 1.6). `withdrawn` lies between the two halves of an undo. */
@@ -36,7 +37,8 @@ export interface Flow {
   readonly runningOf: Map<string, number>
   /** Ready to execute, per class, in order of the spec. */
   readonly ready: Map<string, Queue>
-  readonly readyUndo: { node: TaskNode; half: 'withdraw' | 'restore' }[]
+  /** Halves of undos that may start, per class, the last completed first. */
+  readonly readyUndo: Map<string, Heap<HalfUndo>>
   unfinished: number
   completions: number
   failed: boolean
@@ -44,6 +46,7 @@ export interface Flow {
   unknown: boolean
 }
 
+interface HalfUndo { readonly node: TaskNode; readonly half: 'withdraw' | 'restore' }
 interface Queue { items: TaskNode[]; head: number }
 
 export type FlowEvent =
@@ -107,7 +110,7 @@ export function makeFlow(spec: FlowSpec): Flow {
     }
   }
   return {
-    spec, nodes, phase: 'execute', running: 0, runningOf: new Map(), ready: new Map(), readyUndo: [], unfinished, completions,
+    spec, nodes, phase: 'execute', running: 0, runningOf: new Map(), ready: new Map(), readyUndo: new Map(), unfinished, completions,
     failed: false, cancelled: false, unknown: false,
   }
 }
@@ -238,7 +241,7 @@ function schedule(flow: Flow, acts: Act[]): Act[] {
   }
   if (flow.phase === 'revert') {
     undoNext(flow, acts)
-    if (flow.running === 0 && flow.readyUndo.length === 0) return end(flow, acts, revertOutcome(flow))
+    if (flow.running === 0 && ![...flow.readyUndo.values()].some((h) => h.size > 0)) return end(flow, acts, revertOutcome(flow))
   }
   return acts
 }
@@ -274,7 +277,7 @@ function beginRevert(flow: Flow): void {
   for (const n of todo) n.intention = 'revert'
   for (const n of todo) n.standing = n.before.filter((b) => byId.has(b) || b.state === 'kept' || b.state === 'unknown').length
   orderRestores(flow, todo, byId)
-  for (const n of todo) if (n.standing === 0) flow.readyUndo.push({ node: n, half: 'withdraw' })
+  for (const n of todo) if (n.standing === 0) enqueueUndo(flow, n, 'withdraw')
 }
 
 /**
@@ -325,27 +328,40 @@ function orderRestores(flow: Flow, todo: readonly TaskNode[], byId: ReadonlySet<
 
 function withdrawn(flow: Flow, n: TaskNode): void {
   n.state = 'withdrawn'
-  for (const p of n.after) if (p.intention === 'revert' && --p.standing === 0 && ended(p)) flow.readyUndo.push({ node: p, half: 'withdraw' })
-  if (n.unrestored === 0) flow.readyUndo.push({ node: n, half: 'restore' })
+  for (const p of n.after) if (p.intention === 'revert' && --p.standing === 0 && ended(p)) enqueueUndo(flow, p, 'withdraw')
+  if (n.unrestored === 0) enqueueUndo(flow, n, 'restore')
 }
 
 function restored(flow: Flow, n: TaskNode): void {
   n.state = 'reverted'
-  for (const r of n.restores) if (--r.unrestored === 0 && r.state === 'withdrawn') flow.readyUndo.push({ node: r, half: 'restore' })
-  for (const p of n.frees) if (--p.standing === 0 && ended(p)) flow.readyUndo.push({ node: p, half: 'withdraw' })
+  for (const r of n.restores) if (--r.unrestored === 0 && r.state === 'withdrawn') enqueueUndo(flow, r, 'restore')
+  for (const p of n.frees) if (--p.standing === 0 && ended(p)) enqueueUndo(flow, p, 'withdraw')
 }
 
 /** Of those ready, the last completed starts first. */
+const sooner = (a: HalfUndo, b: HalfUndo): boolean =>
+  mutant('undo-in-order-of-creation') ? a.node.completed < b.node.completed : a.node.completed > b.node.completed
+
+function enqueueUndo(flow: Flow, node: TaskNode, half: HalfUndo['half']): void {
+  const { limit } = node.spec
+  const known = flow.readyUndo.get(limit)
+  const heap = known ?? new Heap(sooner)
+  if (!known) flow.readyUndo.set(limit, heap)
+  heap.push({ node, half })
+}
+
 function undoNext(flow: Flow, acts: Act[]): void {
-  const newestLast = mutant('undo-in-order-of-creation') ? -1 : 1
-  flow.readyUndo.sort((a, b) => newestLast * (a.node.completed - b.node.completed))
-  for (let i = flow.readyUndo.length - 1; i >= 0 && flow.running < flow.spec.parallelism; i--) {
-    const { node: n, half } = flow.readyUndo[i] as (typeof flow.readyUndo)[number]
-    if (!room(flow, n.spec.limit)) continue
-    flow.readyUndo.splice(i, 1)
-    n.state = half === 'withdraw' ? 'withdrawing' : 'restoring'
-    enter(flow, n)
-    acts.push({ kind: 'undo', id: n.spec.id, half })
+  while (flow.running < flow.spec.parallelism) {
+    let best: Heap<HalfUndo> | undefined
+    for (const [limit, heap] of flow.readyUndo) {
+      const first = heap.peek()
+      if (first && room(flow, limit) && (!best || sooner(first, best.peek() as HalfUndo))) best = heap
+    }
+    const next = best?.pop()
+    if (!next) return
+    next.node.state = next.half === 'withdraw' ? 'withdrawing' : 'restoring'
+    enter(flow, next.node)
+    acts.push({ kind: 'undo', id: next.node.spec.id, half: next.half })
   }
 }
 

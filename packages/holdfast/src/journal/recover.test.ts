@@ -72,5 +72,13 @@ describe('a lost update', () => {
 
 test('a lost delete is sent again: gone already is success', () => {
   expect(recover(lost({ op: 'delete', class: 'U' }))).toEqual({ act: 'resend' })
-  expect(recover(lost({ op: 'delete', class: 'U', resends: 1, lastResend: 'rejected', resentAt: 3000 }))).toMatchObject({ act: 'fail', applied: 'no' })
+})
+
+test('a delete that was rejected after an ambiguous attempt is decided by a read: the object may be gone', () => {
+  const rejected = lost({ op: 'delete', class: 'U', resends: 1, lastResend: 'rejected', resentAt: 3000, readable: true })
+  expect(recover(rejected)).toEqual({ act: 'look' })
+  expect(recover({ ...rejected, look: 'absent', lookedAt: 3100, looks: 1 })).toEqual({ act: 'complete' })
+  expect(recover({ ...rejected, look: 'old', lookedAt: 3100, looks: 1 })).toMatchObject({ act: 'fail', applied: 'no' })
+  expect(recover({ ...rejected, readable: false })).toEqual({ act: 'resend' })
+  expect(recover({ ...rejected, readable: false, resends: 5 })).toMatchObject({ act: 'unknown' })
 })

@@ -39,6 +39,8 @@ export interface LostCall {
   readonly look: 'none' | 'absent' | 'ours' | 'foreign' | 'new' | 'old' | 'neither' | 'failed'
   readonly lookedAt: EpochMs
   readonly looks: number
+  /** The type has `read`: a rejected deletion can be told from one that had happened. */
+  readonly readable?: boolean
 }
 
 export type Settlement =
@@ -77,8 +79,12 @@ export function recover(c: LostCall): Settlement {
   if (c.now < quietAt && !(mutant('rejection-settles-all') && c.lastResend === 'rejected')) return waitQuiet
 
   if (c.op === 'delete') {
-    if (c.lastResend === 'rejected' && c.resentAt >= quietAt) return { act: 'fail', applied: 'no', why: 'the deletion was rejected' }
-    return { act: 'resend' }
+    // A rejection says nothing about an earlier attempt: that may have deleted the object (F2).
+    if (c.lastResend !== 'rejected' || c.resentAt < quietAt || !c.readable) return { act: 'resend' }
+    if (c.look === 'none' || c.lookedAt < c.resentAt) return { act: 'look' }
+    if (c.look === 'absent') return { act: 'complete' }
+    if (c.look === 'failed') return { act: 'wait', untilMs: c.now + 1000, why: 'the object cannot be read at the moment' }
+    return { act: 'fail', applied: 'no', why: 'the deletion was rejected' }
   }
   if (c.op === 'update' && c.capability.update === 'full') {
     if (c.lastResend === 'rejected' && c.resentAt >= quietAt) return { act: 'fail', applied: 'partly', why: 'the update was rejected after an attempt whose answer was lost' }

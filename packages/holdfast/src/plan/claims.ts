@@ -1,4 +1,5 @@
 import { failure, isFailure, mutant, type Site } from '../base/index.ts'
+import { withoutCircles, type Edge } from '../flow/index.ts'
 import { topologicalOrder } from '../graph/index.ts'
 import type { Address } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from './plan.ts'
@@ -86,8 +87,8 @@ export function orderByClaims(env: string, wanting: readonly Wanting[], going: r
   return { deleteFirst, before }
 }
 
-/** Two nodes that are to take over what the other has cannot both go second: such a plan would wait for itself. Fails HF2104 naming them. */
-export function refuseCircles(changes: readonly PlannedChange[]): void {
+/** The tasks of the expand phase, and what each waits for. */
+function tasksOf(changes: readonly PlannedChange[]): Map<string, readonly string[]> {
   const after = new Map<string, readonly string[]>()
   for (const c of changes) {
     const gone = deleteTask(c.doc.address)
@@ -98,6 +99,37 @@ export function refuseCircles(changes: readonly PlannedChange[]): void {
       after.set(c.doc.address, [...c.after, gone])
     } else after.set(c.doc.address, c.after)
   }
+  return after
+}
+
+/**
+ * An object that goes first is deleted when those that refer to it now, and will not any more, have been changed; as far as that closes no circle.
+ *
+ * Takes    `users`: address -> nodes that change and whose object refers to it.
+ */
+export function afterUsers(changes: readonly PlannedChange[], users: (gone: Address) => readonly Address[]): readonly PlannedChange[] {
+  const goesFirst = (c: PlannedChange) => c.phase === 'expand' && c.doc.action === 'delete'
+  if (!changes.some(goesFirst)) return changes
+  const tasks = tasksOf(changes)
+  const ids = [...tasks.keys()]
+  const at = new Map(ids.map((id, i) => [id, i]))
+  const edge = (from: string, to: string): Edge[] => {
+    const [a, b] = [at.get(from), at.get(to)]
+    return a === undefined || b === undefined ? [] : [{ from: a, to: b }]
+  }
+  const fixed = ids.flatMap((id) => (tasks.get(id) as readonly string[]).flatMap((a) => edge(a, id)))
+  const wanted = changes.filter(goesFirst).flatMap((c) => users(c.doc.address).flatMap((u) => edge(u, deleteTask(c.doc.address))))
+  const waits = new Map<string, string[]>()
+  for (const e of withoutCircles(ids.length, fixed, wanted)) waits.set(ids[e.to] as string, [...(waits.get(ids[e.to] as string) ?? []), ids[e.from] as string])
+  return changes.map((c) => {
+    const more = goesFirst(c) ? waits.get(deleteTask(c.doc.address)) : undefined
+    return more ? { ...c, after: [...new Set([...c.after, ...more])] } : c
+  })
+}
+
+/** Two nodes that are to take over what the other has cannot both go second: such a plan would wait for itself. Fails HF2104 naming them. */
+export function refuseCircles(changes: readonly PlannedChange[]): void {
+  const after = tasksOf(changes)
   try {
     topologicalOrder(after.keys(), (id) => after.get(id) ?? [])
   } catch (e) {

@@ -5,7 +5,7 @@
  * May import base, model, secret, graph, state, flow, diff.
  * @module
  */
-export { orderByClaims, refuseCircles, type ClaimOrder, type Going, type Owner, type Wanting } from './claims.ts'
+export { afterUsers, orderByClaims, refuseCircles, type ClaimOrder, type Going, type Owner, type Wanting } from './claims.ts'
 export { readPlan, writePlan } from './codec.ts'
 export { guard, restrict } from './guards.ts'
 export { deleteTask, isEmpty, summarise, type ChangeAction, type ChangeDocument, type PathChange, type Plan, type PlannedChange, type Vector } from './plan.ts'

@@ -254,6 +254,8 @@ function withPhysicalId(row: RowDraft, outputs: Fields): RowDraft {
   return typeof id === 'string' && id.length <= 512 ? { ...row, meta: { ...row.meta, physicalId: id } } : row
 }
 
+const draftOf = ({ seq: _seq, ...row }: RowDraft & { readonly seq?: number }): RowDraft => row
+
 /** The change failed for good. `partly`: a row says what stands, so that it can be taken back or repaired. */
 export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', error: HoldfastError): Promise<void> {
   const { state } = work
@@ -261,9 +263,14 @@ export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', erro
   const text = state.cx.redactor.text(error.message)
   const entries: Entry[] = [{ t: 'tx.move', token: tx.token, to: 'failed', set: { applied, endedAt: now, evidence: text } }]
   const { row, partial, before, prior } = tx.target
-  if (applied === 'partly' && row) {
+  const standing = state.current.get(tx.uid)
+  const wasWhole = tx.op === 'update' && (standing?.status === 'ready' || standing?.meta.whole === true)
+  if (applied === 'partly' && row && tx.undo && standing?.ordinal === row.ordinal) {
+    // Taking back broke off: the row of the open run stays, so that it is tried again; the base is not overwritten.
+    if (standing.status !== 'partial') entries.push({ t: 'resource.put', row: { ...draftOf(standing), status: 'partial', meta: wasWhole ? { ...standing.meta, whole: true } : standing.meta } })
+  } else if (applied === 'partly' && row) {
     const outputs = partial ?? prior?.outputs ?? '{}'
-    entries.push(...((before ?? []) as Entry[]), { t: 'resource.put', row: { ...row, status: 'partial' }, docs: { inputs: tx.target.inputs, outputs } })
+    entries.push(...((before ?? []) as Entry[]), { t: 'resource.put', row: { ...row, status: 'partial', meta: wasWhole ? { ...row.meta, whole: true } : row.meta, ...(tx.undo ? { since: state.next } : {}) }, docs: { inputs: tx.target.inputs, outputs } })
   } else if (tx.op === 'create' && row) entries.push({ t: 'claim.drop', uid: tx.uid })
   entries.push({ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'revertFailure' : 'failure', text, undefined) }, event(work, 'tx.failed', tx, { applied, code: error.code, message: text }))
   await state.commit(entries)

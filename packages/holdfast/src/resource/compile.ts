@@ -1,7 +1,7 @@
 import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type Scope, type Value } from '../model/index.ts'
 import { classOf } from '../journal/index.ts'
 import type { PathDiff } from '../diff/index.ts'
-import { deleteTask, orderByClaims, refuseCircles, type ChangeAction, type ChangeDocument, type Going, type Owner, type PathChange, type PlannedChange, type Wanting } from '../plan/index.ts'
+import { afterUsers, deleteTask, orderByClaims, refuseCircles, type ChangeAction, type ChangeDocument, type Going, type Owner, type PathChange, type PlannedChange, type Wanting } from '../plan/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import type { ResourceRow } from '../state/index.ts'
@@ -24,7 +24,7 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
   for (const r of state.current.values()) if (r.status === 'deleting') going.push({ uid: r.uid, address: r.address, pending: true })
   const owners = await ownersOf(state, diff.changed)
   const order = orderByClaims(state.env.id, diff.changed.filter((d) => d.decision.action !== 'read').map(wanting), going, (key) => owners.get(key))
-  const first = withDependants(order.deleteFirst, left)
+  const first = withDependants(state, order.deleteFirst, left)
 
   const changes: PlannedChange[] = []
   const through: { id: string; after: string[] }[] = []
@@ -54,16 +54,29 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
     if (r?.status === 'deleting') changes.push(removal(state, r as ResourceRow, true, left))
   }
   refuseCircles(changes)
-  return { changes, through }
+  const users = (gone: Address) => diff.changed.filter((d) => d.row?.meta.deps.includes(gone)).map((d) => d.node.address)
+  return { changes: afterUsers(changes, users), through }
 }
 
-/** An object that must go first takes with it, before it, what depends on it and goes, too. */
-function withDependants(uids: ReadonlySet<string>, left: readonly ResourceRow[]): Set<string> {
+/**
+ * An object that must go first takes with it, before it, what depends on it and goes, too; but not what something that stays may still refer to:
+ * that is deleted last, as always.
+ */
+function withDependants(state: EnvState, uids: ReadonlySet<string>, left: readonly ResourceRow[]): Set<string> {
   const out = new Set(uids)
+  if (out.size === 0) return out
+  const going = new Map(left.map((r) => [r.uid, r]))
+  const used = new Set<Address>()
+  const todo = [...state.current.values()].filter((r) => r.status !== 'deleting' && !going.has(r.uid)).flatMap((r) => r.meta.deps)
+  for (let a = todo.pop(); a !== undefined; a = todo.pop()) {
+    if (used.has(a)) continue
+    used.add(a)
+    for (const r of left) if (r.address === a) todo.push(...r.meta.deps)
+  }
   const byAddress = new Map(left.map((r) => [r.address, r]))
-  for (let grew = out.size > 0; grew;) {
+  for (let grew = true; grew;) {
     grew = false
-    for (const r of left) if (!out.has(r.uid) && r.meta.deps.some((a) => out.has(byAddress.get(a)?.uid ?? ''))) {
+    for (const r of left) if (!out.has(r.uid) && !used.has(r.address) && r.meta.deps.some((a) => out.has(byAddress.get(a)?.uid ?? ''))) {
       out.add(r.uid)
       grew = true
     }
@@ -94,7 +107,7 @@ const wanting = (d: NodeDiff): Wanting => ({
 })
 
 function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly string[], deleteFirst: boolean, options: DiffOptions): PlannedChange {
-  const { node, type } = d
+  const { node } = d
   const replaces = d.decision.action === 'replace'
   const force = options.gone.has(node.address) ? 'gone' : options.drifted.has(node.address) ? 'repair' : options.replace.has(node.address) ? 'replace' : 'none'
   return {

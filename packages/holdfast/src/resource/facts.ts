@@ -10,6 +10,7 @@ export const rulesOf = (type: ResourceType): Rules => ({
   replaceOn: type.replaceOn ?? [],
   updatable: type.update !== undefined,
   deleteFirst: type.deleteFirst === true,
+  fullUpdate: type.capability?.update === 'full',
 })
 
 /**

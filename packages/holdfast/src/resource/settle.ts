@@ -27,7 +27,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
   let call: LostCall = {
     op: tx.op, class: classOf(tx.op, tx.capability, type.read !== undefined), capability: tx.capability, now: 0,
     firstSentAt: tx.firstSentAt ?? tx.openedAt, lastAmbiguousAt: tx.lastSentAt ?? tx.openedAt,
-    resends: 0, lastResend: 'none', resentAt: 0, look: 'none', lookedAt: 0, looks: 0,
+    resends: 0, lastResend: 'none', resentAt: 0, look: 'none', lookedAt: 0, looks: 0, readable: type.read !== undefined,
   }
   for (;;) {
     call = { ...call, now: clock.now() }
@@ -65,7 +65,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
         if (work.abort.aborted) return { kind: 'lost', tx: row, evidence, timedOut }
         break
       }
-      case 'complete': return complete(work, row, found as Fields, undefined, true)
+      case 'complete': return complete(work, row, found, undefined, true)
       case 'fail': {
         const why = timedOut ? `${tx.address} took too long; ${next.why}.` : `${tx.address}: ${evidence}; ${next.why}.`
         const error = lastError ?? failure(next.nameTaken ? 'HF3104' : timedOut ? 'HF3105' : 'HF3101', { address: tx.address, site, message: why })

@@ -12,9 +12,10 @@ import { lookup } from './call.ts'
 import { upgraded } from './diff.ts'
 import { claimsOf, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { TaskLog } from './log.ts'
-import { fromTrash, removalOf, type RemovalMode } from './remove.ts'
+import { removalOf, type RemovalMode } from './remove.ts'
 import { claimEntries, closing, draftRow } from './rows.ts'
 import { settle } from './settle.ts'
+import { fromTrash } from './trash.ts'
 import { undoTask } from './undo.ts'
 
 /** Carries out the changes of a plan as tasks of a flow. Task ids: the address of a node, `address#delete`, or `done:uid`. */
@@ -144,7 +145,7 @@ export class ResourceTasks implements Executor {
         const moves: Entry[] = again ? closing(state, uid) : old && state.current.has(old.uid) ? await this.#setAside(old) : []
         if (old) this.#touch(id, old.uid)
         this.#touch(id, uid)
-        const trash = fromTrash(state, type, draft, inputs)
+        const trash = fromTrash(state, type, draft, inputs, decision.action === 'replace')
         const opening = claimEntries(state, uid, claims, again ? row.meta.claims : []).opening
         if (trash?.outputs) return this.#adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop])
         return this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop] : [] }, attemptNo, options.retries ?? 0, retry, signal)
@@ -157,6 +158,7 @@ export class ResourceTasks implements Executor {
     if (c.force === 'gone' && !finished) return { action: 'create' }
     let d = decide(row, paths, rulesOf(type), c.force === 'replace' && !finished)
     if (d.action === 'record' && c.force === 'repair' && !finished) d = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
+    if (d.action === 'replace') refuseProtected(c)
     if (d.action === 'replace' && !c.mayReplace) {
       throw failure('HF2401', { address: c.doc.address, site: c.site, message: `${c.doc.address} would need a new object now (${d.because.join(', ')}); the plan did not say so.` })
     }
@@ -208,7 +210,10 @@ export class ResourceTasks implements Executor {
     const { state } = this.work
     const row = state.current.get(r.uid) as RowDraft | undefined
     if (!row) return { kind: 'skipped' } // it went in an earlier run
-    if (c && c.phase === 'expand' && c.doc.action !== 'delete' && !(await this.#mustGo(c, row))) return { kind: 'skipped' }
+    if (c && c.phase === 'expand' && c.doc.action !== 'delete') {
+      if (!(await this.#mustGo(c, row))) return { kind: 'skipped' }
+      refuseProtected(c)
+    }
     const change = await removalOf(state, row, id, r.mode)
     if (!change) return { kind: 'skipped' }
     this.#touch(id, r.uid)
@@ -277,6 +282,11 @@ export class ResourceTasks implements Executor {
 }
 
 const uidsIn = (touched: string | Set<string> | undefined): ReadonlySet<string> => (typeof touched === 'string' ? new Set([touched]) : touched ?? new Set())
+
+/** A plan refuses what it knows; whether a replacement that was only possible is one shows here. */
+function refuseProtected(c: PlannedChange): void {
+  if (c.doc.protected) throw failure('HF5001', { address: c.doc.address, site: c.site, message: `${c.doc.address} is protected, and it would need a new object.` })
+}
 
 /** Failures of the store itself: nothing more can be written, so nothing more may be done. */
 const stops = (e: HoldfastError): boolean => e.code.startsWith('HF40') || e.code === 'HF4203'

@@ -63,7 +63,10 @@ async function carryOut(work: Work, change: Change, signal: AbortSignal): Promis
 async function withdrawal(work: Work, id: string, uid: string): Promise<Change | undefined> {
   const { state } = work
   const row = state.current.get(uid) as RowDraft | undefined
-  if (!row || !state.provisional(row) || state.base.has(uid) || row.meta.lookup) return undefined
+  if (!row || !state.provisional(row) || row.meta.lookup) return undefined
+  // An object of the base that was changed goes nowhere; one that was made anew under the same uid (another ordinal) does.
+  const base = state.base.get(uid)
+  if (base && base.ordinal === row.ordinal) return undefined
   refuseIrreversible(state, row, 'create')
   const change = await removalOf(state, row, id, 'withdraw')
   return change && { ...change, undo: true }
@@ -85,13 +88,13 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
   if (row.status === 'ready' && row.fingerprint === base.fingerprint && row.ordinal === base.ordinal && sameDoc(now.outputs, outputs)) return undefined
   refuseIrreversible(state, base, 'update')
   const type = state.type(base.type, base.address)
-  const gone = row.ordinal !== base.ordinal
-  if (gone || !type.update) return { ...(await recreation(state, { ...base, ordinal: row.ordinal }, id, work.storeId)), before: dropOf(row) }
+  if (!type.update) return { ...(await recreation(state, { ...base, ordinal: row.ordinal }, id, work.storeId)), before: dropOf(row) }
   return {
     task: id, kind: 'update', address: base.address, site: undefined, type, op: 'update', uid, ordinal: row.ordinal, physicalName: base.meta.physicalName, undo: true,
     // A change that failed half-way may have left only some outputs; the rest is as it was.
     inputs, prior: { inputs: now.inputs, outputs: row.status === 'partial' ? { ...outputs, ...now.outputs } as Fields : now.outputs },
-    row: { ...base, until: undefined, ordinal: row.ordinal }, opening: claimsBack(state, base, row), before: dropOf(row), also: [],
+    // What the object claims now comes free only when it is as it was.
+    row: { ...base, until: undefined }, opening: regained(state, base, row), before: dropOf(row), also: givenUp(base, row),
   }
 }
 
@@ -103,12 +106,10 @@ function refuseIrreversible(state: EnvState, row: RowDraft, step: Step): void {
 const dropOf = (row: RowDraft): Entry[] => [{ t: 'resource.drop', uid: row.uid, since: row.since }]
 
 /** The claims of the base stand again, and those of the open run go. */
-function claimsBack(state: EnvState, base: RowDraft, row: RowDraft): Entry[] {
-  return [
-    ...row.meta.claims.filter((k) => !base.meta.claims.includes(k)).map((key): Entry => ({ t: 'claim.drop', uid: row.uid, key })),
-    ...base.meta.claims.filter((k) => !row.meta.claims.includes(k)).map((key): Entry => ({ t: 'claim.put', row: { key, env: state.env.id, uid: row.uid, until: undefined } })),
-  ]
-}
+const regained = (state: EnvState, base: RowDraft, row: RowDraft): Entry[] =>
+  base.meta.claims.filter((k) => !row.meta.claims.includes(k)).map((key) => ({ t: 'claim.put', row: { key, env: state.env.id, uid: row.uid, until: undefined } }))
+const givenUp = (base: RowDraft, row: RowDraft): Entry[] =>
+  row.meta.claims.filter((k) => !base.meta.claims.includes(k)).map((key) => ({ t: 'claim.drop', uid: row.uid, key }))
 
 /** Entries that forget every provisional row once the world is as it was: moves, options, rows of replaced objects. */
 export function forgetProvisional(state: EnvState): Entry[] {
@@ -117,7 +118,7 @@ export function forgetProvisional(state: EnvState): Entry[] {
     if (!state.provisional(row as RowDraft)) continue
     entries.push({ t: 'resource.drop', uid: row.uid, since: row.since })
     const base = state.base.get(row.uid) as RowDraft | undefined
-    if (base) entries.push(...claimsBack(state, base, row as RowDraft))
+    if (base) entries.push(...givenUp(base, row as RowDraft), ...regained(state, base, row as RowDraft))
     else if (row.status !== 'deleting') entries.push({ t: 'claim.drop', uid: row.uid })
   }
   for (const row of state.base.values()) entries.push({ t: 'resource.until', uid: row.uid, since: row.since, until: undefined })

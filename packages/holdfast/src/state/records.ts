@@ -58,6 +58,8 @@ export interface ResourceMeta {
   readonly assets?: readonly Digest[]
   /** A `lookup`: nothing of ours stands behind it. */
   readonly lookup?: boolean
+  /** With status `partial`: it was whole before an update of it failed half-way, so another full update makes it whole again. */
+  readonly whole?: boolean
   readonly site?: string
 }
 

@@ -280,7 +280,7 @@ const cases: Record<string, Case> = {
     await started(store)
     const full = txRow('t-1', 'u1', {
       op: 'update', status: 'sent', undo: true, ordinal: 2, epoch: 3, attempts: 4, firstSentAt: 5, lastSentAt: 6, evidence: 'e', capability: { create: { token: { windowMs: 7 } }, settleMs: 8, maxCallMs: 9 },
-      target: { row: resourceRow('other', { until: 3, shape: 'f1:s', type: 'x', address: 'moved' }), inputs: '{"i":1}', prior: docsOf('u1'), partial: '{"p":1}' },
+      target: { row: resourceRow('other', { until: 3, shape: 'f1:s', type: 'x', address: 'moved' }), inputs: '{"i":1}', prior: docsOf('u1'), partial: '{"p":1}', before: [{ t: 'resource.until', uid: 'u1', since: 1, until: 2 }], also: [{ t: 'claim.drop', uid: 'u1' }, event('x')] },
     })
     const bare = txRow('t-2', 'u2', { op: 'delete', target: { inputs: '{}' } })
     await store.commit([{ t: 'tx.open', row: full }, { t: 'tx.open', row: bare }], ALREADY)

@@ -94,10 +94,11 @@ class Life {
     // What was protected in v1 may be renamed in v2; going back would delete it.
     const last = r.chance(0.8) || [...work.v1, ...work.v2].some((n) => n.protect) ? work.v2 : work.v1
     await this.#converge(last, 'at the end')
-    if (last.some((n) => n.protect)) await this.#converge(last.map((n) => ({ ...n, protect: false })), 'without protection')
+    const unprotected = last.map((n) => ({ ...n, protect: false }))
+    if (last.some((n) => n.protect)) await this.#converge(unprotected, 'without protection')
     if (r.chance(0.4)) {
       this.#faults(true)
-      await this.#phase([{ kind: 'destroy' }], last)
+      await this.#phase([{ kind: 'destroy' }], unprotected)
       this.#faults(false)
     }
     await this.#converge(undefined, 'after destroy')
@@ -203,7 +204,7 @@ class Life {
   async #converge(program: Program | undefined, when: string): Promise<void> {
     const { kernel } = this.#lab
     await this.#allEnded()
-    const job: Job = program ? { kind: 'apply', program, onFailure: 'revert' } : { kind: 'destroy' }
+    let job: Job = program ? { kind: 'apply', program, onFailure: 'revert' } : { kind: 'destroy' }
     let last: Attempt | undefined
     for (let i = 0; i <= CONVERGE_MAX; i++) {
       if (kernel.violation) return
@@ -212,6 +213,9 @@ class Life {
       await last.ended
       if (kernel.violation) return
       if (last.doc?.outcome === 'unchanged' && last.empty === true) return audit(this.#lab, when)
+      // What failed half-way can only be made anew, and what is protected is not: its operator gives the protection up.
+      const refused = last.code ?? last.doc?.error?.code
+      if (refused === 'HF5001' && job.kind === 'apply') job = { ...job, program: job.program.map((n) => ({ ...n, protect: false })) }
     }
     kernel.fail('I-CONV', `${when}: after ${CONVERGE_MAX} applies there is still something to do: ${last?.code ?? `${last?.doc?.outcome} ${last?.doc?.error?.code ?? ''} ${last?.doc?.error?.message ?? ''}`}`)
   }

@@ -59,7 +59,8 @@ export function checkReverted(lab: Lab, rows: ReadonlyMap<string, ResourceRow>):
   const { kernel, base } = lab
   for (const [uid, was] of base.rows) {
     const now = rows.get(uid)
-    kernel.check(now !== undefined && rowText(now) === rowText(was), 'I-REVERT', () => `${was.address} is not recorded as it was: ${now ? `${rowText(was)} became ${rowText(now)}` : 'it is gone'}`)
+    // What had failed half-way before may be whole now; nothing else may differ.
+    kernel.check(now !== undefined && (was.status === 'partial' || rowText(now) === rowText(was)), 'I-REVERT', () => `${was.address} is not recorded as it was: ${now ? `${rowText(was)} became ${rowText(now)}` : 'it is gone'}`)
   }
   for (const [uid, now] of rows) kernel.check(base.rows.has(uid), 'I-REVERT', () => `${now.address} is recorded, and it was not there before`)
 }

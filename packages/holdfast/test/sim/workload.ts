@@ -60,7 +60,7 @@ export function drawWorkload(r: Stream, o: { readonly secrets: boolean; readonly
   }
   const secretFor = (before: Program): NodeSpec['secret'] => {
     if (!o.secrets || !r.chance(0.35)) return undefined
-    const givers = before.filter((n) => readableKinds.includes(n.kind))
+    const givers = before.filter((n) => readableKinds.includes(n.kind) && n.slot === undefined)
     return givers.length > 0 && r.chance(0.5) ? { tokenOf: r.pick(givers).address } : { declared: DECLARED_SECRET }
   }
 
@@ -90,7 +90,7 @@ export function drawWorkload(r: Stream, o: { readonly secrets: boolean; readonly
           gone.add(n.address)
           continue
         case 5: m = n.protect ? m : { ...m, name: `n${++names}` }; break
-        case 6: m = v1.some((x) => x.refs.includes(n.address)) ? m : { ...m, slot: ++slots }; break
+        case 6: m = v1.some((x) => x.refs.includes(n.address) || (x.secret && 'tokenOf' in x.secret && x.secret.tokenOf === n.address)) ? m : { ...m, slot: ++slots }; break
         case 7: m = n.protect ? m : { ...m, kind: m.kind === 'A' ? 'R' : m.kind === 'B' ? 'L' : m.kind === 'L' ? 'B' : 'A' }; break
         default: {
           // The same thing under another address, without saying so; perhaps of another type.

@@ -123,6 +123,11 @@ export class World {
     return o
   }
 
+  #known(g: Given): { readonly id: string } | undefined {
+    const known = this.#tokens.get(g.key)
+    return g.kind.create === 'A' && known && this.kernel.now - known.at <= g.kind.windowMs ? known : undefined
+  }
+
   #lag(kind: Kind): Millis {
     return kind.settleMs === 0 ? 0 : this.#random.below(kind.settleMs)
   }
@@ -145,8 +150,8 @@ export class World {
   create(g: Given): Promise<Partial<Outputs>> {
     return this.#call('create', g, (torn) => {
       const i = g.inputs
-      const known = this.#tokens.get(g.key)
-      if (g.kind.create === 'A' && known && this.kernel.now - known.at <= g.kind.windowMs) {
+      const known = this.#known(g)
+      if (known) {
         const o = this.objects.get(known.id)
         return o ? this.outputsOf(o) : { id: known.id, name: i.name, size: i.size, token: `tok-gone-${this.kernel.seed}-marker` }
       }
@@ -248,8 +253,6 @@ export class World {
         if (!(kind.local && p.dead)) act()
       })
       switch (fault.what) {
-        // Equal key, equal object: what the key has made is given back before anything else is looked at.
-        case 'reject': return answer(there + back, () => reject(new Error(`${op} ${g.inputs.name} was throttled ${g.inputs.secret ?? ''}`)))
         case 'requestLost': return unknown(there + back)
         case 'late':
           unknown(there + back)
@@ -261,6 +264,8 @@ export class World {
             }
           })
         default: return arrive(there, () => {
+          // Equal key, equal object: what the key has made is given back before anything else is looked at.
+          if (fault.what === 'reject' && !(op === 'create' && this.#known(g))) return answer(back, () => reject(new Error(`${op} ${g.inputs.name} was throttled ${g.inputs.secret ?? ''}`)))
           let out: T
           try {
             out = land(fault.what === 'partial')

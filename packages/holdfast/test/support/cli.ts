@@ -23,8 +23,8 @@ export interface Ran {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string
-  /** SIGKILL after this time, unless it has ended. */
-  readonly killAfterMs?: number
+  /** SIGKILL when this resolves, unless it has ended: then the signal is aborted. */
+  readonly kill?: (ended: AbortSignal) => Promise<void>
   /** What it prints may hold secrets in clear (`outputs --reveal`): it is not kept in `seen`. */
   readonly reveals?: boolean
 }
@@ -120,10 +120,11 @@ function runChild(cwd: string, words: readonly string[], o: RunOptions): Promise
     child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
     child.stdin.on('error', () => {}) // it may not read
     child.stdin.end(o.stdin ?? '')
-    const timer = o.killAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), o.killAfterMs)
+    const ended = new AbortController()
+    void o.kill?.(ended.signal).then(() => child.kill('SIGKILL'), reject)
     child.on('error', reject)
     child.on('close', (code, signal) => {
-      clearTimeout(timer)
+      ended.abort()
       resolve({ code: code ?? undefined, signal: signal ?? undefined, stdout, stderr, json: parsed(stdout), ms: Math.round(performance.now() - began) })
     })
   })

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { endStrays, installed, processesOf, type Ran } from './cli.ts'
+import { endStrays, installed, processesOf, type Ran, type Seen } from './cli.ts'
 import { basic, contentOf, quickstart, type Quickstart } from './quickstart.ts'
 import { leaksOf } from './secret-scan.ts'
 
@@ -104,6 +104,7 @@ export async function crashSuite(scenario: Scenario): Promise<void> {
       for (const side of ['before', 'after'] as const) {
         test(`${side} commit ${commit} of ${model.commits}: the next command converges`, async () => {
           const app = await quickstart(place, `${side}-${commit}`)
+          let strays: Seen[] = []
           try {
             await scenario.prepare(app)
             const secrets: Record<string, string> = {}
@@ -127,8 +128,9 @@ export async function crashSuite(scenario: Scenario): Promise<void> {
             await checkSettled(app)
             expect(leaksOf(secrets, { root: app.root, texts: app.seen })).toEqual([])
           } finally {
-            expect(endStrays(app.root)).toEqual([])
+            strays = endStrays(app.root)
           }
+          expect(strays).toEqual([])
         }, 60_000)
       }
     }

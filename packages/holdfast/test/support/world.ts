@@ -122,7 +122,7 @@ export interface Lab {
 
 let serial = 0
 
-export function makeLab(o: { readonly class?: 'A' | 'B' | 'D'; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>>; readonly store?: Store; readonly cloud?: Cloud; readonly clock?: Clock; readonly Box?: Lab['Box'] } = {}): Lab {
+export function makeLab(o: { readonly class?: 'A' | 'B' | 'D'; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>>; readonly store?: Store; readonly cloud?: Cloud; readonly clock?: Clock; readonly Box?: Lab['Box']; readonly types?: readonly { readonly type: string; readonly spec: unknown }[] } = {}): Lab {
   const cloud = o.cloud ?? new Cloud()
   const type = `test:Box${++serial}`
   const clock = o.clock ?? systemClock
@@ -130,7 +130,7 @@ export function makeLab(o: { readonly class?: 'A' | 'B' | 'D'; readonly more?: P
   const store = o.store ?? new MemoryStore({ clock, random: systemRandom, isDead: () => true })
   const events: EngineEvent[] = []
   const ids = makeIds(clock, systemRandom)
-  const types = makeRegistry([completeType(Box.spec as never, `program#${Box.type}`), completeType(Value.spec as never, 'holdfast#Value')])
+  const types = makeRegistry([completeType(Box.spec as never, `program#${Box.type}`), completeType(Value.spec as never, 'holdfast#Value'), ...(o.types ?? []).map((t) => completeType(t.spec as never, `program#${t.type}`))])
   const env = { id: ids.next('e'), app: 'lab', name: 'default', revision: 0, partial: false, seq: 0, openRun: undefined }
   const cx: EngineContext = {
     store, clock, random: systemRandom, ids, types, env,

@@ -2,18 +2,18 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bundled, callOf, corner, type Corner } from '../../../test/support/corner.ts'
 import { isNotOurs, isOutcomeUnknown } from '../../provider/index.ts'
 import { commandSpec } from './command.ts'
 import { directorySpec } from './directory.ts'
 
 const SECRET = 'correct-horse-battery'
-let c: Corner = corner([SECRET])
-afterEach(async () => {
-  await c.dispose()
+let c: Corner
+beforeEach(() => {
   c = corner([SECRET])
 })
+afterEach(() => c.dispose())
 const at = (path: string) => join(c.root, path)
 const input = (i: Record<string, unknown>) => commandSpec.inputs.parse(i)
 const sh = (text: string, more: Record<string, unknown> = {}) => input({ command: ['/bin/sh', '-c', text], ...more })

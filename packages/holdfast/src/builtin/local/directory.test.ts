@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { callOf, corner, type Corner } from '../../../test/support/corner.ts'
 import { isNotOurs } from '../../provider/index.ts'
 import { directorySpec } from './directory.ts'
@@ -8,11 +8,11 @@ import { fileSpec } from './file.ts'
 import { completedIn, isCompleted, markCompleted } from './holders.ts'
 import { emptyTrash, listTrash, restoreTrash, trashSize } from './trash.ts'
 
-let c: Corner = corner()
-afterEach(async () => {
-  await c.dispose()
+let c: Corner
+beforeEach(() => {
   c = corner()
 })
+afterEach(() => c.dispose())
 const at = (path: string) => join(c.root, path)
 const make = (i: Record<string, unknown>, uid = 'u-1', host = c.host) => directorySpec.create({ ...callOf(host, uid), inputs: directorySpec.inputs.parse(i) })
 const remove = (i: Record<string, unknown>, outputs: object, uid = 'u-1', host = c.host) => directorySpec.delete({ ...callOf(host, uid), inputs: directorySpec.inputs.parse(i), outputs })

@@ -1,16 +1,16 @@
 import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { callOf, corner, type Corner } from '../../../test/support/corner.ts'
 import { isNotOurs } from '../../provider/index.ts'
 import { traceOf } from './disk.ts'
 import { fileSpec } from './file.ts'
 
-let c: Corner = corner()
-afterEach(async () => {
-  await c.dispose()
+let c: Corner
+beforeEach(() => {
   c = corner()
 })
+afterEach(() => c.dispose())
 const input = (i: Record<string, unknown>) => fileSpec.inputs.parse(i)
 const make = (i: Record<string, unknown>, token?: string) => fileSpec.create({ ...callOf(c.host, 'u-1', token), inputs: input(i) })
 const remove = (i: Record<string, unknown>, outputs: object) => fileSpec.delete({ ...callOf(c.host), inputs: input(i), outputs })

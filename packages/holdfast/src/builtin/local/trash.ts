@@ -13,8 +13,9 @@ import { copyTree } from './tree.ts'
  * Always true: an entry counts when its `data` is there; `meta.json` is durable before the data is moved; the data is never deleted before a copy of it is proven.
  */
 export interface TrashEntry {
-  /** The uid of the node that owned it. */
+  /** The uid of the node that owned it, with a number when it has several entries. */
   readonly id: string
+  readonly uid: string
   /** Where it stood, absolute. */
   readonly path: string
   readonly env: { readonly id: string; readonly app: string; readonly name: string }
@@ -25,7 +26,7 @@ export interface TrashEntry {
   readonly completed: readonly string[]
 }
 
-type Meta = Omit<TrashEntry, 'folder'> & { readonly v: 1; readonly mark: Mark }
+type Meta = Omit<TrashEntry, 'folder' | 'uid'> & { readonly v: 1; readonly mark: Mark }
 
 const trashOf = (home: string): string => join(home, 'trash')
 const dataOf = (entry: { readonly folder: string }): string => join(entry.folder, 'data')
@@ -45,8 +46,8 @@ export const findTrash = (home: string, path: string, envId: string): TrashEntry
 
 function entryAt(folder: string): TrashEntry | undefined {
   try {
-    const { id, path, env, removedAt, completed } = JSON.parse(readFileSync(join(folder, 'meta.json'), 'utf8')) as Meta
-    return { id, path, env, removedAt, completed, folder }
+    const { id, path, env, removedAt, completed, mark } = JSON.parse(readFileSync(join(folder, 'meta.json'), 'utf8')) as Meta
+    return { id, uid: mark?.uid ?? id, path, env, removedAt, completed, folder }
   } catch {
     return undefined
   }
@@ -57,8 +58,8 @@ function entryAt(folder: string): TrashEntry | undefined {
  * Durable  on return.
  */
 export async function moveToTrash(home: string, what: { readonly path: string; readonly mark: Mark; readonly env: TrashEntry['env']; readonly completed: readonly string[] }): Promise<void> {
-  const stats = look(what.path)
-  if (!stats) return
+  rmSync(leavingOf(what.path), { recursive: true, force: true })
+  if (!look(what.path)) return
   const folder = freeFolder(home, what.mark.uid)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const meta: Meta = { v: 1, id: basename(folder), path: what.path, env: what.env, removedAt: new Date().toISOString(), mark: what.mark, completed: what.completed }
@@ -77,6 +78,8 @@ function freeFolder(home: string, uid: string): string {
   }
 }
 
+const leavingOf = (path: string): string => join(dirname(path), `.${basename(path)}.holdfast-moved`)
+
 /** Rename, or copy, prove and remove. The copy grows under another name: `to` is there whole or not at all. */
 function moveTree(from: string, to: string): void {
   try {
@@ -87,7 +90,9 @@ function moveTree(from: string, to: string): void {
     rmSync(growing, { recursive: true, force: true })
     copyTree(from, growing)
     renameSync(growing, to)
-    rmSync(from, { recursive: true, force: true })
+    // Out of its place first: half of it must not be taken for the data when this is cut short.
+    renameSync(from, leavingOf(from))
+    rmSync(leavingOf(from), { recursive: true, force: true })
   }
 }
 
@@ -124,8 +129,9 @@ export function prepareTakeBack(home: string, entry: TrashEntry, path: string, t
   }
 }
 
-/** Entries of `path` that a crash left without data. */
+/** Entries of `path` that a crash left without data, and what it left of a folder that was copied into the trash. */
 export function sweepTrash(home: string, path: string): void {
+  rmSync(leavingOf(path), { recursive: true, force: true })
   const trash = trashOf(home)
   if (!existsSync(trash)) return
   for (const name of readdirSync(trash)) {
@@ -180,6 +186,8 @@ export function emptyTrash(home: string, id?: string): readonly TrashEntry[] {
   const entries = id === undefined ? listTrash(home) : [entryOf(home, id)]
   for (const entry of entries) {
     try {
+      // Out of the list first: half of a database must not come back when this is cut short.
+      renameSync(dataOf(entry), join(entry.folder, 'going'))
       rmSync(entry.folder, { recursive: true, force: true })
     } catch (e) {
       throw diskFailure(e, `${entry.folder} cannot be removed`)

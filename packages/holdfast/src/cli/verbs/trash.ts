@@ -26,7 +26,7 @@ export const trashEmpty: Verb = (io, call) => withProject(io, call, { access: 'w
   const [id] = call.args
   const found = (await trashItems(s.opened.home)).filter((t) => id === undefined || t.id === id)
   if (found.length > 0 || id !== undefined) await confirm(io, call.flags, id === undefined ? `Delete all ${found.length} entries of the trash for good?` : `Delete ${id} for good?`)
-  const emptied = await emptyTrashOf(s.opened.home, id)
+  const emptied = await emptyTrashOf(s.cx, id)
   if (call.flags.json) s.print({ emptied })
   else io.out(emptied.length === 0 ? 'The trash is empty.\n' : `${emptied.join('\n')}\n`)
   return 0

@@ -227,12 +227,12 @@ export class Applier {
     const c = this.c
     const target = this.sql('insert into docs (inputs, outputs) values (?, ?)').run(c[at] as Cell, c[at + 1] as Cell).lastInsertRowid
     try {
-      this.sql(`insert into txs (k, env, target, token, uid, status, applied, epoch, attempts, first_sent_at, last_sent_at, ended_at, evidence, about)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(this.nextIn('txs', this.word(c[at + 2] as string), RUN_SPAN), k, Number(target), ...c.slice(at + 4, at + 15))
+      this.sql(`insert into txs (k, env, target, capability, token, uid, status, applied, epoch, attempts, first_sent_at, last_sent_at, ended_at, evidence)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(this.nextIn('txs', this.word(c[at + 2] as string), RUN_SPAN), k, Number(target), this.word(c[at + 3] as string), ...c.slice(at + 5, at + 15))
     } catch (e) {
-      const taken = isConstraint(e, 'txs.') && this.sql('select 1 from txs where token = ?').get(c[at + 4] as Cell)
-      assert(!taken, `tx.open: ${String(c[at + 4])} exists already`)
-      throw isConstraint(e, 'txs.uid') ? this.busy(c[at + 3] as string, c[at + 5] as string) : e
+      const taken = isConstraint(e, 'txs.') && this.sql('select 1 from txs where token = ?').get(c[at + 5] as Cell)
+      assert(!taken, `tx.open: ${String(c[at + 5])} exists already`)
+      throw isConstraint(e, 'txs.uid') ? this.busy(c[at + 4] as string, c[at + 6] as string) : e
     }
   }
 
@@ -260,10 +260,10 @@ export class Applier {
       }
     } catch (e) {
       if (!isConstraint(e, 'txs.uid')) throw e
-      const me = this.sql("select uid, about ->> '$[3]' as address from txs where token = ?").get(token) as Row
+      const me = this.sql("select uid, (select outputs ->> '$[0][3]' from docs where id = target) as address from txs where token = ?").get(token) as Row
       throw this.busy(me.address as string, me.uid as string)
     }
-    if (target !== null) this.sql('update docs set inputs = ?, outputs = ? where id = (select target from txs where token = ?)').run(target, c[at + 3] as Cell, token)
+    if (target !== null) this.sql("update docs set inputs = ?, outputs = json_set(outputs, '$[1]', json(?)) where id = (select target from txs where token = ?)").run(target, c[at + 3] as Cell, token)
     if (to === 'completed') this.completed = token
   }
 

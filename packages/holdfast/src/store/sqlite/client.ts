@@ -293,7 +293,13 @@ export class WriterClient {
       return
     }
     this.mode = 'closed'
-    await worker?.terminate()
+    // A thread that is starting is asked, never ended by force: the library of SQLite takes the whole process along when its thread is ended inside it.
+    if (mode === 'starting' && worker) {
+      const ended = new Promise((done) => worker.once('exit', done))
+      await Promise.race([ended, this.call((id) => ({ t: 'close', id }))]) // one that fails while it starts does not answer
+      worker.ref()
+      await ended
+    }
     if (mode === 'dead') this.core.connection.close()
     else this.core.close()
     await settleClosed()

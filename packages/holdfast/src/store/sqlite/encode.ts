@@ -1,6 +1,6 @@
 import { unreachable } from '../../base/index.ts'
 import { checkEntries, type Entry } from '../../journal/index.ts'
-import type { ResourceRow, TaskRow, TxRow, TxTarget } from '../../state/index.ts'
+import type { ResourceMeta, ResourceRow, TaskRow, TxRow, TxTarget } from '../../state/index.ts'
 import type { CommitOptions } from '../port.ts'
 import type { Cell } from './driver.ts'
 
@@ -62,10 +62,10 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       case 'tx.open': {
         const r = e.row
-        const about = JSON.stringify([r.type, r.op, r.task, r.address, r.undo ? 1 : 0, r.ordinal, r.payloadDigest, r.capability, r.fence, r.openedAt] satisfies TxAbout)
+        const about: TxAbout = [r.type, r.op, short(r.task, r.address), r.address, r.undo ? 1 : 0, r.ordinal, r.payloadDigest, r.fence, r.openedAt]
         cells.push(
-          OP.txOpen, r.target.inputs, packTarget(r.target, r), r.run, r.address, r.token, r.uid, r.status, r.applied ?? null, r.epoch, r.attempts, r.firstSentAt ?? null, r.lastSentAt ?? null,
-          r.endedAt ?? null, r.evidence ?? null, about,
+          OP.txOpen, r.target.inputs, `[${JSON.stringify(about)},${packTarget(r.target, r)}]`, r.run, JSON.stringify(r.capability), r.address, r.token, r.uid, r.status, r.applied ?? null,
+          r.epoch, r.attempts, r.firstSentAt ?? null, r.lastSentAt ?? null, r.endedAt ?? null, r.evidence ?? null,
         )
         break
       }
@@ -82,8 +82,8 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
       case 'resource.put': {
         const r = e.row
         cells.push(
-          OP.resourcePut, e.docs?.inputs ?? null, e.docs?.outputs ?? null, r.uid, r.since, r.until ?? null, r.ordinal, r.status, r.address, r.type, r.fingerprint, r.shape,
-          JSON.stringify(r.meta),
+          OP.resourcePut, e.docs?.inputs ?? null, e.docs?.outputs ?? null, r.uid, r.since, r.until ?? null, r.ordinal, r.status, r.address, r.type, r.fingerprint,
+          r.shape === r.fingerprint ? '' : r.shape, JSON.stringify(packMeta(r.meta)),
         )
         break
       }
@@ -101,7 +101,7 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       case 'task.put': {
         const r = e.row
-        const doc: TaskDoc = [r.address, r.kind, r.state, r.intention, r.attempt, r.tx ?? null, r.failure ?? null, r.startedAt, r.endedAt ?? null, r.note ?? null]
+        const doc: TaskDoc = [within(r.address, r.id), r.kind, r.state, r.intention, r.attempt, r.tx ?? null, r.failure ?? null, r.startedAt, r.endedAt ?? null, r.note ?? null]
         cells.push(OP.taskPut, r.run, r.id, JSON.stringify(doc))
         break
       }
@@ -135,15 +135,32 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
   return { cells, bytes }
 }
 
-/** `txs.about` */
+/** What a transaction says once, in its document. */
 export type TxAbout = [
-  type: string, op: TxRow['op'], task: string, address: string, undo: 0 | 1, ordinal: number, payloadDigest: string, capability: TxRow['capability'], fence: number, openedAt: number,
+  type: string, op: TxRow['op'], task: Shortened, address: string, undo: 0 | 1, ordinal: number, payloadDigest: string, fence: number, openedAt: number,
 ]
+/** A text that ends as another does is the part before it, in a list: ids of tasks end with the address. */
+export type Shortened = string | [before: string]
+const short = (text: string, ending: string): Shortened => (text.endsWith(ending) ? [text.slice(0, text.length - ending.length)] : text)
+export const lengthen = (text: Shortened, ending: string): string => (typeof text === 'string' ? text : text[0] + ending)
+
+const within = (part: string, whole: string): string | number => (whole.endsWith(part) ? whole.length - part.length : part)
+
 /** `tasks.doc` */
 export type TaskDoc = [
-  address: string, kind: TaskRow['kind'], state: TaskRow['state'], intention: TaskRow['intention'], attempt: number, tx: string | null, failure: string | null, startedAt: number,
+  /** A number: where it begins in the id. */
+  address: string | number, kind: TaskRow['kind'], state: TaskRow['state'], intention: TaskRow['intention'], attempt: number, tx: string | null, failure: string | null, startedAt: number,
   endedAt: number | null, note: string | null,
 ]
+
+/** What most rows have is left out: half of the text is the names of empty fields. */
+export function packMeta(meta: ResourceMeta): Partial<ResourceMeta> {
+  const { deps, claims, protect, retain, tags, ...rest } = meta
+  return {
+    ...rest, ...(deps.length > 0 && { deps }), ...(claims.length > 0 && { claims }), ...(protect && { protect }), ...(retain && { retain }), ...(Object.keys(tags).length > 0 && { tags }),
+  }
+}
+export const unpackMeta = (meta: Partial<ResourceMeta>): ResourceMeta => ({ deps: [], claims: [], protect: false, retain: false, tags: {}, ...meta }) as unknown as ResourceMeta
 
 /** Who a transaction is about: what its target need not repeat. */
 export interface TargetOwner {
@@ -158,36 +175,42 @@ export interface TargetOwner {
  * and what the transaction says already. `0` stands for "as the transaction", `null` for absent.
  */
 export function packTarget(target: TxTarget, owner?: TargetOwner): string {
-  const { row, prior, partial } = target
-  const short = (value: string, known: string | undefined) => (value === known ? 0 : value)
+  const { row, prior, partial, before, also } = target
+  const unless = (value: string, known: string | undefined) => (value === known ? 0 : value)
   return JSON.stringify([
     row
       ? [
-          short(row.env, owner?.env), short(row.uid, owner?.uid), short(row.address, owner?.address), short(row.type, owner?.type), row.since, row.until ?? null, row.status, row.ordinal,
-          row.fingerprint, short(row.shape, row.fingerprint), row.meta,
+          unless(row.env, owner?.env), unless(row.uid, owner?.uid), unless(row.address, owner?.address), unless(row.type, owner?.type), row.since, row.until ?? null, row.status, row.ordinal,
+          row.fingerprint, unless(row.shape, row.fingerprint), packMeta(row.meta),
         ]
       : null,
     prior ? [prior.inputs, prior.outputs] : null,
     partial ?? null,
+    // Most changes are creations, and have neither.
+    ...(before || also ? [before ?? null, also ?? null] : []),
   ])
 }
 
-export function unpackTarget(inputs: string, text: string, owner: TargetOwner): TxTarget {
-  const [r, p, partial] = JSON.parse(text) as [PackedRow | null, [string, string] | null, string | null]
+export function unpackTarget(inputs: string, [r, p, partial, before, also]: PackedTarget, owner: TargetOwner): TxTarget {
   return {
     ...(r && {
       row: {
         env: r[0] || owner.env, uid: r[1] || owner.uid, address: r[2] || owner.address, type: r[3] || owner.type, since: r[4], until: r[5] ?? undefined, status: r[6], ordinal: r[7],
-        fingerprint: r[8], shape: r[9] === 0 ? r[8] : r[9], meta: r[10],
+        fingerprint: r[8], shape: r[9] === 0 ? r[8] : r[9], meta: unpackMeta(r[10]),
       },
     }),
     inputs,
     ...(p && { prior: { inputs: p[0], outputs: p[1] } }),
     ...(partial !== null && { partial }),
+    ...(before && { before }),
+    ...(also && { also }),
   }
 }
 
+export type PackedTarget = [
+  row: PackedRow | null, prior: [string, string] | null, partial: string | null, before?: readonly object[] | null, also?: readonly object[] | null,
+]
 type PackedRow = [
   env: string | 0, uid: string | 0, address: string | 0, type: string | 0, since: number, until: number | null, status: ResourceRow['status'], ordinal: number, fingerprint: string,
-  shape: string | 0, meta: ResourceRow['meta'],
+  shape: string | 0, meta: Partial<ResourceMeta>,
 ]

@@ -5,14 +5,14 @@ import type {
 import type { ResourceView } from '../port.ts'
 import { byAddress, compareText } from '../rows.ts'
 import { leaseRow } from './core.ts'
-import { ENV_SPAN, RUN_SPAN, unpackTarget, type TaskDoc, type TxAbout } from './encode.ts'
+import { ENV_SPAN, lengthen, RUN_SPAN, unpackMeta, unpackTarget, type PackedTarget, type TaskDoc, type TxAbout } from './encode.ts'
 import type { Cell, Connection, Row, Statement } from './driver.ts'
 
 const UNRESOLVED = "(status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly'))"
 /** Inputs of `docs d`: its own, or those of the target that has the same. */
 export const INPUTS = 'coalesce(d.inputs, (select inputs from docs same where same.id = d.same))'
 
-export const TX_COLUMNS = `select t.*, e.id as env_id, g.inputs as target_inputs, g.outputs as target_rest, (select text from words where words.k = t.k / ${RUN_SPAN}) as run_id`
+export const TX_COLUMNS = `select t.*, e.id as env_id, g.inputs as target_inputs, g.outputs as said, (select text from words where words.k = t.k / ${RUN_SPAN}) as run_id, (select text from words where words.k = t.capability) as capability_text`
 const txSelect = (index: string) =>
   `${TX_COLUMNS} from txs t ${index} cross join envs e on e.k = t.env cross join docs g on g.id = t.target`
 
@@ -189,9 +189,9 @@ export function resourceRow(env: string, text: string): ResourceRow {
   let meta: ResourceMeta | undefined
   return {
     env, uid: p[0] as string, address: p[1] as string, type: p[2] as string, since: Number(p[3]), until: p[4] === '' ? undefined : Number(p[4]),
-    status: p[5] as ResourceRow['status'], ordinal: Number(p[6]), seq: Number(p[7]), fingerprint: p[8] as string, shape: p[9] as string,
+    status: p[5] as ResourceRow['status'], ordinal: Number(p[6]), seq: Number(p[7]), fingerprint: p[8] as string, shape: (p[9] || p[8]) as string,
     get meta() {
-      return (meta ??= JSON.parse(p[10] as string) as ResourceMeta)
+      return (meta ??= unpackMeta(JSON.parse(p[10] as string) as Partial<ResourceMeta>))
     },
   }
 }
@@ -199,12 +199,13 @@ export function resourceRow(env: string, text: string): ResourceRow {
 export const claimRow = (c: Row): ClaimRow => ({ key: c.key, env: c.env, uid: c.uid, until: orUndefined(c.until as number | null) })
 
 export function txRow(t: Row): TxRow {
-  const [type, op, task, address, undo, ordinal, payloadDigest, capability, fence, openedAt] = JSON.parse(t.about as string) as TxAbout
+  const [about, target] = JSON.parse(t.said as string) as [TxAbout, PackedTarget]
+  const [type, op, task, address, undo, ordinal, payloadDigest, fence, openedAt] = about
   const owner = { env: t.env_id as string, uid: t.uid as string, address, type }
   return {
-    ...owner, token: t.token, run: t.run_id, task, op, status: t.status, applied: t.applied ?? undefined, undo: undo === 1, ordinal, epoch: t.epoch, attempts: t.attempts, payloadDigest,
-    capability, fence, openedAt, firstSentAt: t.first_sent_at ?? undefined, lastSentAt: t.last_sent_at ?? undefined, endedAt: t.ended_at ?? undefined, evidence: t.evidence ?? undefined,
-    target: unpackTarget(t.target_inputs as string, t.target_rest as string, owner),
+    ...owner, token: t.token, run: t.run_id, task: lengthen(task, address), op, status: t.status, applied: t.applied ?? undefined, undo: undo === 1, ordinal, epoch: t.epoch, attempts: t.attempts, payloadDigest,
+    capability: JSON.parse(t.capability_text), fence, openedAt, firstSentAt: t.first_sent_at ?? undefined, lastSentAt: t.last_sent_at ?? undefined, endedAt: t.ended_at ?? undefined, evidence: t.evidence ?? undefined,
+    target: unpackTarget(t.target_inputs as string, target, owner),
   }
 }
 
@@ -226,5 +227,5 @@ export function latestTasks(rows: Iterable<Row>, run: string): TaskRow[] {
 
 function taskRow(t: Row, run: string): TaskRow {
   const [address, kind, state, intention, attempt, tx, failure, startedAt, endedAt, note] = JSON.parse(t.doc as string) as TaskDoc
-  return { run, id: t.id, address, kind, state, intention, attempt, tx: tx ?? undefined, failure: failure ?? undefined, startedAt, endedAt: endedAt ?? undefined, note: note ?? undefined }
+  return { run, id: t.id, address: typeof address === 'number' ? (t.id as string).slice(address) : address, kind, state, intention, attempt, tx: tx ?? undefined, failure: failure ?? undefined, startedAt, endedAt: endedAt ?? undefined, note: note ?? undefined }
 }

@@ -3,7 +3,7 @@
  * main thread does not lose them.
  * @module
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert } from '../../base/index.ts'
 import { WriterCore } from './core.ts'
 import { failpointSetting, makeFailpoint, useCounter } from './failpoint.ts'
@@ -17,30 +17,42 @@ const { path, counter } = workerData as WriterData
 const send = (message: FromWriter) => port.postMessage(message)
 
 useCounter(counter)
-const core = new WriterCore(path, connect(path, 'write'), makeFailpoint(failpointSetting(process.env)))
-const renewals = new Renewals(core, (scope, fence, reason) => send({ t: 'lost', scope, fence, reason }))
+// A short command has ended before its thread has begun: then nothing is opened.
+const early: ToWriter[] = []
+for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) early.push(next.message as ToWriter)
+const closing = early.find((m) => m.t === 'close')
+if (closing) {
+  send({ t: 'done', id: closing.id })
+  port.close()
+} else begin()
 
-port.on('message', (m: ToWriter) => {
-  switch (m.t) {
-    case 'commit': return send({ t: 'committed', id: m.id, results: core.commit(m.cells).map(sendResult) })
-    case 'acquire': return answer(m.id, () => send({ t: 'acquired', id: m.id, result: core.acquire(m.scope, m.holder, m.ttlMs, m.nowMs) }))
-    case 'release':
-      renewals.stop(m.scope, m.fence)
-      return answer(m.id, () => {
-        core.release(m.scope, m.fence)
+function begin(): void {
+  const core = new WriterCore(path, connect(path, 'write'), makeFailpoint(failpointSetting(process.env)))
+  const renewals = new Renewals(core, (scope, fence, reason) => send({ t: 'lost', scope, fence, reason }))
+  const take = (m: ToWriter): void => {
+    switch (m.t) {
+      case 'commit': return send({ t: 'committed', id: m.id, results: core.commit(m.cells).map(sendResult) })
+      case 'acquire': return answer(m.id, () => send({ t: 'acquired', id: m.id, result: core.acquire(m.scope, m.holder, m.ttlMs, m.nowMs) }))
+      case 'release':
+        renewals.stop(m.scope, m.fence)
+        return answer(m.id, () => {
+          core.release(m.scope, m.fence)
+          send({ t: 'done', id: m.id })
+        })
+      case 'keep': return renewals.start(m.scope, m.fence, m.ttlMs, m.everyMs)
+      case 'unkeep': return renewals.stop(m.scope, m.fence)
+      case 'close':
+        renewals.stopAll()
+        core.close()
         send({ t: 'done', id: m.id })
-      })
-    case 'keep': return renewals.start(m.scope, m.fence, m.ttlMs, m.everyMs)
-    case 'unkeep': return renewals.stop(m.scope, m.fence)
-    case 'close':
-      renewals.stopAll()
-      core.close()
-      send({ t: 'done', id: m.id })
-      return port.close()
-    default: m satisfies never
+        return port.close()
+      default: m satisfies never
+    }
   }
-})
-send({ t: 'ready' })
+  for (const m of early) take(m)
+  port.on('message', take)
+  send({ t: 'ready' })
+}
 
 function answer(id: number, act: () => void): void {
   try {

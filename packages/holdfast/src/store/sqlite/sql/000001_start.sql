@@ -57,8 +57,9 @@ create table words (
   text text not null unique
 ) strict;
 
--- Documents of a resource row (`inputs`, `outputs`), or the target of a transaction (`inputs`, and the rest as `outputs`).
--- `same`: the inputs are those of that target, which is never changed again.
+-- Documents of a resource row (`inputs`, `outputs`), or what a transaction says once: the inputs of its target, and as `outputs` a JSON list of
+-- two lists, what never changes and is never searched for (type, op, task, address, undo, ordinal, payloadDigest, fence, openedAt), and the rest
+-- of its target. A change of status rewrites none of it. `same`: the inputs are those of that target, which is never changed again.
 create table docs (
   id      integer primary key,
   inputs  text,
@@ -67,7 +68,7 @@ create table docs (
   check ((inputs is null) <> (same is null))
 ) strict;
 
--- A row and its provisional successor share a page. `since`, `until`: first revision that shows the row, first that no longer does.
+-- `shape` is empty when it equals `fingerprint`, `meta` leaves out what is empty. A row and its provisional successor share a page. `since`, `until`: first revision that shows the row, first that no longer does.
 create table resources (
   env         integer not null references envs (k),
   uid         text not null,
@@ -97,14 +98,13 @@ create index claims_uid on claims (uid);
 create index claims_leaving on claims (env, until) where until is not null;
 
 -- k = run * 2^28 + running number in the run: a run's transactions and tasks are found by range, without an index.
--- `about`: what never changes and is never searched for, as a JSON list (type, op, task, address, undo, ordinal, payloadDigest, capability, fence,
--- openedAt): a value that is bound alone costs more than one in a list.
 create table txs (
   k             integer primary key,
   token         text not null unique,
   env           integer not null references envs (k),
   uid           text not null,
   target        integer not null,
+  capability    integer not null references words (k),
   status        text not null,
   applied       text,
   epoch         integer not null,
@@ -112,15 +112,14 @@ create table txs (
   first_sent_at integer,
   last_sent_at  integer,
   ended_at      integer,
-  evidence      text,
-  about         text not null
+  evidence      text
 ) strict;
 -- One unresolved change per object, whoever writes.
 create unique index txs_unresolved on txs (uid) where status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly');
 
 -- A journal: every put of a task is a row, the last one counts. Ids of tasks follow addresses, so rows keyed by them would touch a page each;
--- these are appended, and a change costs the same bytes in an estate of any shape. k as in txs; `doc` is a JSON list (address, kind, state,
--- intention, attempt, tx, failure, startedAt, endedAt, note).
+-- these are appended, and a change costs the same bytes in an estate of any shape. k as in txs; `doc` is a JSON list (address or where it
+-- begins in the id, kind, state, intention, attempt, tx, failure, startedAt, endedAt, note).
 create table tasks (
   k   integer primary key,
   id  text not null,
