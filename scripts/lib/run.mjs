@@ -15,9 +15,16 @@ export function run(command, args, { cwd = root, env = process.env, timeoutMs, q
       // The whole group: a test runner has workers, and workers have children.
       try { process.kill(-child.pid, 'SIGKILL') } catch { /* already gone */ }
     }, timeoutMs)
+    // A group of its own does not hear the Ctrl-C of the terminal.
+    const forward = timeoutMs === undefined ? undefined : (signal) => {
+      try { process.kill(-child.pid, 'SIGKILL') } catch { /* already gone */ }
+      process.exit(signal === 'SIGINT' ? 130 : 143)
+    }
+    if (forward) for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, forward)
     child.on('error', reject)
     child.on('close', (code, signal) => {
       clearTimeout(timer)
+      if (forward) for (const name of ['SIGINT', 'SIGTERM']) process.off(name, forward)
       resolve({ code: code ?? 128 + (signal === 'SIGKILL' ? 9 : 1), out, timedOut })
     })
   })

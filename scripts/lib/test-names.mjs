@@ -2,6 +2,10 @@
 import { blank } from './imports.mjs'
 
 export function testNames(text) {
-  const code = blank(text)
-  return [...code.matchAll(/\b(?:test|it|describe|case_|scenario)(?:\.\w+(?:\([^()]*\))?)*\s*\(\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g)].map((m) => m[2])
+  // Found where neither a comment nor a text stands, so that a test about tests does not count; read from the source itself.
+  const code = blank(text, { strings: true })
+  return [...code.matchAll(/\b(?:test|it|describe)(?:\.\w+(?:\([^()]*\))?)*\s*\(/g)].flatMap((m) => {
+    const literal = /^\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/.exec(text.slice(m.index + m[0].length))
+    return literal ? [literal[2]] : []
+  })
 }

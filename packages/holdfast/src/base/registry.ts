@@ -69,9 +69,7 @@ export const registry = {
   HF3107: e(4, 'A process did not become ready.', 'The program ended, or did not pass its readiness check in time.', 'Read its log, correct the program or raise ready.within.'),
   HF3108: e(4, 'A command failed.', 'The program ended with a code other than 0, or could not be started.', 'Read its output in the message.'),
   HF3109: e(4, 'A file operation failed.', 'The operating system refused it.', 'Read the message of the system.'),
-  HF3110: e(12, 'Taking back failed.', 'An undo step failed; what could not be taken back is listed.', 'Remove the cause, then run `holdfast run revert`.'),
   HF3111: e(4, 'The disk is full.', 'No space is left, or a quota is used up.', 'Free some space and run apply again; nothing was lost.'),
-  HF3112: e(14, 'Old objects are still to be deleted.', 'The new revision is committed, but a deletion failed.', 'Remove the cause and run apply again; the deletion is repeated.'),
   HF3113: e(12, 'What the run did cannot be taken back.', 'A completed step is declared irreversible.', 'Finish the change with `holdfast run resume`.'),
   HF3114: e(4, 'The resource type is not available.', 'The program no longer declares the type, and no provider package of the project has it.', 'Name the package in `providers` of holdfast.config.ts, or keep the type imported.'),
   HF3115: e(4, 'The object is not ours any more, and was left alone.', 'What stands in its place was made by somebody else.', 'Remove it by hand if it should go.'),
@@ -91,7 +89,6 @@ export const registry = {
   HF4303: e(13, 'A sealed value cannot be opened.', 'It was changed or moved to another place after it was sealed.', 'Restore the state from a backup.'),
   // HF50: protection
   HF5001: e(5, 'The node is protected.', 'The plan would delete or replace a node with `protect: true`.', 'Remove `protect` first, or keep the node.'),
-  HF5002: e(5, 'A person must allow this.', 'The plan has steps that cannot be taken back.', 'Apply on a terminal, or add --yes.'),
   // HF60: not found
   HF6001: e(6, 'There is no such node.', 'The address is not in the state of this environment.', 'Run `holdfast state ls`.'),
   HF6002: e(6, 'There is no such run.', 'The id is unknown in this state.', 'Run `holdfast run ls`.'),

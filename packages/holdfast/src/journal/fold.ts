@@ -1,4 +1,4 @@
-import { assert, limits, unreachable } from '../base/index.ts'
+import { assert, limits, mutant, unreachable } from '../base/index.ts'
 import { runMoves, txMoves, unresolved, type ClaimRow, type EnvRow, type ResourceRow, type TxRow } from '../state/index.ts'
 import type { Entry } from './entry.ts'
 import { refusals } from './refusals.ts'
@@ -66,7 +66,7 @@ class Change {
   run(entries: readonly Entry[]): { readonly seq: number } {
     checkEntries(entries, this.options.env)
     const { env: id, fence, expectSeq } = this.options
-    if (fence && this.t.leases.get(fence.scope)?.fence !== fence.fence) throw refusals.fenceLost(fence.scope)
+    if (fence && !mutant('no-fence-check') && this.t.leases.get(fence.scope)?.fence !== fence.fence) throw refusals.fenceLost(fence.scope)
     const before = this.t.envs.get(id)
     if (expectSeq !== undefined && (before?.seq ?? 0) !== expectSeq) throw refusals.stale(expectSeq, before?.seq ?? 0)
     this.seq = (before?.seq ?? 0) + 1

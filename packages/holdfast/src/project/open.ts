@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { failure, limits, makeIds, systemClock, systemRandom, type HoldfastError } from '../base/index.ts'
 import type { EngineContext, EngineEvent } from '../engine/index.ts'
@@ -48,13 +48,18 @@ export interface Opened {
 /** Its presence says that there was a state once (HF4005). */
 const CREATED_MARKER = 'created'
 
+/** Fails HF1007 where nothing of ours was ever run. */
+export function refusePlatform(platform: NodeJS.Platform): void {
+  if (platform === 'win32') throw failure('HF1007', { message: 'Holdfast does not run on Windows yet.', hint: 'Use WSL, or a Linux container.' })
+}
+
 /**
  * Finds and loads the program, chooses the environment, and opens state, key and assets.
  *
  * Fails    HF1002 to HF1007, HF1302, HF1303, HF4001 to HF4007, HF4301, HF4302.
  */
 export async function openProject(request: OpenRequest): Promise<Opened> {
-  if (process.platform === 'win32') throw failure('HF1007', { message: 'Holdfast does not run on Windows yet.', hint: 'Use WSL, or a Linux container.' })
+  refusePlatform(process.platform)
   const create = request.access === 'create'
   const program = await loadProgram(request, { optional: request.programOptional, prepare: (home) => { if (create) ensureHome(home) } })
   const known = program.app ? chooseEnvironment(program.app, request.env) : request.env
@@ -110,7 +115,10 @@ function statePath(program: Program, chosen: string | undefined, request: OpenRe
 /** Where nothing may be made and nothing is there, an empty state answers. */
 async function openState(path: string, home: string, access: OpenRequest['access']): Promise<Store> {
   const marker = join(home, markerName(path))
-  if (!existsSync(path) && existsSync(marker) && hasKeyFile({ kind: 'file', path: join(home, 'key') })) {
+  const size = sizeOf(path)
+  // A file of no bytes is a new database to SQLite; where there was a state, it is what a full disk or another program left of it.
+  if (size === 0 && existsSync(marker)) throw failure('HF4001', { message: `${path} has no content any more.` })
+  if (size === undefined && existsSync(marker) && hasKeyFile({ kind: 'file', path: join(home, 'key') })) {
     throw failure('HF4005', { message: `${path} is gone, and there was a state once: its key is still there.` })
   }
   if (access === 'create') {
@@ -119,6 +127,15 @@ async function openState(path: string, home: string, access: OpenRequest['access
     return store
   }
   return await openSqliteStore({ path, createIfMissing: false, readonly: access === 'read' }) ?? new MemoryStore({ clock: systemClock, random: systemRandom })
+}
+
+/** Undefined when it is not there. Fails HF4003 where this user may not even look. */
+function sizeOf(path: string): number | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.size
+  } catch (e) {
+    throw failure('HF4003', { message: `${path} cannot be opened by this user: ${(e as NodeJS.ErrnoException).code}.`, cause: e })
+  }
 }
 
 /** Beside `state.db` the plain name; another state file of the project has one of its own. */

@@ -107,7 +107,7 @@ function untilAborted(call: () => Promise<unknown>, signal: AbortSignal): Promis
 }
 
 /** Makes one call under the deadline of its type: the signal it is given is aborted then, too. For calls that are no task of a flow, which keeps the deadlines of its own. */
-export async function withDeadline<T>(state: EnvState, type: ResourceType, signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withDeadline<T>(state: EnvState, type: Pick<ResourceType, 'timeoutMs'>, signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const deadline = new AbortController()
   const answered = new AbortController()
   state.cx.clock.sleep(type.timeoutMs, answered.signal).then(() => deadline.abort(new DeadlinePassed()), () => undefined)

@@ -7,6 +7,7 @@ import type { ResourceType } from '../provider/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import type { DiffOptions, EnvDiff, NodeDiff } from './diff.ts'
 import type { EnvState } from './state.ts'
+import { boundComeBack } from './trash.ts'
 
 export interface Compiled {
   readonly changes: readonly PlannedChange[]
@@ -24,7 +25,8 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
   for (const r of state.current.values()) if (r.status === 'deleting') going.push({ uid: r.uid, address: r.address, pending: true })
   const owners = await ownersOf(state, diff.changed)
   const order = orderByClaims(state.env.id, diff.changed.filter((d) => d.decision.action !== 'read').map(wanting), going, (key) => owners.get(key))
-  const first = withDependants(state, order.deleteFirst, left)
+  const comeBack = boundComeBack(state, diff.changed.filter((d) => d.decision.action === 'create' && !d.row).map((d) => ({ address: d.node.address, type: d.type })))
+  const first = withDependants(state, new Set([...order.deleteFirst, ...comeBack.values()]), left)
 
   const changes: PlannedChange[] = []
   const through: { id: string; after: string[] }[] = []
@@ -46,6 +48,7 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
       // The object of this very node goes inside its own task.
       else if (b.uid !== undefined && b.uid !== d.row?.uid) after.push(taskOfUid(state, diff, b.uid))
     }
+    if (comeBack.has(address)) after.push(deleteTask(address))
     changes.push(planned(state, d, diff.scope, after, deleteFirst, options))
   }
   for (const r of diff.left) changes.push(removal(state, r, first.has(r.uid), left))
@@ -140,7 +143,8 @@ function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDoc
     ...(irreversible ? { irreversible: true } : {}),
     ...(type.identity === 'new' && decision.action !== 'read' && row ? { identity: 'new' as const } : {}),
     ...(decision.action === 'create' && classOf('create', type.capability ?? {}, type.read !== undefined) === 'D' ? { recovery: 'D' as const } : {}),
-    ...(node.options.protect || row?.meta.protect ? { protected: true } : {}),
+    // Of what failed half-way the program's word counts: it can only be changed together with the repair.
+    ...(node.options.protect || (row?.meta.protect && row.status !== 'partial') ? { protected: true } : {}),
   }
 }
 

@@ -1,4 +1,4 @@
-import { failure, type HoldfastError, type Site } from '../base/index.ts'
+import { failure, type HoldfastError, type Millis, type Site } from '../base/index.ts'
 import { compare } from '../diff/index.ts'
 import { classOf, recover, type LostCall } from '../journal/index.ts'
 import type { Value } from '../model/index.ts'
@@ -14,13 +14,15 @@ export type Settled = ChangeResult | { readonly kind: 'unknown'; readonly tx: Tx
  * Finds out what became of a call whose answer was lost, and goes on from there: by token, by name or by reading, as the type declares; never by
  * time alone. Decides with {@link recover}; this only acts.
  *
+ * Takes    `deadlineMs`: of one call; the type's when the node says nothing.
  * Gives    `done`, `failed` (not written yet: the caller writes it with `fail`), or `unknown` (written: the transaction waits for a person).
  */
-export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: boolean, site: Site | undefined, signal: AbortSignal): Promise<Settled> {
+export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: boolean, site: Site | undefined, signal: AbortSignal, deadlineMs?: Millis): Promise<Settled> {
   const { state } = work
   const { clock } = state.cx
   const type = state.cx.types.get(tx.type)
   if (!type) return giveUp(work, tx, `the type ${tx.type} is not available, so nobody can ask`)
+  const limit = { timeoutMs: deadlineMs ?? type.timeoutMs }
   let row = tx
   let found: Fields | undefined
   let lastError: HoldfastError | undefined
@@ -44,7 +46,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
         break
       }
       case 'look': {
-        const look = await lookAt(work, row, type, signal)
+        const look = await lookAt(work, row, type, signal, limit)
         found = look.outputs
         call = { ...call, look: look.what, lookedAt: clock.now(), looks: call.looks + 1 }
         break
@@ -54,7 +56,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
         row = { ...row, status: 'sent', attempts: row.attempts + 1, lastSentAt: sentAt }
         await state.commit([{ t: 'tx.move', token: row.token, to: 'sent', set: { attempts: row.attempts, lastSentAt: sentAt } }, event(work, 'tx.resent', row, { attempt: row.attempts })])
         const again = row
-        const sent = await withDeadline(state, type, signal, (s) => send(work, again, type, site, s))
+        const sent = await withDeadline(state, limit, signal, (s) => send(work, again, type, site, s))
         const end = await conclude(work, sent.tx, type, site, sent.answer, state.decode(row, 'inputs', row.target.inputs), true)
         row = end.tx
         if (end.result.kind === 'done') return end.result
@@ -92,7 +94,7 @@ async function giveUp(work: Work, tx: TxRow, evidence: string): Promise<Settled>
 }
 
 /** Reads the object of a lost call and says what it is. */
-async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSignal): Promise<{ readonly what: LostCall['look']; readonly outputs?: Fields }> {
+async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSignal, limit: Pick<ResourceType, 'timeoutMs'>): Promise<{ readonly what: LostCall['look']; readonly outputs?: Fields }> {
   const { state } = work
   const { read } = type
   if (!read) return { what: 'failed' }
@@ -100,7 +102,7 @@ async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSi
   const prior = priorOf(state, tx)
   const target = callTarget(tx, undefined)
   const partial = tx.target.partial === undefined ? undefined : state.decode(tx, 'outputs', tx.target.partial)
-  const answer = await withDeadline(state, type, signal, (s) => ask(state, tx.address, undefined, s, () => {
+  const answer = await withDeadline(state, limit, signal, (s) => ask(state, tx.address, undefined, s, () => {
     const outputs = prior?.outputs ?? partial
     return read({
       ...callContext(state, type, target, work.storeId, s), inputs: openInputs(state, type, inputs, target) as never,

@@ -185,7 +185,7 @@ export class ResourceTasks implements Executor {
     const first = await attempt(this.work, change, tx && { ...tx, applied: this.#retrying.get(id)?.applied }, signal)
     this.#retrying.delete(id)
     let result: ChangeResult | Awaited<ReturnType<typeof settle>> = first.result
-    if (result.kind === 'lost') result = await settle(this.work, first.tx, result.evidence, result.timedOut, change.site, this.work.abort)
+    if (result.kind === 'lost') result = await settle(this.work, first.tx, result.evidence, result.timedOut, change.site, this.work.abort, this.#changes.get(id)?.options?.timeoutMs)
     switch (result.kind) {
       case 'done':
         this.log.succeed(id, began, result.outputs, result.note, first.tx.token)

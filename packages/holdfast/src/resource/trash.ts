@@ -70,7 +70,7 @@ async function holderOf(state: EnvState, row: RowDraft, place: string): Promise<
 export function fromTrash(state: EnvState, type: ResourceType, row: RowDraft, inputs: Fields, anew: boolean): { readonly drop: Entry; readonly outputs: Fields | undefined } | undefined {
   const place = placeOf(type, inputs, row)
   if (!place || (place.kind === 'bound' && anew)) return undefined
-  for (const t of [...state.trash].sort((a, b) => a.at - b.at)) {
+  for (const t of newestFirst(state.trash)) {
     if (t.address !== row.address || t.type !== row.type) continue
     const doc = docOf(t)
     if (doc.kind !== place.kind || doc.place !== place.place) continue
@@ -81,6 +81,23 @@ export function fromTrash(state: EnvState, type: ResourceType, row: RowDraft, in
     return { drop, outputs: open('outputs') }
   }
   return undefined
+}
+
+/** By uid, which grows with time: what was made later was the valid one later, in whatever order the two were deleted. */
+const newestFirst = <T extends { readonly id: string }>(rows: readonly T[]): T[] => [...rows].sort((a, b) => (a.id < b.id ? 1 : -1))
+
+/**
+ * A secret whose deletion is still pending, and whose node is made again: it goes first, so that the new one finds it in the trash.
+ * Gives    address -> uid of the pending delete.
+ */
+export function boundComeBack(state: EnvState, created: readonly { readonly address: string; readonly type: ResourceType }[]): Map<string, string> {
+  const out = new Map<string, string>()
+  const wanted = new Map(created.filter((c) => c.type.boundTo).map((c) => [c.address, c.type.type]))
+  if (wanted.size === 0) return out
+  for (const r of state.current.values()) {
+    if (r.status === 'deleting' && wanted.get(r.address) === r.type && r.uid > (out.get(r.address) ?? '')) out.set(r.address, r.uid)
+  }
+  return out
 }
 
 const docOf = (t: TrashRow): TrashDoc => JSON.parse(t.doc) as TrashDoc

@@ -66,7 +66,7 @@ describe('a state file that is damaged', () => {
     },
   }
   for (const [what, { act }] of Object.entries(damages)) {
-    test(`${what}: HF4001, exit 13, and the file is left as it is`, async () => {
+    test(`S003-14 ${what}: HF4001, exit 13, and the file is left as it is`, async () => {
       restore()
       act()
       const before = readFileSync(p.state)

@@ -225,9 +225,17 @@ const how = (a: any, op: string): string | undefined => {
   const file = join(a.host.root, 'behave.json')
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8'))[a.inputs.name + '.' + op] : undefined
 }
+/** 'once throw' misbehaves one time. */
+function once(a: any, op: string): string | undefined {
+  const what = how(a, op)
+  if (!what?.startsWith('once ')) return what
+  const file = join(a.host.root, 'behave.json')
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), [a.inputs.name + '.' + op]: undefined }))
+  return what.slice(5)
+}
 async function act(a: any, op: string, make: () => any): Promise<any> {
   appendFileSync(join(a.host.root, 'calls.log'), op + ' ' + a.inputs.name + ' ' + a.key + '\\n')
-  switch (how(a, op)) {
+  switch (once(a, op)) {
     case undefined: return make()
     case 'throw': throw new Error('the cloud said no')
     case 'throw-secret': throw new Error('token ' + a.inputs.password + ' was refused, ' + Buffer.from(a.inputs.password).toString('base64'))
@@ -247,8 +255,8 @@ async function act(a: any, op: string, make: () => any): Promise<any> {
     default: throw new Error('no such behaviour')
   }
 }
-const spec = (type: string, capability: any) => ({
-  type, ...capability,
+const spec = (type: string, more: any) => ({
+  type, ...more,
   inputs: z.object({ name: z.string(), size: z.number().default(1), password: sensitive(z.string()).optional(), after: z.string().optional() }),
   outputs: z.object({ id: z.string(), size: z.number() }),
   replaceOn: ['name'] as const,

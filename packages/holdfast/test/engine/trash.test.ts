@@ -31,6 +31,7 @@ function lab() {
     },
   })
   let keys = 0
+  let refusals = 0
   const Key = resource({
     type: `test:Key${n}`, inputs: z.object({ boundTo: z.string().optional(), length: z.number().default(8), note: z.string().default('') }), outputs: z.object({ value: sensitive(z.string()) }), replaceOn: ['length'],
     capability: { create: { token: { windowMs: 3_600_000 } }, update: 'full', maxCallMs: 0 },
@@ -38,7 +39,9 @@ function lab() {
     create: async () => ({ value: `key-number-${++keys}` }),
     read: async ({ outputs }) => (outputs?.value === undefined ? undefined : { value: outputs.value }),
     update: async ({ outputs }) => outputs,
-    delete: async () => {},
+    delete: async () => {
+      if (refusals > 0 && refusals--) throw new Error('not now')
+    },
   })
   const l = makeLab({ types: [Store, Key] })
   const { Box } = l
@@ -52,6 +55,9 @@ function lab() {
   }
   return {
     ...l, disk, bin, program, Store, Key,
+    refuse: (times: number) => {
+      refusals = times
+    },
     up: (w?: Wanted) => l.apply(program(w)),
     now: async () => (await readOutputs(l.cx, { reveal: true })) as { key: string; cluster: string },
     rows: async () => (await l.store.trash((await l.store.env('lab', 'default'))?.id as string)).map((t) => t.address).sort(),
@@ -187,6 +193,32 @@ describe('a secret that is bound to data', () => {
     await l.destroy()
     await l.up({ path: 'other' })
     expect(await l.now()).toEqual({ key: 'key-number-2', cluster: 'cluster-2' })
+  })
+
+  test('comes back also when its deletion, or that of the data, was still pending', async () => {
+    const l = lab()
+    await l.up()
+    for (let i = 0; i < 2; i++) {
+      l.refuse(1)
+      expect((await l.destroy()).pending).toContain('key')
+      const up = await l.up(i === 0 ? {} : { fail: true })
+      expect(up.outcome).toBe(i === 0 ? 'applied' : 'reverted')
+      expect(up.pending).toEqual([])
+      if (i === 0) expect(await l.now()).toEqual({ key: 'key-number-1', cluster: 'cluster-1' })
+    }
+    await l.up()
+    expect(await l.now()).toEqual({ key: 'key-number-1', cluster: 'cluster-1' })
+    expect(await l.rows()).toEqual([])
+  })
+
+  test('that was replaced, and whose deletion is still pending, does not come back', async () => {
+    const l = lab()
+    await l.up()
+    l.refuse(2)
+    expect((await l.up({ length: 12 })).pending).toEqual(['key'])
+    expect((await l.destroy()).outcome).toBe('applied')
+    await l.up({ length: 12 })
+    expect((await l.now()).key).toBe('key-number-2')
   })
 
   test('is sealed in the trash', async () => {

@@ -92,9 +92,9 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
 /** What a run made goes newest first. With one task at a time and no fault, that is the exact reverse of how it came. */
 function checkUndoOrder(lab: Lab, from: number): void {
   const effects = lab.world.effects.slice(from)
-  const made = effects.filter((e) => e.op === 'create').map((e) => e.id)
-  const gone = effects.filter((e) => e.op === 'delete' && made.includes(e.id)).map((e) => e.id)
-  const want = made.filter((id) => gone.includes(id)).reverse()
+  const made = effects.filter((e) => e.op === 'create').map((e) => e.what)
+  const gone = effects.filter((e) => e.op === 'delete' && made.includes(e.what)).map((e) => e.what)
+  const want = made.filter((what) => gone.includes(what)).reverse()
   lab.kernel.check(gone.join() === want.join(), 'I-UNDO-ORDER', () => `made ${made.join(' ')}, taken back ${gone.join(' ')}`)
 }
 

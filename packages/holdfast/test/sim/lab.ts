@@ -21,6 +21,8 @@ export class Lab {
   readonly ring: Keyring
   readonly storeId: string
   readonly commits: Committed[] = []
+  /** Sealed documents that a check has opened already. */
+  readonly opened = new Map<string, Record<string, unknown>>()
   /** A process that dies is known to be dead by the next (the same host), or only its lease tells. */
   readonly sameHost: boolean
   readonly parallelism: number

@@ -12,7 +12,13 @@ export interface Base {
 
 /** A sealed document as the plain values it stands for. */
 export function opened(lab: Lab, row: { readonly uid: string; readonly type: string }, field: 'inputs' | 'outputs', text: string): Record<string, unknown> {
-  return reveal(decodeDoc(text, { table: 'resource', row: row.uid, field, type: row.type }, lab.ring) as Value) as Record<string, unknown>
+  const key = `${row.uid} ${field} ${text}`
+  let known = lab.opened.get(key)
+  if (!known) {
+    known = reveal(decodeDoc(text, { table: 'resource', row: row.uid, field, type: row.type }, lab.ring) as Value) as Record<string, unknown>
+    lab.opened.set(key, known)
+  }
+  return known
 }
 
 /** The one unsettled transaction of an object. */
@@ -44,7 +50,7 @@ export function watcherOf(lab: Lab): Watcher {
       kernel.check(fits, op === 'create' ? 'I-ORPHAN' : 'I-UNK', () => `${op} ${g.inputs.name} takes effect after its outcome was settled`)
       if (op === 'delete') {
         const row = lab.base.rows.get(g.mark.uid)
-        kernel.check(!row?.meta.protect, 'I-PROT', () => `${g.inputs.name} is protected, and it is deleted`)
+        kernel.check(!row?.meta.protect || row.status === 'partial', 'I-PROT', () => `${g.inputs.name} is protected, and it is deleted`)
       }
     },
   }

@@ -78,8 +78,8 @@ export class World {
   /** Deletions that were refused because something refers to the object; creations that found their name taken. */
   orderRefusals = 0
   nameRefusals = 0
-  /** Order of effects: `create id`, `delete id`. */
-  readonly effects: { readonly op: Mutation; readonly id: string; readonly uid: string | undefined }[] = []
+  /** What took effect, in order; `what` is the mark of the object. */
+  readonly effects: { readonly op: Mutation; readonly what: string }[] = []
   watcher: Watcher | undefined
   readonly #random: Stream
   readonly #tokens = new Map<string, { readonly id: string; readonly at: number }>()
@@ -128,6 +128,10 @@ export class World {
     return g.kind.create === 'A' && known && this.kernel.now - known.at <= g.kind.windowMs ? known : undefined
   }
 
+  #effect(op: Mutation, o: WorldObject): void {
+    this.effects.push({ op, what: `${o.mark?.uid} ${o.mark?.ordinal}` })
+  }
+
   #lag(kind: Kind): Millis {
     return kind.settleMs === 0 ? 0 : this.#random.below(kind.settleMs)
   }
@@ -168,7 +172,7 @@ export class World {
       const o = this.#add(g.kind, i, g.mark, id)
       o.torn = torn
       if (g.kind.create === 'A') this.#tokens.set(g.key, { id, at: this.kernel.now })
-      this.effects.push({ op: 'create', id, uid: g.mark.uid })
+      this.#effect('create', o)
       return this.outputsOf(o)
     }, (out) => ({ id: out.id }) as Partial<Outputs>)
   }
@@ -190,7 +194,7 @@ export class World {
       }
       if (torn) spec = { ...o.spec, size: i.size }
       this.#set(o, spec, torn)
-      this.effects.push({ op: 'update', id: o.id, uid: o.mark?.uid })
+      this.#effect('update', o)
       return this.outputsOf(o)
     }, (out) => out)
   }
@@ -209,7 +213,7 @@ export class World {
       }
       this.watcher?.landing('delete', g)
       this.objects.delete(o.id)
-      this.effects.push({ op: 'delete', id: o.id, uid: o.mark?.uid })
+      this.#effect('delete', o)
     }, undefined)
   }
 

@@ -15,8 +15,8 @@ export interface CommandRecord {
   /** The process that made the call: what another one left is settled, what this one did was reported. */
   readonly by: string
   readonly process: ProcessId
-  /** What the command makes, and what stood there before. */
-  readonly creates?: { readonly path: string; readonly before: Before; readonly aside?: string }
+  /** What the command makes, and what stood there before. `fills`: the empty data holder that it was told to fill. */
+  readonly creates?: { readonly path: string; readonly before: Before; readonly aside?: string; readonly fills?: string }
   /** There when it has ended. */
   readonly end?: { readonly exitCode: number; readonly stdout: string; readonly complaint: string; readonly made?: Identity }
 }
@@ -61,6 +61,7 @@ export function stateOf(path: string): 'absent' | 'empty' | 'full' {
 export function undoLeftovers(record: CommandRecord): void {
   const { creates } = record
   if (!creates) return
+  if (creates.fills !== undefined) return emptyFolder(creates.fills)
   if (creates.before === 'empty') return emptyFolder(creates.path)
   if (creates.before === 'absent') return rmSync(creates.path, { recursive: true, force: true })
   const { aside } = creates

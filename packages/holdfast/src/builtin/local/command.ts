@@ -69,7 +69,7 @@ export const commandSpec: ResourceSpec<typeof inputs, typeof outputs> = {
     const target = targetOf(a)
     if (!target) return run(a, undefined)
     const before = stateOf(target.path)
-    if (before !== 'full') return run(a, { ...target, before })
+    if (before !== 'full') return run(a, { ...target, before, ...(filledBy(a, target) ? { fills: target.holder } : {}) })
     if (target.holder === undefined || !isCompleted(a.host.home, target.holder, target.path)) throw notMade(target)
     a.log(`${target.shown} is complete: nothing to run`)
     return { exitCode: 0, stdout: '' }
@@ -178,10 +178,17 @@ function settle(a: Call, record: CommandRecord): void {
   dropAside(record)
 }
 
-async function run(a: ChangeCall, target: (Target & { readonly before: Before }) | undefined): Promise<Outputs> {
+/** The program is told the whole folder, which is empty, and `creates` names only a part: what is there when it ends badly is all its own. */
+function filledBy(a: Call, { path, holder }: Target): boolean {
+  if (holder === undefined || path === holder || stateOf(holder) !== 'empty') return false
+  const { command, cwd } = a.inputs
+  return [...command, ...(cwd === undefined ? [] : [cwd])].some((word) => typeof word === 'string' && (absolutePath(a.host, word) === holder || absolutePath(a.host, word.slice(word.indexOf('=') + 1)) === holder))
+}
+
+async function run(a: ChangeCall, target: (Target & { readonly before: Before; readonly fills?: string | undefined }) | undefined): Promise<Outputs> {
   const { home } = a.host
   const aside = target?.before === 'aside' || target?.before === 'content aside' ? traceOf(target.path, `${a.key} aside`).temporary.replace(/\.new$/, '.old') : undefined
-  const started = (process: ProcessId): CommandRecord => ({ key: a.key.toString(), by: us, process, ...(target ? { creates: { path: target.path, before: target.before, ...(aside === undefined ? {} : { aside }) } } : {}) })
+  const started = (process: ProcessId): CommandRecord => ({ key: a.key.toString(), by: us, process, ...(target ? { creates: { path: target.path, before: target.before, ...(aside === undefined ? {} : { aside }), ...(target.fills === undefined ? {} : { fills: target.fills }) } } : {}) })
   let record: CommandRecord | undefined
   try {
     const end = await programOf(a, a.inputs.command, async (process) => {

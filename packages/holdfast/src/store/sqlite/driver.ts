@@ -76,18 +76,25 @@ let loaded: Driver | undefined
  */
 export function driver(): Driver {
   if (loaded) return loaded
-  const seen: string[] = []
+  const candidates: Driver[] = []
   for (const from of ['node:sqlite', '@photostructure/sqlite'] as const) {
     const DatabaseSync = load(from)
     if (!DatabaseSync) continue
     const probe = new DatabaseSync(':memory:')
     const version = String(probe.prepare('select sqlite_version() as v').get()?.v)
     probe.close()
-    if (!isOld(version)) return (loaded = { version, from, open: (path, options = {}) => new Connection(new DatabaseSync(path, options)) })
-    seen.push(`${from} ${version}`)
+    candidates.push({ from, version, open: (path, options = {}) => new Connection(new DatabaseSync(path, options)) })
+    if (!isOld(version)) break // the other need not be loaded
   }
+  return (loaded = pickSqlite(candidates))
+}
+
+/** The first that is new enough. Fails HF4007 when there is none. */
+export function pickSqlite<T extends { readonly from: string; readonly version: string }>(candidates: readonly T[]): T {
+  const found = candidates.find((c) => !isOld(c.version))
+  if (found) return found
   throw failure('HF4007', {
-    message: seen.length ? `SQLite is too old: ${seen.join(', ')}; ${OLDEST} is needed.` : 'No SQLite library was found: the package @photostructure/sqlite is not installed.',
+    message: candidates.length ? `SQLite is too old: ${candidates.map((c) => `${c.from} ${c.version}`).join(', ')}; ${OLDEST} is needed.` : 'No SQLite library was found: the package @photostructure/sqlite is not installed.',
   })
 }
 

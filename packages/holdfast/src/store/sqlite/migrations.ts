@@ -81,8 +81,9 @@ create table docs (
   check ((inputs is null) <> (same is null))
 ) strict;
 
--- \`shape\` is empty when it equals \`fingerprint\`, \`meta\` leaves out what is empty. A row and its provisional successor share a page. \`since\`, \`until\`: first revision that shows the row, first that no longer does.
+-- \`shape\` is empty when it equals \`fingerprint\`, \`meta\` leaves out what is empty. \`since\`, \`until\`: first revision that shows the row, first that no longer does.
 create table resources (
+  k           integer primary key,
   env         integer not null references envs (k),
   uid         text not null,
   since       integer not null,
@@ -95,9 +96,9 @@ create table resources (
   type        text not null,
   fingerprint text not null,
   shape       text not null,
-  meta        text not null,
-  primary key (env, uid, since)
-) strict, without rowid;
+  meta        text not null
+) strict;
+create unique index resources_key on resources (env, uid, since);
 create index resources_since on resources (env, since);
 create index resources_until on resources (env, until) where until is not null;
 

@@ -6,8 +6,10 @@ import type { Failpoint } from './failpoint.ts'
 import { migrations, type Migration } from './migrations.ts'
 
 const BUSY_TIMEOUT_MS = 5_000
+/** Half of SQLite's own: a commit ends a page in each table that it appends to, and all of that page is written. Rows fit; only long documents need more than one. */
+const PAGE_BYTES = 2_048
 /** 16 MB of log: most pages of one run are written back once, not once per commit. */
-const CHECKPOINT_PAGES = 4_000
+const CHECKPOINT_PAGES = 8_000
 
 /**
  * A connection to an existing state file, set up. `write`: it commits and checkpoints, and every commit is synced: that is read back, because
@@ -22,6 +24,7 @@ export function connect(path: string, role: 'write' | 'read'): Connection {
       return db
     }
     schemaOf(db, path) // before anything is changed: it may be somebody else's database
+    db.exec(`pragma page_size = ${PAGE_BYTES}`) // of a new file; an old one keeps its own
     walMode(db)
     db.exec(`pragma synchronous = full; pragma fullfsync = on; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     assert(Number(db.prepare('pragma synchronous').get()?.synchronous) === 2, 'SQLite does not sync every commit')

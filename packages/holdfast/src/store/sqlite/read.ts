@@ -56,10 +56,10 @@ export class Reader {
   private resourceCells(k: number, revision: number, view: ResourceView): Row[] {
     const from = `select ${RESOURCE_CELLS} as cells from resources`
     switch (view) {
-      case 'committed': return this.sql(`${from} where env = ? and since <= ? and (until is null or until > ?) and status <> 'deleting'`).all(k, revision, revision)
-      case 'current': return this.sql(`${from} where env = ? and until is null`).all(k)
+      case 'committed': return this.sql(`${from} not indexed where env = ? and since <= ? and (until is null or until > ?) and status <> 'deleting'`).all(k, revision, revision)
+      case 'current': return this.sql(`${from} not indexed where env = ? and until is null`).all(k)
       case 'open': return this.sql(`${from} indexed by resources_since where env = ? and since = ? union all ${from} indexed by resources_until where env = ? and until = ? and since <> ?`).all(k, revision + 1, k, revision + 1, revision + 1)
-      case 'all': return this.sql(`${from} where env = ?`).all(k)
+      case 'all': return this.sql(`${from} not indexed where env = ?`).all(k)
       default: return unreachable(view, 'resources')
     }
   }

@@ -56,11 +56,12 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       db = connect(path, 'write')
     }
     if (!readonly) migrate(db, path, clock, random, failpoint)
-    else if (schemaOf(db, path) < migrations.length) throw failure('HF4003', { message: `${path} has an older schema; it is brought up to date by the first command that writes.` })
+    else if (schemaOf(db, path) < migrations.length) throw failure('HF4003', { message: `${path} has an older schema; it is brought up to date by the first command that writes.`, hint: 'Run `holdfast plan`.' })
     if (readonly && writable) becomeReader(db)
     return new SqliteStore(path, db, clock, readonly ? undefined : new WriterClient(path, db, failpoint, options.serial ?? setting.kind !== 'none'))
   } catch (e) {
     db?.close()
+    if (db) await settleClosed() // nothing may stay beside a file that was only looked at
     throw storeFailure(e, path, 'read')
   }
 }

@@ -14,7 +14,7 @@ const POLL_MS = 2
 
 interface Counts {
   kills: number
-  /** Kills that found the run at work: the next command took it over. */
+  /** Kills that found the run at work: it had begun, and had not ended. */
   atWork: number
 }
 
@@ -91,10 +91,10 @@ async function oneSeed(project: Project, seed: number, kills: number, counts: Co
       expect(ran.signal).toBe('SIGKILL')
       killed++
       counts.kills++
+      if (atWork(project, version)) counts.atWork++
     }
     if (draw() < 0.2) version++
     const converged = await call('apply', version)
-    if (/was not finished; it is taken over/.test(converged.stderr)) counts.atWork++
     totalMs = (totalMs + converged.ms) / 2
     workMs = Math.max(20, (workMs + runMs(project, version)) / 2)
     try {
@@ -124,10 +124,28 @@ async function check(project: Project, seed: number, version: number, secrets: R
   expect(leaksOf(secrets, { root: project.root, texts: [...project.seen.splice(0), project.read(events)] })).toEqual([])
 }
 
-/** How long the last run of a version took: its events carry the time. */
+interface Line {
+  readonly type: string
+  readonly t: string
+}
+/** The events of all commands on a version, oldest first. A killed command may have left half a line, which the next one goes on with. */
+function eventsOf(project: Project, version: number): Line[] {
+  if (!existsSync(join(project.root, `events-${version}.ndjson`))) return []
+  return project.read(`events-${version}.ndjson`).split('\n').flatMap((line) => {
+    try {
+      return [JSON.parse(line) as Line]
+    } catch {
+      return []
+    }
+  })
+}
+
+/** The last run of a version has begun and not ended. */
+const atWork = (project: Project, version: number): boolean => eventsOf(project, version).findLast((e) => e.type === 'run.started' || e.type === 'run.finished')?.type === 'run.started'
+
+/** How long the last run of a version took. */
 function runMs(project: Project, version: number): number {
-  const events = project.read(`events-${version}.ndjson`).trimEnd().split('\n').map((line) => JSON.parse(line) as { type: string; t: string })
-  const last = (type: string) => events.findLast((e) => e.type === type)?.t
+  const last = (type: string) => eventsOf(project, version).findLast((e) => e.type === type)?.t
   const [began, ended] = [last('run.started'), last('run.finished')]
   return began !== undefined && ended !== undefined ? Math.max(0, Date.parse(ended) - Date.parse(began)) : 0
 }
