@@ -192,7 +192,7 @@ export async function conclude(work: Work, tx: TxRow, type: ResourceType, site: 
         if (!isFailure(e) || e.code !== 'HF3102') throw e
         e.site ??= site
         // The object is there, whatever its provider says of it: it is kept on record so that it can be taken back.
-        const known = await recordRaw(work, tx, answer.raw)
+        const known = await recordRaw(work, tx, type, answer.raw)
         return { tx: known, result: { kind: 'failed', tx: known, error: e, applied: 'partly' } }
       }
     }
@@ -200,10 +200,12 @@ export async function conclude(work: Work, tx: TxRow, type: ResourceType, site: 
 }
 
 /** Keeps what a provider answered in a wrong shape, as far as it is data, every field sealed: nobody knows what in it is secret. */
-async function recordRaw(work: Work, tx: TxRow, raw: unknown): Promise<TxRow> {
+async function recordRaw(work: Work, tx: TxRow, type: ResourceType, raw: unknown): Promise<TxRow> {
   const { state } = work
   const sealed: Record<string, Value> = {}
-  if (state.cx.ring) for (const [k, v] of Object.entries(asData(raw))) sealed[k] = secretOf(state.cx.ring, v, tx.type, `outputs.${k}`)
+  // What an update answered in a wrong shape must not take the place of what was known: taking back needs that.
+  const keep = (k: string, v: Plain): boolean => tx.op === 'create' || type.outputs.shape[k]?.safeParse(v).success === true
+  if (state.cx.ring) for (const [k, v] of Object.entries(asData(raw))) if (keep(k, v)) sealed[k] = secretOf(state.cx.ring, v, tx.type, `outputs.${k}`)
   const partial = encodeDoc(sealed, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
   const target = { ...tx.target, partial }
   await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target } }])

@@ -274,7 +274,7 @@ const spec = (type: string, more: any) => ({
     writeFileSync(place(a, a.outputs.id), JSON.stringify({ id: a.outputs.id, size: a.inputs.size }))
     return { id: a.outputs.id, size: a.inputs.size }
   }),
-  delete: (a: any) => act(a, 'delete', () => { if (a.outputs.id) rmSync(place(a, a.outputs.id), { force: true }) }),
+  delete: (a: any) => act(a, 'delete', () => rmSync(place(a, typeof a.outputs.id === 'string' ? a.outputs.id : 'box-' + a.inputs.name), { force: true })),
 })
 export const Box = resource(spec('test:cloud/Box', {}) as any) as any
 export const Named = resource(spec('test:cloud/Named', { capability: { create: { name: true }, update: 'full', maxCallMs: 0 } }) as any) as any

@@ -7,8 +7,8 @@ import { needPostgres } from '../support/postgres.ts'
 
 const pg = needPostgres()
 /** Points of one command at which it is killed, when it has more commits than that. */
-const POINTS_MAX = 8
-const BUDGET_MS = 100_000
+const POINTS_MAX = Number(process.env.HOLDFAST_KILL_POINTS ?? 6)
+const BUDGET_MS = Number(process.env.HOLDFAST_KILL_MS ?? 90_000)
 
 let place: Installed
 beforeAll(() => {

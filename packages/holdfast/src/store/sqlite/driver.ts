@@ -132,7 +132,13 @@ const BUSY = 5, LOCKED = 6, READONLY = 8, IOERR = 10, CORRUPT = 11, FULL = 13, C
 /** SQLite's primary result code; undefined when the error is not SQLite's. */
 export function resultCode(e: unknown): number | undefined {
   const code = (e as { errcode?: unknown } | undefined)?.errcode
-  return typeof code === 'number' ? code & 0xff : undefined
+  if (typeof code === 'number') return code & 0xff
+  // The package gives no code where a walk over rows fails; SQLite's texts are fixed.
+  return e instanceof Error ? TEXTS[e.message] : undefined
+}
+const TEXTS: Readonly<Record<string, number>> = {
+  'database is locked': BUSY, 'attempt to write a readonly database': READONLY, 'disk I/O error': IOERR, 'database disk image is malformed': CORRUPT, 'database or disk is full': FULL,
+  'unable to open database file': CANTOPEN, 'file is not a database': NOTADB,
 }
 
 export const isConstraint = (e: unknown, column: string): boolean => resultCode(e) === CONSTRAINT && (e as Error).message.includes(column)

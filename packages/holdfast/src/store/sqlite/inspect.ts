@@ -3,31 +3,41 @@ import { dirname } from 'node:path'
 import type { TxRow } from '../../state/index.ts'
 import { rules, verdict, type Check } from '../doctor.ts'
 import { compareText, exportLine, TABLES, type TableName } from '../rows.ts'
-import type { Connection, Row } from './driver.ts'
+import { resultCode, type Connection, type Row } from './driver.ts'
 import { ENV_SPAN, RUN_SPAN } from './encode.ts'
 import { migrations } from './migrations.ts'
-import { claimRow, envRow, eventRow, INPUTS, latestTasks, planRow, Reader, RESOURCE_CELLS, resourceRow, runRow, TX_COLUMNS, txRow } from './read.ts'
+import { claimRow, envRow, eventRow, INPUTS, latestTasks, planRow, Reader, RESOURCE, resourceRow, type ResourceList, runRow, TX_COLUMNS, txRow } from './read.ts'
 import { leaseRow } from './core.ts'
 
 const SECRET_BITS = 0o077
+
+/** A file may be damaged so badly that the check of it ends half-way. */
+function damageOf(check: () => string[]): string[] {
+  try {
+    return check()
+  } catch (e) {
+    if (resultCode(e) !== undefined) return [(e as Error).message]
+    throw e
+  }
+}
 
 /** Checks of the file itself, then the rules between its rows; all of one commit. */
 export function examine(db: Connection, path: string): Check[] {
   const checks: Check[] = []
   const texts = (rows: Row[]) => rows.map((r) => Object.values(r).join(' '))
-  checks.push(verdict('the file is intact', texts(db.prepare('pragma integrity_check(20)').all()).filter((t) => t !== 'ok')))
+  checks.push(verdict('the file is intact', damageOf(() => texts(db.prepare('pragma integrity_check(20)').all())).filter((t) => t !== 'ok')))
+  if (checks[0]?.ok !== true) return checks
   checks.push(verdict('foreign keys hold', texts(db.prepare('pragma foreign_key_check').all())))
   const version = Number(db.prepare('select max(version) as v from schema_versions').get()?.v)
   checks.push(verdict('the schema is known', version === migrations.length ? [] : [`schema ${version}; this version knows ${migrations.length}`]))
   const open = [dirname(path), path, `${path}-wal`, `${path}-shm`].filter((f) => existsSync(f) && statSync(f).mode & SECRET_BITS)
   checks.push(verdict('only the owner can read the files', open.map((f) => `${f} has mode ${(statSync(f).mode & 0o777).toString(8)}`)))
-  if (checks[0]?.ok !== true) return checks
 
   const reader = new Reader(() => db)
   const envIds = new Map(db.prepare('select k, id from envs').all().map((e) => [e.k as number, e.id as string]))
   return checks.concat(rules({
     envs: () => map(db.prepare('select * from envs').iterate(), envRow),
-    resources: () => map(db.prepare(`select env, ${RESOURCE_CELLS} as cells from resources`).iterate(), (r) => resourceRow(envIds.get(r.env as number) ?? '?', r.cells as string)),
+    resources: () => map(db.prepare(`select env, ${RESOURCE} as list from resources`).iterate(), (r) => resourceRow(envIds.get(r.env as number) ?? '?', JSON.parse(r.list as string) as ResourceList)),
     docsMissing: () => map(
       db.prepare("select address, uid, since from resources where status = 'ready' and not exists (select 1 from docs d where d.id = resources.doc)").iterate(),
       (r) => `${r.address} (${r.uid}) since ${r.since}`,
@@ -50,8 +60,8 @@ export function* exportLines(db: Connection): Generator<string> {
     runs: () => map(db.prepare(ofEnv('runs', 'x.id')).iterate(), runRow),
     plans: () => map(db.prepare(ofEnv('plans', 'x.id')).iterate(), planRow),
     resources: () => map(
-      db.prepare(`select ${RESOURCE_CELLS} as cells, (select id from envs e where e.k = r.env) as env_id, ${INPUTS} as inputs, d.outputs from resources r join docs d on d.id = r.doc order by uid, since`).iterate(),
-      (r) => ({ ...resourceRow(r.env_id as string, r.cells as string), docs: { inputs: r.inputs, outputs: r.outputs } }),
+      db.prepare(`select ${RESOURCE} as list, (select id from envs e where e.k = r.env) as env_id, ${INPUTS} as inputs, d.outputs from resources r join docs d on d.id = r.doc order by uid, since`).iterate(),
+      (r) => ({ ...resourceRow(r.env_id as string, JSON.parse(r.list as string) as ResourceList), docs: { inputs: r.inputs, outputs: r.outputs } }),
     ),
     claims: () => map(db.prepare('select c.key, e.id as env, c.uid, c.until from claims c join envs e on e.k = c.env order by c.key').iterate(), claimRow),
     txs: () => map(db.prepare(`${TX_COLUMNS} from txs t join envs e on e.k = t.env join docs g on g.id = t.target order by t.token`).iterate(), txRow),

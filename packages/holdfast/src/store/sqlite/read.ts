@@ -16,7 +16,7 @@ export const TX_COLUMNS = `select t.*, e.id as env_id, g.inputs as target_inputs
 const txSelect = (index: string) =>
   `${TX_COLUMNS} from txs t ${index} cross join envs e on e.k = t.env cross join docs g on g.id = t.target`
 
-/** Everything a store answers, on one connection. Each call is one statement, and so sees one commit. */
+/** Everything a store answers, on one connection. Each call sees one commit. */
 export class Reader {
   private readonly connection: () => Connection
 
@@ -44,35 +44,60 @@ export class Reader {
   }
 
   resources(env: string, view: ResourceView): ResourceRow[] {
-    const at = this.sql('select k, revision from envs where id = ?').get(env)
-    if (!at) return []
-    const k = at.k as number
-    const rows: ResourceRow[] = []
-    for (const row of this.resourceCells(k, at.revision as number, view)) rows.push(resourceRow(env, row.cells as string))
-    // Nodes are mostly created in address order; the sort finds that out in one pass.
-    return rows.sort(byAddress)
+    return this.ofOneCommit(() => {
+      const at = this.sql('select k, revision from envs where id = ?').get(env)
+      return at ? this.resourceRows(env, at.k as number, at.revision as number, view) : []
+    }).sort(byAddress)
   }
 
-  private resourceCells(k: number, revision: number, view: ResourceView): Row[] {
-    const from = `select ${RESOURCE_CELLS} as cells from resources`
+  private ofOneCommit<T>(look: () => T): T {
+    const db = this.connection()
+    db.exec('begin')
+    try {
+      return look()
+    } finally {
+      db.exec('commit')
+    }
+  }
+
+  private resourceRows(env: string, k: number, revision: number, view: ResourceView): ResourceRow[] {
     switch (view) {
-      case 'committed': return this.sql(`${from} not indexed where env = ? and since <= ? and (until is null or until > ?) and status <> 'deleting'`).all(k, revision, revision)
-      case 'current': return this.sql(`${from} not indexed where env = ? and until is null`).all(k)
-      case 'open': return this.sql(`${from} indexed by resources_since where env = ? and since = ? union all ${from} indexed by resources_until where env = ? and until = ? and since <> ?`).all(k, revision + 1, k, revision + 1, revision + 1)
-      case 'all': return this.sql(`${from} not indexed where env = ?`).all(k)
+      case 'committed': return this.inPieces(env, "env = ? and since <= ? and (until is null or until > ?) and status <> 'deleting'", k, revision, revision)
+      case 'current': return this.inPieces(env, 'env = ? and until is null', k)
+      case 'all': return this.inPieces(env, 'env = ?', k)
+      case 'open': {
+        const next = revision + 1
+        const from = `select ${RESOURCE} as list from resources`
+        return this.sql(`${from} indexed by resources_since where env = ? and since = ? union all ${from} indexed by resources_until where env = ? and until = ? and since <> ?`)
+          .all(k, next, k, next, next).map((r) => resourceRow(env, JSON.parse(r.list as string) as ResourceList))
+      }
       default: return unreachable(view, 'resources')
     }
+  }
+
+  /** Ten thousand rows as one text and one parse: a third of the time of as many rows of eleven cells. */
+  private inPieces(env: string, where: string, ...values: Cell[]): ResourceRow[] {
+    const piece = this.sql(`select count(*) as n, max(k) as last, json_group_array(${RESOURCE}) as lists from
+      (select * from resources not indexed where k > ? and ${where} order by k limit ${PIECE_ROWS})`)
+    const rows: ResourceRow[] = []
+    for (let after = 0, n = PIECE_ROWS; n === PIECE_ROWS;) {
+      const got = piece.get(after, ...values) as Row
+      for (const list of JSON.parse(got.lists as string) as ResourceList[]) rows.push(resourceRow(env, list))
+      n = got.n as number
+      after = got.last as number
+    }
+    return rows
   }
 
   docs(keys: readonly { readonly uid: string; readonly since: number }[]): (ResourceDocs | undefined)[] {
     // Few environments share a file: trying each is cheaper than a further index over all rows.
     const find = this.sql(`select ${INPUTS} as inputs, d.outputs from resources r join docs d on d.id = r.doc where r.env in (select k from envs) and r.uid = ? and r.since = ?`)
-    return keys.map((key) => one(find.get(key.uid, key.since), (d) => ({ inputs: d.inputs, outputs: d.outputs })))
+    return this.ofOneCommit(() => keys.map((key) => one(find.get(key.uid, key.since), (d) => ({ inputs: d.inputs, outputs: d.outputs }))))
   }
 
   claims(keys: readonly string[]): (ClaimRow | undefined)[] {
     const find = this.sql('select c.key, e.id as env, c.uid, c.until from claims c join envs e on e.k = c.env where c.key = ?')
-    return keys.map((key) => one(find.get(key), claimRow))
+    return this.ofOneCommit(() => keys.map((key) => one(find.get(key), claimRow)))
   }
 
   claimsOf(env: string): ClaimRow[] {
@@ -178,22 +203,17 @@ const orUndefined = <T>(v: T | null): T | undefined => v ?? undefined
 
 export const envRow = (e: Row): EnvRow => ({ id: e.id, app: e.app, name: e.name, revision: e.revision, partial: e.partial === 1, seq: e.seq, openRun: orUndefined(e.open_run as string | null) })
 
-// One text cell per row: 100,000 rows of eleven cells cost twice the time of 100,000 cells that are cut here. Names, types and ids hold no control
-// characters, and the free text, `meta`, comes last.
-const SEPARATOR = '\x1f'
-export const RESOURCE_CELLS = ['uid', 'address', 'type', 'since', "coalesce(until, '')", 'status', 'ordinal', 'seq', 'fingerprint', 'shape', 'meta'].join(" || char(31) || ")
+const PIECE_ROWS = 10_000
 
-/** `meta` is read when somebody looks at it; most rows of most plans are compared by fingerprint alone. */
-export function resourceRow(env: string, text: string): ResourceRow {
-  const p = text.split(SEPARATOR)
-  let meta: ResourceMeta | undefined
-  return {
-    env, uid: p[0] as string, address: p[1] as string, type: p[2] as string, since: Number(p[3]), until: p[4] === '' ? undefined : Number(p[4]),
-    status: p[5] as ResourceRow['status'], ordinal: Number(p[6]), seq: Number(p[7]), fingerprint: p[8] as string, shape: (p[9] || p[8]) as string,
-    get meta() {
-      return (meta ??= unpackMeta(JSON.parse(p[10] as string) as Partial<ResourceMeta>))
-    },
-  }
+/** A row of `resources` as one JSON list. */
+export const RESOURCE = 'json_array(uid, address, type, since, until, status, ordinal, seq, fingerprint, shape, json(meta))'
+export type ResourceList = [
+  uid: string, address: string, type: string, since: number, until: number | null, status: ResourceRow['status'], ordinal: number, seq: number, fingerprint: string, shape: string,
+  meta: Partial<ResourceMeta>,
+]
+
+export function resourceRow(env: string, [uid, address, type, since, until, status, ordinal, seq, fingerprint, shape, meta]: ResourceList): ResourceRow {
+  return { env, uid, address, type, since, until: until ?? undefined, status, ordinal, seq, fingerprint, shape: shape || fingerprint, meta: unpackMeta(meta) }
 }
 
 export const claimRow = (c: Row): ClaimRow => ({ key: c.key, env: c.env, uid: c.uid, until: orUndefined(c.until as number | null) })

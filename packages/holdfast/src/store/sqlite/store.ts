@@ -141,29 +141,35 @@ class SqliteStore implements Store {
 
   async *export(): AsyncIterable<string> {
     assert(!this.closed, 'the store is closed')
-    const db = this.ownReader()
+    let db: Connection | undefined
     try {
+      db = this.ownReader()
       db.exec('begin')
       yield* exportLines(db)
     } catch (e) {
       throw storeFailure(e, this.path, 'read')
     } finally {
-      rollback(db) // the read transaction
-      db.close()
+      if (db) {
+        rollback(db) // the read transaction
+        db.close()
+      }
     }
   }
 
   /** Runs on a connection of its own, in one read transaction: commits go on meanwhile. */
   private beside<T>(look: (db: Connection) => T): T {
-    const db = this.ownReader()
+    let db: Connection | undefined
     try {
+      db = this.ownReader()
       db.exec('begin')
       return look(db)
     } catch (e) {
       throw storeFailure(e, this.path, 'read')
     } finally {
-      rollback(db) // the read transaction
-      db.close()
+      if (db) {
+        rollback(db) // the read transaction
+        db.close()
+      }
     }
   }
 

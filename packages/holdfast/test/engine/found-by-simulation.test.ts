@@ -1,0 +1,314 @@
+import { describe, expect, test } from 'vitest'
+import { listResources, readStatus } from '../../src/engine/index.ts'
+import { buildGraph, resource, str } from '../../src/program/index.ts'
+import { boxSpec, Cloud, makeLab, type Lab } from '../support/world.ts'
+
+/** What the simulation found in the engine, one small test each (the seeds themselves go stale with any change). */
+const never = new AbortController().signal
+const how = { onFailure: 'revert' as const, stop: never, abort: never }
+
+async function inSession<T>(lab: Lab, act: (session: Awaited<ReturnType<Lab['session']>>) => Promise<T>): Promise<T> {
+  const session = await lab.session()
+  try {
+    return await act(session)
+  } finally {
+    await session.end()
+  }
+}
+const revert = (lab: Lab) => inSession(lab, (s) => s.revert(how))
+const resume = (lab: Lab) => inSession(lab, (s) => s.resume(how))
+
+/** A cloud that refuses to delete a box whose id stands in the name of another. */
+function strictLab(): Lab {
+  const cloud = new Cloud()
+  return makeLab({
+    cloud,
+    more: {
+      delete: ({ outputs: prior, inputs: i, signal }) => cloud.run(`delete ${i.name}`, signal, () => {
+        const user = [...cloud.objects.values()].find((o) => prior.id !== undefined && o.id !== prior.id && o.name.endsWith(`of-${prior.id}`))
+        if (user) throw new Error(`${i.name} is used by ${user.name}`)
+        if (prior.id) cloud.objects.delete(prior.id)
+      }),
+    },
+  })
+}
+
+describe('a call that never answers', () => {
+  test('ends at its deadline while a lost call is settled, too', async () => {
+    const lab = makeLab({ class: 'A', more: { timeout: '40ms' } })
+    lab.cloud.fault('create x', 'lost', 'hang')
+    expect(await lab.apply(() => void lab.Box('a', { name: 'x' }))).toMatchObject({ outcome: 'applied' })
+    expect(lab.cloud.content).toEqual(['x=1'])
+  })
+
+  test('ends at its deadline while something is taken back, too', async () => {
+    const lab = makeLab({ more: { timeout: '40ms' } })
+    lab.cloud.fault('delete x', 'hang')
+    const doc = await lab.apply(() => {
+      const a = lab.Box('a', { name: 'x' })
+      lab.Box('bad', { name: str`bad${a.size}`, fail: true })
+    })
+    expect(doc.outcome).toBe('reverted')
+    expect(lab.cloud.content).toEqual([])
+  })
+})
+
+describe('what was half done', () => {
+  test('an output of the app that is not known after a partial run keeps its former value', async () => {
+    const lab = makeLab()
+    const doc = await lab.apply(() => {
+      lab.Box('a', { name: 'a' })
+      return { id: lab.Box('bad', { name: 'bad', fail: true }).id }
+    }, { onFailure: 'keep' })
+    expect(doc).toMatchObject({ outcome: 'kept', outputs: {} })
+  })
+
+  test('what an attempt reported while a lost call was settled is not forgotten: the object is withdrawn', async () => {
+    const lab = makeLab()
+    lab.cloud.fault('create x', 'lost', 'partly')
+    expect(await lab.apply(() => void lab.Box('a', { name: 'x' }))).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.content).toEqual([])
+    expect(await readStatus(lab.cx)).toMatchObject({ open: [], resources: 0 })
+  })
+
+  test('an object whose update failed half-way is updated again, not made anew', async () => {
+    const lab = makeLab()
+    await lab.apply(() => void lab.Box('a', { name: 'x' }))
+    lab.cloud.fault('update x', 'partly')
+    const next = () => void lab.Box('a', { name: 'x', size: 3 })
+    expect(await lab.apply(next, { onFailure: 'keep' })).toMatchObject({ outcome: 'kept' })
+    lab.cloud.calls.length = 0
+    expect(await lab.apply(next)).toMatchObject({ outcome: 'applied' })
+    expect(lab.cloud.calls).toEqual(['update x'])
+    expect((await lab.plan(next)).empty).toBe(true)
+  })
+
+  test('a protected node that turns out to need a new object is refused while it is carried out', async () => {
+    const lab = makeLab()
+    const program = (size: number) => () => {
+      const a = lab.Box('a', { name: 'a', size })
+      lab.Box('p', { name: str`p-${a.name}` }, { protect: true })
+    }
+    lab.cloud.fault('create p-a', 'partly')
+    await lab.apply(program(1), { onFailure: 'keep' })
+    const plan = await lab.plan(program(2))
+    expect(plan.document.changes.map((c) => `${c.action} ${c.address}`)).toEqual(['update a', 'maybe p'])
+    const doc = await lab.apply(program(2))
+    expect(doc).toMatchObject({ outcome: 'reverted', error: { code: 'HF5001', address: 'p' } })
+    expect(lab.cloud.content).toEqual(['a=1', 'p-a=1'])
+  })
+
+  test('a protected node that failed half-way can be made anew once the program gives its protection up', async () => {
+    const lab = makeLab()
+    lab.cloud.fault('create x', 'partly')
+    await lab.apply(() => void lab.Box('a', { name: 'x' }, { protect: true }), { onFailure: 'keep' })
+    await expect(lab.plan(() => void lab.Box('a', { name: 'x' }, { protect: true }))).rejects.toMatchObject({ code: 'HF5001' })
+    expect(await lab.apply(() => void lab.Box('a', { name: 'x' }))).toMatchObject({ outcome: 'applied' })
+    expect(lab.cloud.content).toEqual(['x=1'])
+  })
+})
+
+describe('taking back', () => {
+  test('a secret of another node in what was deleted to make room does not look changed afterwards', async () => {
+    const lab = makeLab()
+    const program = (zone: string, fail: boolean) => () => {
+      const a = lab.Box('a', { name: 'a' })
+      const b = lab.Box('b', { name: 'b', zone, secret: a.token })
+      if (fail) lab.Box('bad', { name: str`bad${b.size}`, fail })
+    }
+    await lab.apply(program('a', false))
+    expect(await lab.apply(program('z', true))).toMatchObject({ outcome: 'reverted' })
+    expect((await lab.plan(program('a', false))).document.changes).toEqual([])
+  })
+
+  test('an object that the open run made and then set aside for another goes, too', async () => {
+    const lab = makeLab()
+    const program = (name: string, zone: string) => () => {
+      const a = lab.Box('a', { name, zone })
+      lab.Box('bad', { name: str`bad${a.size}`, fail: true })
+    }
+    lab.cloud.fault('delete x', 'reject')
+    expect(await lab.apply(program('x', 'a'))).toMatchObject({ outcome: 'incomplete' })
+    expect(await lab.apply(program('y', 'b'))).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.content).toEqual([])
+  })
+
+  test('nothing is deleted while an object that was changed still refers to it', async () => {
+    const lab = strictLab()
+    const program = (a: { name: string; zone: string }, fail: boolean) => () => {
+      const box = lab.Box('a', a)
+      const user = lab.Box('user', { name: str`user-of-${box.id}` })
+      if (fail) lab.Box('bad', { name: str`bad${user.size}`, fail })
+    }
+    await lab.apply(program({ name: 'x', zone: 'a' }, false))
+    lab.cloud.calls.length = 0
+    expect(await lab.apply(program({ name: 'y', zone: 'b' }, true))).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.content).toEqual(['user-of-o1=1', 'x=1'])
+    expect(lab.cloud.calls.slice(-2)).toEqual(['update user-of-o1', 'delete y'])
+  })
+
+  test('that broke off leaves the base as it was, and can be done again', async () => {
+    const lab = makeLab()
+    const program = (size: number, fail: boolean) => () => {
+      const a = lab.Box('a', { name: 'x', size })
+      if (fail) lab.Box('bad', { name: str`bad${a.size}`, fail })
+    }
+    await lab.apply(program(1, false))
+    const cloud = lab.cloud
+    const run = cloud.run.bind(cloud)
+    let updates = 0
+    cloud.run = (call, signal, act, partial) => {
+      if (call === 'update x' && ++updates === 2) cloud.fault(call, 'lost', 'reject')
+      return run(call, signal, act, partial)
+    }
+    expect(await lab.apply(program(5, true))).toMatchObject({ outcome: 'incomplete' })
+    expect(await revert(lab)).toMatchObject({ outcome: 'reverted' })
+    expect(cloud.content).toEqual(['x=1'])
+    expect(await listResources(lab.cx)).toMatchObject([{ address: 'a', status: 'ready' }])
+    expect((await lab.plan(program(1, false))).empty).toBe(true)
+  })
+
+  test('an object that a repair made anew goes before the one of the base is made again', async () => {
+    const lab = makeLab()
+    const base = () => void lab.Box('a', { name: 'x' })
+    await lab.apply(base)
+    lab.cloud.objects.clear()
+    const doc = await lab.apply(() => {
+      const a = lab.Box('a', { name: 'x' })
+      lab.Box('bad', { name: str`bad${a.size}`, fail: true })
+    }, { request: { repair: { drifted: [{ address: 'a', kind: 'gone', paths: [] }] } } })
+    expect(doc.outcome).toBe('reverted')
+    expect(lab.cloud.content).toEqual(['x=1'])
+    expect((await lab.plan(base)).empty).toBe(true)
+  })
+
+  test('a run that has begun to take back is not resumed with its old plan', async () => {
+    const lab = makeLab()
+    lab.cloud.fault('delete x', 'reject')
+    const doc = await lab.apply(() => {
+      const a = lab.Box('a', { name: 'x' })
+      lab.Box('bad', { name: str`bad${a.size}`, fail: true })
+    })
+    expect(doc.outcome).toBe('incomplete')
+    await expect(resume(lab)).rejects.toMatchObject({ code: 'HF2401' })
+    expect(await revert(lab)).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.content).toEqual([])
+  })
+})
+
+describe('claims', () => {
+  test('one node gives up in place what another takes, and both are taken back', async () => {
+    const lab = makeLab()
+    const program = (a: string, b: string, fail: boolean) => () => {
+      const one = lab.Box('a', { name: a })
+      const two = lab.Box('b', { name: b, size: 2 })
+      if (fail) lab.Box('bad', { name: str`bad${one.size}${two.size}`, fail })
+    }
+    await lab.apply(program('x', 'y', false))
+    expect(await lab.apply(program('z', 'x', true))).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.content).toEqual(['x=1', 'y=2'])
+    lab.cloud.calls.length = 0
+    expect(await lab.apply(program('z', 'x', false))).toMatchObject({ outcome: 'applied' })
+    expect(lab.cloud.calls).toEqual(['update z', 'update x'])
+    expect((await lab.store.claims(['box:x', 'box:y', 'box:z'])).map((c) => c?.key)).toEqual(['box:x', undefined, 'box:z'])
+  })
+
+  test('of an object that is being taken back come free only when it is as it was', async () => {
+    const cloud = new Cloud()
+    const owned: boolean[] = []
+    const lab: Lab = makeLab({
+      cloud,
+      more: {
+        update: async ({ inputs: i, outputs: prior }) => {
+          owned.push((await lab.store.claims(['box:y']))[0] !== undefined)
+          const b = cloud.objects.get(prior.id) as NonNullable<ReturnType<typeof cloud.byName>>
+          b.name = i.name
+          return { id: b.id, name: b.name, size: b.size, token: `token-of-${b.id}` }
+        },
+      },
+    })
+    const program = (name: string, fail: boolean) => () => {
+      const a = lab.Box('a', { name })
+      if (fail) lab.Box('bad', { name: str`bad${a.size}`, fail })
+    }
+    await lab.apply(program('x', false))
+    expect(await lab.apply(program('y', true))).toMatchObject({ outcome: 'reverted' })
+    expect(owned).toEqual([true, true])
+    expect(await lab.store.claims(['box:y'])).toEqual([undefined])
+  })
+
+  test('that two nodes exchange in place are refused: each would wait for the other', async () => {
+    const lab = makeLab()
+    await lab.apply(() => {
+      lab.Box('a', { name: 'x' })
+      lab.Box('b', { name: 'y' })
+    })
+    await expect(lab.plan(() => {
+      lab.Box('a', { name: 'y' })
+      lab.Box('b', { name: 'x' })
+    })).rejects.toMatchObject({ code: 'HF2104', details: { nodes: ['a', 'b'] } })
+  })
+
+  test('an object that must go first goes after those that refer to it now and will not any more', async () => {
+    const cloud = new Cloud()
+    const Crate = resource(boxSpec(cloud, { type: 'test:Crate' }))
+    const lab = makeLab({ cloud, types: [{ type: Crate.type, spec: Crate.spec }] })
+    await lab.apply(() => {
+      const a = lab.Box('a', { name: 'x' })
+      lab.Box('user', { name: str`user-of-${a.id}` })
+    })
+    cloud.calls.length = 0
+    expect(await lab.apply(() => {
+      lab.Box('user', { name: 'user' })
+      Crate('b', { name: 'x' })
+    })).toMatchObject({ outcome: 'applied' })
+    expect(cloud.calls).toEqual(['update user', 'delete x', 'create x'])
+  })
+
+  test('an object that something which stays refers to is not taken along by one that must go first', async () => {
+    const cloud = new Cloud()
+    const Crate = resource(boxSpec(cloud, { type: 'test:Crate2' }))
+    const lab = makeLab({ cloud, types: [{ type: Crate.type, spec: Crate.spec }] })
+    await lab.apply(() => {
+      const a = lab.Box('a', { name: 'x' })
+      const b = lab.Box('b', { name: str`b-of-${a.id}` })
+      lab.Box('c', { name: str`c-of-${b.id}` })
+    })
+    cloud.calls.length = 0
+    expect(await lab.apply(() => {
+      const a = Crate('a2', { name: 'x' })
+      const b = lab.Box('b2', { name: str`b2-of-${a.id}` })
+      lab.Box('c', { name: str`c-of-${b.id}` })
+    })).toMatchObject({ outcome: 'applied', pending: [] })
+    expect(cloud.calls).toEqual(['delete x', 'create x', 'create b2-of-o4', 'update c-of-o5', 'delete b-of-o1'])
+  })
+})
+
+test('after a partial run an old object is kept as long as something may still refer to it', async () => {
+  const lab = strictLab()
+  const program = (a: { name: string; zone: string }, fail: boolean) => () => {
+    const box = lab.Box('a', a)
+    lab.Box('user', { name: str`user-of-${box.id}`, fail })
+  }
+  await lab.apply(program({ name: 'x', zone: 'a' }, false))
+  lab.cloud.calls.length = 0
+  expect(await lab.apply(program({ name: 'y', zone: 'b' }, true), { onFailure: 'keep' })).toMatchObject({ outcome: 'kept', pending: ['a'] })
+  expect(lab.cloud.calls).not.toContain('delete x')
+  expect(await lab.apply(program({ name: 'y', zone: 'b' }, false))).toMatchObject({ outcome: 'applied', pending: [] })
+  expect(lab.cloud.content).toEqual(['user-of-o3=1', 'y=1'])
+})
+
+test('many tasks that run at once are no leak that Node would warn of', async () => {
+  const lab = makeLab()
+  Object.assign(lab.cx, { parallelism: 64 })
+  const warnings: Error[] = []
+  const hear = (w: Error) => void warnings.push(w)
+  process.on('warning', hear)
+  const doc = await inSession(lab, async (s) => s.apply(await s.plan({ graph: buildGraph(lab.app(() => {
+    for (let i = 0; i < 30; i++) lab.Box(`b${i}`, { name: `n${i}` })
+  }), {}) }), how))
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', hear)
+  expect(doc.outcome).toBe('applied')
+  expect(warnings).toEqual([])
+})
