@@ -66,10 +66,14 @@ const loop = performance.eventLoopUtilization(elu)
 const sizeMb = (statSync(path).size / 2 ** 20).toFixed(1)
 
 const read = []
-for (let i = 0; i < 3; i++) {
+const readCpu = []
+for (let i = 0; i < 5; i++) {
   const t = performance.now()
+  const c = process.cpuUsage()
   const rows = await store.resources(env, 'current')
   read.push(Math.round(performance.now() - t))
+  const spent = process.cpuUsage(c)
+  readCpu.push(Math.round((spent.user + spent.system) / 1000))
   if (rows.length !== changes) throw new Error(`${rows.length} rows`)
 }
 const t0 = performance.now()
@@ -83,6 +87,6 @@ await store.lease.release(granted)
 await store.close()
 console.log(JSON.stringify({
   changes, inFlight, wallMs: Math.round(wallMs), cpuMs: Math.round((used.user + used.system) / 1000), mainLoop: loop.utilization.toFixed(2),
-  bytesPerChange: Math.round((written() - before) / changes), dbMb: sizeMb, readMs: read, readWithMetaMs: withMeta, docs10kMs: docsMs, left: readdirSync(join(out, 'p')),
+  bytesPerChange: Math.round((written() - before) / changes), dbMb: sizeMb, readMs: read, readCpuMs: readCpu, readWithMetaMs: withMeta, docs10kMs: docsMs, left: readdirSync(join(out, 'p')),
 }))
 rmSync(out, { recursive: true, force: true })

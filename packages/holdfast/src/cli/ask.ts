@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline'
 import { failure } from '../base/index.ts'
+import { withTerminal } from './foreign.ts'
 import type { Io } from './io.ts'
 import type { Flags } from './verb.ts'
 
@@ -15,7 +16,7 @@ export const canAsk = (io: Io, flags: Flags): boolean => flags.input && io.stdin
 export async function confirm(io: Io, flags: Flags, question: string, typed?: string): Promise<void> {
   if (flags.yes) return
   if (!canAsk(io, flags)) throw failure('HF1006', { message: `${question} needs an answer, and there is no terminal to ask. Nothing was changed.` })
-  const answer = (await readAnswer(io, typed === undefined ? `${question} [y/N] ` : `${question}\nType ${typed} to go on: `)).trim()
+  const answer = (await withTerminal(() => readAnswer(io, typed === undefined ? `${question} [y/N] ` : `${question}\nType ${typed} to go on: `))).trim()
   const yes = typed === undefined ? /^y(?:es)?$/i.test(answer) : answer === typed
   if (!yes) throw failure('HF1008', { message: 'Cancelled. Nothing was changed.' })
 }
@@ -63,7 +64,7 @@ async function readAll(io: Io): Promise<string> {
 async function askHidden(io: Io, flags: Flags, name: string): Promise<string> {
   if (!flags.input) throw failure('HF1006', { message: `The value of ${name} is needed on stdin. Nothing was changed.` })
   const { password, isCancel } = await import('@clack/prompts')
-  const value = await password({ message: `Value of ${name}`, output: process.stderr })
+  const value = await withTerminal(() => password({ message: `Value of ${name}`, output: process.stderr }))
   if (isCancel(value)) throw failure('HF1008', { message: 'Cancelled. Nothing was changed.' })
   return value ?? ''
 }

@@ -29,13 +29,16 @@ const DEFAULT_ROWS = 24
 export function processIo(color: ColorChoice): Io {
   const { stdin, stdout, stderr, env } = process
   let redact = (text: string): string => text
+  // The program and its providers may get streams that lead elsewhere (foreign.ts); what is ours goes here.
+  const toStdout = stdout.write.bind(stdout)
+  const toStderr = stderr.write.bind(stderr)
   const ascii = wantsAscii(env)
   // A reader that went away (`| head`) ends the output, not the run.
   for (const s of [stdout, stderr]) if (s.listenerCount('error') === 0) s.on('error', () => {})
   return {
-    out: (text) => void stdout.write(redact(text)),
-    err: (text) => void stderr.write(redact(text)),
-    outClear: (text) => void stdout.write(text),
+    out: (text) => void toStdout(redact(text)),
+    err: (text) => void toStderr(redact(text)),
+    outClear: (text) => void toStdout(text),
     stdinIsTty: stdin.isTTY === true,
     stdoutIsTty: stdout.isTTY === true,
     stderrIsTty: stderr.isTTY === true,

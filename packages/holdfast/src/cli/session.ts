@@ -2,6 +2,7 @@ import { beginRun, type EngineContext, type EngineEvent, type RunSession } from 
 import { openProject, type Opened, type OpenRequest } from '../project/index.ts'
 import { printDocument, type Where } from './document.ts'
 import { openEventLines } from './events.ts'
+import { takeForeign } from './foreign.ts'
 import { watchInterrupts, type Interrupt } from './interrupt.ts'
 import type { Io } from './io.ts'
 import { errorBlock, type ErrorDocument } from './report.ts'
@@ -33,6 +34,10 @@ export async function withProject(io: Io, call: Call, options: SessionOptions, a
     progress.event(event)
     lines?.write(event)
   }
+  const foreign = takeForeign((message) => {
+    if (flags.quiet) io.err(`${message}\n`)
+    emit({ type: 'log', message })
+  })
   try {
     const opened = await openProject({
       cwd: flags.cwd, config: flags.config, env: flags.env, set: flags.set, variables: io.variables, concurrency: flags.concurrency,
@@ -41,6 +46,7 @@ export async function withProject(io: Io, call: Call, options: SessionOptions, a
     try {
       redact = opened.cx.redactor.text
       io.redactWith(redact)
+      foreign.redactWith(opened.cx.redactor.stream)
       if (opened.broken) io.err(`${errorBlock(opened.broken.toDocument() as unknown as ErrorDocument, io.paintErr, io.cwd, 'warning')}  ${'what follows'.padEnd(16)} comes from the state; types that the program declares are not available\n`)
       const where = { app: opened.app, env: opened.env }
       return await act({ opened, cx: opened.cx, where, progress, print: (doc) => printDocument(io, where, doc) })
@@ -48,6 +54,7 @@ export async function withProject(io: Io, call: Call, options: SessionOptions, a
       await opened.close()
     }
   } finally {
+    foreign.end()
     progress.end()
     lines?.end()
   }

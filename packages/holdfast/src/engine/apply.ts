@@ -152,12 +152,10 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
   }
   const none: readonly string[] = []
   const doneOf = (a: Address) => doneAt.get(a) ?? none
-  // What is replaced beside the old object needs no restoring: that one stands all the while.
-  const beside = new Set(changes.filter((c) => c.doc.action === 'replace' && !c.deleteFirst).map((c) => c.doc.address))
   const goesFirst = new Set(changes.filter((c) => c.phase === 'expand' && (c.deleteFirst || c.doc.action === 'delete')).map((c) => c.doc.address))
   const reads = (uid: string | undefined): readonly string[] => {
     if (uid === undefined) return none
-    return (state.base.get(uid) ?? state.current.get(uid))?.meta.deps.flatMap((d) => [...(beside.has(d) ? none : [d]), ...(goesFirst.has(d) ? [deleteTask(d)] : none), ...doneOf(d)]) ?? none
+    return (state.base.get(uid) ?? state.current.get(uid))?.meta.deps.flatMap((d) => [d, ...(goesFirst.has(d) ? [deleteTask(d)] : none), ...doneOf(d)]) ?? none
   }
   const makes = new Set(changes.filter((c) => c.doc.action === 'create' || c.mayReplace).map((c) => c.doc.address))
   // Who waits for another without depending on it takes over something of it.

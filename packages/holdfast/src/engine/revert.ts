@@ -26,19 +26,25 @@ export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
     tasks.done(id, uid)
     const now = state.current.get(uid)
     const base = state.base.get(uid)
-    const undo = { restoreAfter: inBase(base?.meta.deps), freedBy: now || !base ? [] : takers(base), makes: !base }
+    const undo = { restoreAfter: inBase(base?.meta.deps), freedBy: base ? takers(base, now).filter((t) => t !== id) : [], makes: !base }
     return { id, after: ids(now?.meta.deps ?? base?.meta.deps), limit: u.type, undo, retries: 0, deadlineMs: state.cx.types.get(u.type)?.timeoutMs, done: true }
   })]
 }
 
-/** Done tasks whose objects stand in the place of one that was deleted first: at its address, or by what they claim. */
-function takersOf(state: EnvState): (gone: { readonly address: Address; readonly meta: { readonly claims: readonly string[] } }) => string[] {
+/** Done tasks whose objects have what one of the base gave up: its place, when it was deleted first, or a claim. */
+function takersOf(state: EnvState): (base: Placed, now: Placed | undefined) => string[] {
   const at = new Map<string, string[]>()
   for (const r of state.current.values()) {
     if (!state.provisional(r)) continue
     for (const place of [`@${r.address}`, ...r.meta.claims]) at.set(place, [...(at.get(place) ?? []), `done:${r.uid}`])
   }
-  return (gone) => [...new Set([`@${gone.address}`, ...gone.meta.claims].flatMap((place) => at.get(place) ?? []))]
+  const places = (base: Placed, now: Placed | undefined) => (now ? base.meta.claims.filter((c) => !now.meta.claims.includes(c)) : [`@${base.address}`, ...base.meta.claims])
+  return (base, now) => [...new Set(places(base, now).flatMap((place) => at.get(place) ?? []))]
+}
+
+interface Placed {
+  readonly address: Address
+  readonly meta: { readonly claims: readonly string[] }
 }
 
 /** `run revert`: back to the base. */

@@ -3,7 +3,8 @@ import { makeFlow, step, type Act, type Flow, type FlowOutcome } from './step.ts
 import type { FlowSpec } from './spec.ts'
 
 export type TaskResult =
-  | { readonly kind: 'succeeded' }
+  /** `beside`: what it replaced stands until the end, beside what it made. */
+  | { readonly kind: 'succeeded'; readonly beside?: boolean }
   /** There was nothing to do. */
   | { readonly kind: 'skipped' }
   | { readonly kind: 'failed'; readonly retry: boolean }

@@ -21,6 +21,8 @@ interface TaskNode {
   standing: number
   unrestored: number
   restores: TaskNode[]
+  /** What it replaced stands beside what it made: nothing has to be restored before something may refer to that again. */
+  beside: boolean
   /** What is withdrawn only after this is restored. */
   frees: TaskNode[]
 }
@@ -53,7 +55,7 @@ export type FlowEvent =
   | { readonly kind: 'start' }
   /** Taking back what is `done`, nothing is executed. */
   | { readonly kind: 'revert' }
-  | { readonly kind: 'succeeded'; readonly id: string }
+  | { readonly kind: 'succeeded'; readonly id: string; readonly beside?: boolean }
   | { readonly kind: 'skipped'; readonly id: string }
   | { readonly kind: 'failed'; readonly id: string; readonly retry: boolean }
   | { readonly kind: 'unknown'; readonly id: string }
@@ -97,7 +99,7 @@ export function makeFlow(spec: FlowSpec): Flow {
     if (!t.done) unfinished++
     nodes.set(t.id, {
       spec: t, state: t.done === 'unknown' ? 'unknown' : t.done ? 'success' : 'pending', intention: 'execute', attempt: 0, missing: 0, after: NONE, before: NONE,
-      completed: t.done ? ++completions : 0, standing: 0, unrestored: 0, restores: NONE, frees: NONE,
+      completed: t.done ? ++completions : 0, standing: 0, unrestored: 0, restores: NONE, frees: NONE, beside: false,
     })
   }
   for (const n of nodes.values()) {
@@ -134,6 +136,7 @@ export function step(flow: Flow, event: FlowEvent): Act[] {
     case 'succeeded': case 'skipped': {
       const n = leave(flow, event.id, 'running')
       n.state = event.kind === 'succeeded' ? 'success' : 'skipped'
+      n.beside = event.kind === 'succeeded' && event.beside === true
       n.completed = ++flow.completions
       flow.unfinished--
       for (const next of n.before) if (--next.missing === 0 && next.state === 'pending') enqueue(flow, next)
@@ -295,7 +298,7 @@ function orderRestores(flow: Flow, todo: readonly TaskNode[], byId: ReadonlySet<
   const restoresOf = (n: TaskNode, ids: readonly string[] | undefined, into: Edge[]) => {
     for (const id of ids ?? []) {
       const r = flow.nodes.get(id)
-      if (!r || r === n) continue
+      if (!r || r === n || (into === reads && r.beside)) continue
       // What is kept stays as the run made it: an old service would start on a new configuration, so it does not.
       if (r.state === 'kept' || r.state === 'unknown') n.unrestored++
       else if (byId.has(r)) into.push({ from: restore(r), to: restore(n) })

@@ -256,6 +256,9 @@ function withPhysicalId(row: RowDraft, outputs: Fields): RowDraft {
   return typeof id === 'string' && id.length <= 512 ? { ...row, meta: { ...row.meta, physicalId: id } } : row
 }
 
+/** What changed half-way may own what it had and what it was to have. */
+const bothClaims = (standing: { readonly meta: RowDraft['meta'] } | undefined, row: RowDraft): readonly string[] => [...new Set([...row.meta.claims, ...(standing?.meta.claims ?? [])])].sort()
+
 const draftOf = ({ seq: _seq, ...row }: RowDraft & { readonly seq?: number }): RowDraft => row
 
 /** The change failed for good. `partly`: a row says what stands, so that it can be taken back or repaired. */
@@ -269,11 +272,22 @@ export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', erro
   const wasWhole = tx.op === 'update' && (standing?.status === 'ready' || standing?.meta.whole === true)
   if (applied === 'partly' && row && tx.undo && standing?.ordinal === row.ordinal) {
     // Taking back broke off: the row of the open run stays, so that it is tried again; the base is not overwritten.
-    if (standing.status !== 'partial') entries.push({ t: 'resource.put', row: { ...draftOf(standing), status: 'partial', meta: wasWhole ? { ...standing.meta, whole: true } : standing.meta } })
+    const meta = { ...standing.meta, claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }
+    entries.push({ t: 'resource.put', row: { ...draftOf(standing), status: 'partial', meta } })
   } else if (applied === 'partly' && row) {
     const outputs = partial ?? prior?.outputs ?? '{}'
-    entries.push(...((before ?? []) as Entry[]), { t: 'resource.put', row: { ...row, status: 'partial', meta: wasWhole ? { ...row.meta, whole: true } : row.meta, ...(tx.undo ? { since: state.next } : {}) }, docs: { inputs: tx.target.inputs, outputs } })
+    entries.push(...((before ?? []) as Entry[]), {
+      t: 'resource.put', row: { ...row, status: 'partial', meta: { ...row.meta, claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }, ...(tx.undo ? { since: state.next } : {}) },
+      docs: { inputs: tx.target.inputs, outputs },
+    })
   } else if (tx.op === 'create' && row) entries.push({ t: 'claim.drop', uid: tx.uid })
+  else if (tx.op === 'update' && row) {
+    // What it was to own comes free again, or is given up as before.
+    for (const key of row.meta.claims) {
+      if (standing?.meta.claims.includes(key)) continue
+      entries.push(tx.undo ? { t: 'claim.put', row: { key, env: state.env.id, uid: tx.uid, until: state.next } } : { t: 'claim.drop', uid: tx.uid, key })
+    }
+  }
   entries.push({ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'revertFailure' : 'failure', text, undefined) }, event(work, 'tx.failed', tx, { applied, code: error.code, message: text }))
   await state.commit(entries)
   if (applied === 'partly') state.partly.set(tx.uid, tx.token)

@@ -1,4 +1,4 @@
-import { assert, failure } from '../base/index.ts'
+import { failure } from '../base/index.ts'
 import { UnknownValue, type Address, type Value } from '../model/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { decodeDoc } from '../secret/index.ts'
@@ -145,7 +145,8 @@ export class EnvState {
     const known = this.#docs.get(key)
     if (known) return known
     const [docs] = await this.cx.store.docs([row])
-    assert(docs, `docs: row ${key} has none`)
+    // Rows and documents are read one after the other: a command that holds no lease, or has lost it, may see them change between.
+    if (!docs) throw failure('HF2401', { message: 'The state was changed by another command while it was read.', hint: 'Run the command again.' })
     return docs
   }
 

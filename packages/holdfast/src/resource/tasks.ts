@@ -148,7 +148,8 @@ export class ResourceTasks implements Executor {
         const trash = fromTrash(state, type, draft, inputs, decision.action === 'replace')
         const opening = claimEntries(state, uid, claims, again ? row.meta.claims : []).opening
         if (trash?.outputs) return this.#adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop])
-        return this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop] : [] }, attemptNo, options.retries ?? 0, retry, signal)
+        const made = await this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop] : [] }, attemptNo, options.retries ?? 0, retry, signal)
+        return made.kind === 'succeeded' && old && moves.length > 0 ? { ...made, beside: true } : made
       }
     }
   }
@@ -191,7 +192,9 @@ export class ResourceTasks implements Executor {
         this.log.succeed(id, began, result.outputs, result.note, first.tx.token)
         return { kind: 'succeeded' }
       case 'failed': {
-        const retry = attemptNo <= retries
+        // A creation that left something can only be repeated under a key that finds it.
+        const repeatable = result.applied === 'no' || change.op !== 'create' || typeof change.type.capability?.create === 'object' && 'token' in change.type.capability.create
+        const retry = attemptNo <= retries && repeatable
         if (retry) this.#retrying.set(id, { tx: result.tx, error: result.error, applied: result.applied })
         else await fail(this.work, result.tx, result.applied, result.error)
         this.#failed(id, change.address, change.kind, result.error, retry)

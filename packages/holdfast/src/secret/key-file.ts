@@ -11,7 +11,7 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
  * Makes the key of a store. When two processes race, both get the key of the one that came first.
  *
  * Durable  on return: the whole file, mode 0600; its folder is made 0700 where it is missing.
- * Fails    HF4301 when the folder cannot be written, or what stands there is no key.
+ * Fails    HF4301 when the folder cannot be written, or what stands there is no key; HF4006 when the disk is full.
  */
 export function createKeyFile(path: string, random: Random): Uint8Array {
   const key = random.bytes(KEY_BYTES)
@@ -37,6 +37,7 @@ export function createKeyFile(path: string, random: Random): Uint8Array {
       const existing = readKeyFile(path)
       if (existing) return existing
     }
+    if (codeOf(cause) === 'ENOSPC' || codeOf(cause) === 'EDQUOT') throw failure('HF4006', { message: `The disk is full: the key file ${path} could not be made.`, cause })
     throw failure('HF4301', { message: `The key file ${path} cannot be made (${codeOf(cause) ?? 'unknown error'}).`, hint: `Correct the permissions of ${folder}, or set HOLDFAST_KEY.`, cause })
   }
 }

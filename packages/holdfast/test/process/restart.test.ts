@@ -43,6 +43,19 @@ describe('a new version with listen', () => {
     expect(new Set(pids).size).toBe(pids.length)
   }, 60_000)
 
+  test('is started also when the caller believes that it runs already: an update whose answer was lost may have been refused', async () => {
+    w = makeWorld()
+    const port = await freePort()
+    const version = (n: string): Inputs => {
+      w.script('web.mjs', webServer(n))
+      return { command: ['node', { path: 'web.mjs', digest: n }], listen: port, ready: { http: '/', within: '3s' } }
+    }
+    const outputs = await w.create('u1', 'k1', version('1'))
+    const next = version('2')
+    expect((await w.update('u1', 'k2', { inputs: next, outputs }, next)).pid).not.toBe(outputs.pid)
+    expect((await fetchText(port)).body).toBe('2')
+  })
+
   test('moves to another port without a gap, and the old port is closed', async () => {
     w = makeWorld()
     const [a, b] = [await freePort(), await freePort()]

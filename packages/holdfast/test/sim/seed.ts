@@ -80,6 +80,7 @@ class Life {
     const foreign = [...world.objects.values()]
 
     this.#faults(true)
+    if (r.chance(0.15)) await this.#phase([{ kind: 'apply', program: work.broken, onFailure: 'revert' }], work.v1)
     await this.#phase([{ kind: 'apply', program: work.v1, onFailure: r.chance(0.8) ? 'revert' : 'keep' }], work.v1)
     const change: Job = { kind: 'apply', program: r.chance(0.5) ? work.broken : work.v2, onFailure: r.chance(0.7) ? 'revert' : 'keep' }
     const then: Job[] = r.chance(0.3) ? [{ kind: 'revert' }] : r.chance(0.3) ? [{ kind: 'resume' }] : []

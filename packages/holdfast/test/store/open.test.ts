@@ -136,7 +136,7 @@ describe('opening a state file', () => {
     const child = runChild(path, `
       import { createRequire } from 'node:module'
       const { DatabaseSync } = createRequire(import.meta.url)('@photostructure/sqlite')
-      const db = new DatabaseSync(path)
+      const db = (globalThis.db = new DatabaseSync(path)) // kept: a connection that is collected lets go
       db.exec('begin immediate')
       console.log('held')
       setTimeout(() => {}, 60000)

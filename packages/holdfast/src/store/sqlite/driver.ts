@@ -1,4 +1,6 @@
+import { statfsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Bug, failure, type HoldfastError } from '../../base/index.ts'
@@ -55,7 +57,7 @@ export interface Statement {
   iterate(...values: Cell[]): Iterable<Row>
 }
 export type Cell = string | number | null
-// biome-ignore lint/suspicious/noExplicitAny: a row has the columns of its statement, which the reader of the row names
+// `any`: a row has the columns of its statement, which the reader of the row names
 export type Row = Record<string, any>
 
 export interface Driver {
@@ -146,6 +148,15 @@ export const isBusy = (e: unknown): boolean => resultCode(e) === BUSY || resultC
 /** After these the connection is not trusted any more: what the file system did is unknown. */
 export const isPoison = (e: unknown): boolean => resultCode(e) === FULL || resultCode(e) === IOERR || resultCode(e) === CORRUPT
 
+/** SQLite's index of the log is a file, too: where there is no room for it, it only says that the disk failed. */
+export function needsSpace(e: unknown, path: string): boolean {
+  if (resultCode(e) === FULL) return true
+  if (resultCode(e) !== IOERR) return false
+  const { bavail, bsize } = statfsSync(dirname(path))
+  return bavail * bsize < LOG_INDEX_BYTES
+}
+const LOG_INDEX_BYTES = 65_536
+
 /** SQLite's error in the words of the registry. Anything else passes through. */
 export function storeFailure(e: unknown, path: string, doing: 'read' | 'write'): HoldfastError | Bug | unknown {
   const code = resultCode(e)
@@ -161,6 +172,7 @@ export function storeFailure(e: unknown, path: string, doing: 'read' | 'write'):
     case NOTADB: return failure('HF4001', { message: `${path} is damaged: ${text}.`, cause: e })
     case FULL: return failure('HF4006', { message: `The disk is full: ${path} could not be written. What was acknowledged is safe.`, cause: e })
     case IOERR:
+      if (needsSpace(e, path)) return failure('HF4006', { message: `The disk is full: ${path} could not be used. What was acknowledged is safe.`, cause: e })
       return doing === 'write'
         ? failure('HF4006', { message: `The disk failed while ${path} was written: ${text}.`, cause: e })
         : failure('HF4001', { message: `${path} cannot be read: ${text}.`, cause: e })

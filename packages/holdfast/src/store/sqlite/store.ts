@@ -6,7 +6,7 @@ import type { Holder, LeaseRow } from '../../state/index.ts'
 import type { Check } from '../doctor.ts'
 import type { CommitOptions, Leases, ResourceView, Store, StoreTraits } from '../port.ts'
 import { WriterClient } from './client.ts'
-import { settleClosed, storeFailure, type Connection } from './driver.ts'
+import { needsSpace, settleClosed, storeFailure, type Connection } from './driver.ts'
 import { encode } from './encode.ts'
 import { failpointSetting, makeFailpoint } from './failpoint.ts'
 import { examine, exportLines } from './inspect.ts'
@@ -53,7 +53,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     if (!writable) db = connectReadOnly(path)
     else {
       tightenMode(path)
-      db = connect(path, 'write')
+      try {
+        db = connect(path, 'write')
+      } catch (e) {
+        // On a full disk what is there can still be looked at.
+        if (!readonly || !needsSpace(e, path)) throw e
+        db = connectReadOnly(path)
+      }
     }
     if (!readonly) migrate(db, path, clock, random, failpoint)
     else if (schemaOf(db, path) < migrations.length) throw failure('HF4003', { message: `${path} has an older schema; it is brought up to date by the first command that writes.`, hint: 'Run `holdfast plan`.' })

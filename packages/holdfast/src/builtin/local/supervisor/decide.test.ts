@@ -21,11 +21,23 @@ describe('side by side', () => {
 })
 
 test('a new process is needed for what a living one cannot change, and for nothing else', () => {
-  expect(needsNewProcess(base, { ...base, env: { B: '2', A: '1' } })).toBe(false)
-  expect(needsNewProcess(base, { ...base, restart: 'always', stop: { signal: 'SIGINT', withinMs: 5 }, ready: { withinMs: 9, tcp: 1 } })).toBe(false)
-  expect(needsNewProcess(base, { ...base, env: { A: '1' } })).toBe(true)
-  expect(needsNewProcess(base, { ...base, argv: ['p', 'q'] })).toBe(true)
-  expect(needsNewProcess(base, { ...base, uid: 5 })).toBe(true)
+  expect(needsNewProcess(base, { ...base, env: { B: '2', A: '1' } }, false)).toBe(false)
+  expect(needsNewProcess(base, { ...base, restart: 'always', stop: { signal: 'SIGINT', withinMs: 5 }, ready: { withinMs: 9, tcp: 1 } }, false)).toBe(false)
+  expect(needsNewProcess(base, { ...base, env: { A: '1' } }, false)).toBe(true)
+  expect(needsNewProcess(base, { ...base, argv: ['p', 'q'] }, false)).toBe(true)
+  expect(needsNewProcess(base, { ...base, uid: 5 }, false)).toBe(true)
+})
+
+test('another content under the same path is another program, and a file that a signal announces is not, once it is announced', () => {
+  const of = (contents: Record<string, string>, announced?: readonly string[]): Definition => ({ ...base, contents, ...(announced ? { announced } : {}) })
+  expect(needsNewProcess(of({ 'api.mjs': '1' }), of({ 'api.mjs': '1' }), false)).toBe(false)
+  expect(needsNewProcess(of({ 'api.mjs': '1' }), of({ 'api.mjs': '2' }), false)).toBe(true)
+  expect(needsNewProcess(of({ 'api.mjs': '1' }), of({}), false)).toBe(true)
+  expect(needsNewProcess({ ...base, restartOn: '1' }, { ...base, restartOn: '2' }, false)).toBe(true)
+  expect(needsNewProcess(of({ conf: '1' }, ['conf']), of({ conf: '2' }, ['conf']), true)).toBe(false)
+  expect(needsNewProcess(of({ conf: '1' }, ['conf']), of({ conf: '2' }, ['conf']), false)).toBe(true)
+  // A reload that is declared later changes nothing.
+  expect(needsNewProcess(of({}), of({ conf: '2' }, ['conf']), false)).toBe(false)
 })
 
 test('a rehearsal is held only where a check over the network can tell the difference, and asks the private port', () => {

@@ -1,10 +1,20 @@
 import type { Definition } from './protocol.ts'
 
 /** What of a definition a living process cannot change. */
-const FIXED = ['argv', 'env', 'cwd', 'uid', 'gid', 'port', 'listen', 'host'] as const
+const FIXED = ['argv', 'env', 'cwd', 'uid', 'gid', 'port', 'listen', 'host', 'restartOn'] as const
 
-export const needsNewProcess = (running: Definition, wanted: Definition): boolean =>
-  FIXED.some((k) => JSON.stringify(sorted(running[k])) !== JSON.stringify(sorted(wanted[k])))
+/**
+ * Whether the running program is another one than the one wanted. The caller's idea of what runs does not count: after a change that failed half-way,
+ * or whose answer was lost, only the supervisor knows. `reloads`: the program is about to be told of the files that a signal announces.
+ */
+export function needsNewProcess(running: Definition, wanted: Definition, reloads: boolean): boolean {
+  if (FIXED.some((k) => JSON.stringify(sorted(running[k])) !== JSON.stringify(sorted(wanted[k])))) return true
+  const old = running.contents ?? {}
+  const next = wanted.contents ?? {}
+  const announced = new Set(wanted.announced)
+  // What was no part of it before cannot have changed unannounced.
+  return [...new Set([...Object.keys(old), ...Object.keys(next)])].some((path) => old[path] !== next[path] && (announced.has(path) ? !reloads && path in old && path in next : true))
+}
 
 const sorted = (v: unknown): unknown =>
   typeof v === 'object' && v !== null && !Array.isArray(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1))) : v

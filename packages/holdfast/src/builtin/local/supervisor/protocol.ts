@@ -35,6 +35,11 @@ export interface Definition {
   readonly ready: Ready
   readonly stop: Stop
   readonly restart: 'never' | 'on-failure' | 'always'
+  /** Digests of the files it was made of, by path, and of the value that starts it anew when it changes: paths alone do not tell one version from the next. */
+  readonly contents?: Readonly<Record<string, string>>
+  readonly restartOn?: string
+  /** Files whose change a signal announces. */
+  readonly announced?: readonly string[]
 }
 
 /** What a ready program answers with. */

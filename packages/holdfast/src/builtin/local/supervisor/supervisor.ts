@@ -251,8 +251,8 @@ export function makeSupervisor(o: { readonly run: string; readonly self: Process
   const adjustNow = async ({ key, definition, secrets, signal }: Extract<Request, { cmd: 'adjust' }>): Promise<Answer> => {
     for (const s of secrets) o.redactor.add(s)
     const gen = current
-    if (!gen || gen.exit() || !running || needsNewProcess(gen.definition, definition)) return { is: 'restart' }
-    if (running.key === key) return { is: 'running', running }
+    if (gen && running?.key === key && gen.exit() === undefined) return { is: 'running', running }
+    if (!gen || gen.exit() || !running || needsNewProcess(gen.definition, definition, signal !== undefined)) return { is: 'restart' }
     const before = gen.definition
     gen.adjust(definition)
     if (signal) {
