@@ -143,7 +143,9 @@ async function settleOne(work: Work, tx: TxRow): Promise<void> {
     await fail(work, tx, 'no', failure('HF3106', { address: tx.address, message: 'The run ended before anything was sent.' }))
     return
   }
-  const result = await settle(work, tx, 'the process ended before the answer came', false, undefined, work.abort)
+  // The last holder may have begun its call a little after its intent.
+  const late = tx.lastSentAt !== undefined && maxCallMsOf(tx.capability) > 0 ? { ...tx, lastSentAt: tx.lastSentAt + limits.leaseMarginMs } : tx
+  const result = await settle(work, late, 'the process ended before the answer came', false, undefined, work.abort)
   if (result.kind === 'failed') await fail(work, result.tx, result.applied, result.error)
   state.cx.emit({ type: 'log', node: tx.address, message: `settled what was left: ${tx.op} ${result.kind === 'done' ? 'had happened' : result.kind === 'failed' ? 'had not happened' : 'is unknown'}` })
 }

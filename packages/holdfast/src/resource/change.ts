@@ -1,4 +1,4 @@
-import { assert, failure, isFailure, mutant, sha256hex, type HoldfastError, type Plain, type Site } from '../base/index.ts'
+import { assert, failure, isFailure, limits, mutant, sha256hex, type HoldfastError, type Plain, type Site } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { reveal, type Address, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
@@ -121,6 +121,25 @@ async function reopen(work: Work, tx: TxRow, now: number): Promise<TxRow> {
   return next
 }
 
+const RENEWALS_MAX = 3
+
+/**
+ * An intent is as good as the lease under which it was written. A process that was stopped between the two writes it again, under the fence, before
+ * it calls: otherwise a call could begin after another holder has waited for it and settled it.
+ */
+async function renewed(work: Work, tx: TxRow): Promise<TxRow> {
+  const { state } = work
+  const { clock } = state.cx
+  let row = tx
+  for (let i = 0; i <= RENEWALS_MAX; i++) {
+    const now = clock.now()
+    if (now - (row.lastSentAt ?? now) <= limits.leaseMarginMs) return row
+    await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { lastSentAt: now } }])
+    row = { ...row, lastSentAt: now }
+  }
+  throw failure('HF4203', { address: tx.address, message: `The store takes longer than ${limits.leaseMarginMs / 1000} s to write an intent: a lease cannot be kept.` })
+}
+
 /** Sends the request of a transaction once. `known` spares reading it back from the sealed target. */
 export async function send(
   work: Work, tx: TxRow, type: ResourceType, site: Site | undefined, signal: AbortSignal,
@@ -130,7 +149,7 @@ export async function send(
   const inputs = known?.inputs ?? state.decode(tx, 'inputs', tx.target.inputs)
   const prior = known ? known.prior : priorOf(state, tx)
   const target = callTarget(tx, site)
-  let row = tx
+  let row = await renewed(work, tx)
   const answer = await ask(state, tx.address, site, signal, async () => {
     const cc = callContext(state, type, target, work.storeId, signal)
     const opened = openInputs(state, type, inputs, target)

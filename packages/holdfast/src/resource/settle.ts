@@ -62,7 +62,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
         if (end.result.kind === 'done') return end.result
         if (end.result.kind === 'failed' && end.result.applied === 'partly') return end.result
         const ambiguous = end.result.kind === 'lost'
-        call = { ...call, resends: call.resends + 1, lastResend: ambiguous ? 'ambiguous' : 'rejected', resentAt: clock.now(), look: 'none', ...(ambiguous ? { lastAmbiguousAt: sentAt } : {}) }
+        call = { ...call, resends: call.resends + 1, lastResend: ambiguous ? 'ambiguous' : 'rejected', resentAt: clock.now(), look: 'none', ...(ambiguous ? { lastAmbiguousAt: row.lastSentAt ?? sentAt } : {}) }
         lastError = end.result.kind === 'failed' ? end.result.error : undefined
         if (work.abort.aborted) return { kind: 'lost', tx: row, evidence, timedOut }
         break

@@ -108,6 +108,21 @@ describe('what was half done', () => {
   })
 })
 
+test('a creation that left something is not repeated under a key that would make a second one', async () => {
+  const lab = makeLab({ class: 'D' })
+  lab.cloud.fault('create x', 'partly')
+  expect(await lab.apply(() => void lab.Box('a', { name: 'x' }, { retries: 2 }))).toMatchObject({ outcome: 'reverted' })
+  expect(lab.cloud.calls).toEqual(['create x', 'delete x'])
+  expect(lab.cloud.content).toEqual([])
+})
+
+test('rows that another command changes while they are read are a failure, not a bug', async () => {
+  const lab = makeLab()
+  await lab.apply(() => void lab.Box('a', { name: 'x' }))
+  lab.store.docs = async (keys) => keys.map(() => undefined)
+  await expect(lab.plan(() => void lab.Box('a', { name: 'x', size: 2 }))).rejects.toMatchObject({ code: 'HF2401' })
+})
+
 describe('taking back', () => {
   test('a secret of another node in what was deleted to make room does not look changed afterwards', async () => {
     const lab = makeLab()
@@ -235,6 +250,27 @@ describe('claims', () => {
     expect(await lab.apply(program('y', true))).toMatchObject({ outcome: 'reverted' })
     expect(owned).toEqual([true, true])
     expect(await lab.store.claims(['box:y'])).toEqual([undefined])
+  })
+
+  test('that an update was to take come free when the update is refused', async () => {
+    const lab = makeLab()
+    await lab.apply(() => void lab.Box('a', { name: 'x' }))
+    expect(await lab.apply(() => void lab.Box('a', { name: 'y', fail: true }))).toMatchObject({ outcome: 'reverted' })
+    expect((await lab.store.claims(['box:x', 'box:y'])).map((c) => c?.key)).toEqual(['box:x', undefined])
+  })
+
+  test('of a node that failed half-way are all that it may own, and come free when it is whole', async () => {
+    const lab = makeLab()
+    await lab.apply(() => void lab.Box('a', { name: 'x' }))
+    lab.cloud.fault('update z', 'partly')
+    expect(await lab.apply(() => void lab.Box('a', { name: 'z' }), { onFailure: 'keep' })).toMatchObject({ outcome: 'kept' })
+    expect((await lab.store.claims(['box:x', 'box:z'])).map((c) => c?.key)).toEqual(['box:x', 'box:z'])
+    lab.cloud.calls.length = 0
+    expect(await lab.apply(() => {
+      lab.Box('a', { name: 'z' })
+      lab.Box('b', { name: 'x' })
+    })).toMatchObject({ outcome: 'applied' })
+    expect(lab.cloud.calls).toEqual(['update z', 'create x'])
   })
 
   test('that two nodes exchange in place are refused: each would wait for the other', async () => {

@@ -183,7 +183,7 @@ class Life {
 
   /** Until the process has ended, or has been silent for so long that its operator starts another. */
   #wait(a: Attempt): Promise<void> {
-    const patience = this.#r.between(40_000, 400_000)
+    const patience = this.#r.chance(0.5) ? this.#r.between(31_000, 60_000) : this.#r.between(40_000, 400_000)
     return new Promise((resolve) => {
       const cancel = this.#lab.kernel.after(patience, resolve)
       a.ended.then(() => {

@@ -21,7 +21,7 @@ export interface Packed {
 /** Takes what `npm run build` left in dist, types included. */
 export async function packed(): Promise<Packed> {
   const work = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-tarball-')))
-  const npm = (cwd: string, ...args: string[]) => run('npm', [...args, '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'], { cwd, encoding: 'utf8' })
+  const npm = (cwd: string, ...args: string[]) => run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, encoding: 'utf8' })
   await npm(repository, 'pack', '-w', 'holdfast', '--pack-destination', work)
   return {
     work, npm,
@@ -39,7 +39,7 @@ export async function packed(): Promise<Packed> {
 /** The first program of the README, as a user would paste it. */
 export const smallest = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(repository, 'README.md'), 'utf8'))?.[1] as string
 
-/** A service on a socket that is kept for it, as a script may rely on. */
+/** A service on a socket that is kept for it. Its process is `web.mjs`. */
 export const service = `import { app, asset, json } from 'holdfast'
 import { File, Process } from 'holdfast/local'
 import { z } from 'zod'
@@ -48,12 +48,12 @@ export default app('service', {
   config: z.object({ port: z.number().int(), text: z.string().default('one') }),
   build({ config }) {
     const settings = File('settings', { path: 'settings.json', content: json({ text: config.text }) })
-    export const web = Process('web', { command: ['node', asset('./web.mjs'), settings.file], listen: config.port, ready: { http: '/health' } })
+    const web = Process('web', { command: ['node', asset('./web.mjs'), settings.file], listen: config.port, ready: { http: '/health' } })
     return { port: web.port }
   },
 })
 `
-const web = `import { readFileSync } from 'node:fs'
+export const web = `import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 const { text } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 const server = createServer((_, answer) => answer.end(text + ' on ' + process.version)).listen({ fd: 3 })

@@ -1,11 +1,9 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endStrays, freePort, processesOf } from '../support/cli.ts'
+import { packed, repository, run, service, smallest, web, type Packed } from '../support/tarball.ts'
 
 let packing: Packed
 const folder: Packed['folder'] = (...args) => packing.folder(...args)
@@ -70,7 +68,7 @@ describe('the packed package, installed in an empty folder with scripts blocked'
 })
 
 for (const name of ['20', 'newest']) {
-  describe(`npx holdfast on Node ${name}`, () => {
+  describe(`holdfast on Node ${name}`, () => {
     test('says its versions; SQLite is the one of Node where Node has it', async () => {
       const { json } = await holdfast(name, home, 'version')
       const [node, sqlite] = execFileSync(nodes[name] as string, ['-p', 'process.versions.node + " " + process.versions.sqlite'], { encoding: 'utf8' }).trim().split(' ')
@@ -80,7 +78,7 @@ for (const name of ['20', 'newest']) {
       else expect(sqlite).toBe('undefined')
     })
 
-    test('writes a first program, which plans, applies and is destroyed', async () => {
+    test('with npx, writes a first program, which plans, applies and is destroyed', async () => {
       const place = folder(`home/init-${name}`)
       expect(await holdfast(name, place, 'init')).toMatchObject({ code: 0 })
       const written = readdirSync(place).sort()
@@ -94,22 +92,22 @@ for (const name of ['20', 'newest']) {
     test('plans, applies, finds unchanged and destroys the smallest program, and leaves no trace', async () => {
       const place = folder(`home/app-${name}`, { 'app.ts': smallest })
       const before = readdirSync(place)
-      expect((await holdfast(name, place, 'plan')).json.summary).toMatchObject({ create: 2 })
-      const applied = (await holdfast(name, place, 'apply', '--yes')).json
+      expect((await direct(name, place, 'plan')).json.summary).toMatchObject({ create: 2 })
+      const applied = (await direct(name, place, 'apply', '--yes')).json
       expect(applied).toMatchObject({ outcome: 'applied', revision: { from: 0, to: 1 }, outputs: { file: 'out/greeting.txt' } })
       expect(readFileSync(join(place, 'out/greeting.txt'), 'utf8')).toMatch(/^hello .{24}\n$/)
       expect(statSync(join(place, 'out/greeting.txt')).mode & 0o777).toBe(0o600)
-      expect((await holdfast(name, place, 'plan')).json.changes).toEqual([])
-      expect((await holdfast(name, place, 'state', 'doctor')).json.ok).toBe(true)
+      expect((await direct(name, place, 'plan')).json.changes).toEqual([])
+      expect((await direct(name, place, 'state', 'doctor')).json.ok).toBe(true)
       expect(readdirSync(join(place, '.holdfast')).filter((file) => file.startsWith('state.db'))).toEqual(['state.db'])
-      expect((await holdfast(name, place, 'destroy', '--yes')).json).toMatchObject({ outcome: 'applied' })
+      expect((await direct(name, place, 'destroy', '--yes')).json).toMatchObject({ outcome: 'applied' })
       expect(readdirSync(place).filter((entry) => entry !== '.holdfast')).toEqual(before)
     })
 
     test('starts a service, changes it, takes a broken change back, and stops it', async () => {
       const place = folder(`home/service-${name}`, { 'app.ts': service, 'web.mjs': web })
       const port = await freePort()
-      const call = (verb: string, ...more: string[]) => holdfast(name, place, verb, '--yes', '--set', `port=${port}`, ...more)
+      const call = (verb: string, ...more: string[]) => direct(name, place, verb, '--yes', '--set', `port=${port}`, ...more)
       const version = execFileSync(nodes[name] as string, ['--version'], { encoding: 'utf8' }).trim()
       const answer = async () => (await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } })).text()
       try {
@@ -149,11 +147,14 @@ const entriesOf = (): string[] =>
   Object.keys((JSON.parse(readFileSync(join(home, 'node_modules/holdfast/package.json'), 'utf8')) as { exports: object }).exports).filter((entry) => !entry.endsWith('.json')).map((entry) => `holdfast${entry.slice(1)}`)
 
 /** `npx holdfast … --json`, with the given Node first on the PATH. */
-async function holdfast(node: string, cwd: string, ...words: string[]) {
+const holdfast = (node: string, cwd: string, ...words: string[]) => started('npx', ['--no-install', 'holdfast'], node, cwd, words)
+/** The same without npx, which takes longer than most verbs. */
+const direct = (node: string, cwd: string, ...words: string[]) => started(join(home, 'node_modules/.bin/holdfast'), [], node, cwd, words)
+
+function started(command: string, first: readonly string[], node: string, cwd: string, words: readonly string[]) {
   const env = { ...process.env, PATH: `${dirname(nodes[node] as string)}${delimiter}${process.env.PATH}` }
-  // biome-ignore lint/suspicious/noExplicitAny: a test names what it expects of a document
   return new Promise<{ code: number; json: any }>((resolve, reject) => {
-    execFile('npx', ['--no-install', 'holdfast', ...words, '--json'], { cwd, env, encoding: 'utf8' }, (error, stdout, stderr) => {
+    execFile(command, [...first, ...words, '--json'], { cwd, env, encoding: 'utf8' }, (error, stdout, stderr) => {
       try {
         resolve({ code: error ? Number(error.code) : 0, json: JSON.parse(stdout) })
       } catch {
