@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { failure, limits, type Millis } from '../base/index.ts'
+import { maxCallMsOf } from '../journal/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
 import { unresolved, type LeaseRow, type TxRow } from '../state/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'

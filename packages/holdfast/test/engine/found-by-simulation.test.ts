@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { systemClock, systemRandom } from '../../src/base/index.ts'
 import { listResources, readStatus } from '../../src/engine/index.ts'
 import { buildGraph, resource, str } from '../../src/program/index.ts'
+import { MemoryStore } from '../../src/store/index.ts'
 import { boxSpec, Cloud, makeLab, type Lab } from '../support/world.ts'
 
 /** What the simulation found in the engine, one small test each (the seeds themselves go stale with any change). */
@@ -114,6 +116,26 @@ test('a creation that left something is not repeated under a key that would make
   expect(await lab.apply(() => void lab.Box('a', { name: 'x' }, { retries: 2 }))).toMatchObject({ outcome: 'reverted' })
   expect(lab.cloud.calls).toEqual(['create x', 'delete x'])
   expect(lab.cloud.content).toEqual([])
+})
+
+test('a process that was stopped between the intent and the call does not call when its lease has gone to another', async () => {
+  let stoppedMs = 0
+  const clock = { ...systemClock, now: () => systemClock.now() + stoppedMs }
+  const store = new MemoryStore({ clock, random: systemRandom })
+  const other = new MemoryStore({ clock, random: systemRandom, tables: store.tables, isDead: () => true })
+  store.lease.keep = () => undefined // a stopped process neither renews its lease nor hears that it is gone
+  const lab = makeLab({ store, clock })
+  const commit = store.commit.bind(store)
+  store.commit = async (entries, options) => {
+    const done = await commit(entries, options)
+    if (!entries.some((e) => e.t === 'tx.open')) return done
+    stoppedMs = 60_000
+    await other.lease.acquire('lab/default', { ...lab.cx.holder, id: 'h-other' }, 30_000)
+    return done
+  }
+  const doc = await lab.apply(() => void lab.Box('a', { name: 'x' })).catch((e: { code: string }) => ({ error: e }))
+  expect(doc.error).toMatchObject({ code: 'HF4203' })
+  expect(lab.cloud.calls).toEqual([])
 })
 
 test('rows that another command changes while they are read are a failure, not a bug', async () => {
