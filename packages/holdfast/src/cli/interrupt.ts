@@ -13,9 +13,11 @@ export function watchInterrupts(say: (text: string) => void, leave: (code: numbe
   const stop = new AbortController()
   const abort = new AbortController()
   let times = 0
+  let ended = false
   const onSignal = (): void => {
     times++
-    if (times === 1) {
+    if (ended) leave(LEFT_EXIT_CODE)
+    else if (times === 1) {
       say('\nStopping: running steps end first. Once more to cancel them.\n')
       stop.abort(new Error('interrupted'))
     } else if (times === 2) {
@@ -23,10 +25,12 @@ export function watchInterrupts(say: (text: string) => void, leave: (code: numbe
       abort.abort(new Error('interrupted'))
     } else leave(LEFT_EXIT_CODE)
   }
-  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  for (const name of names) process.on(name, onSignal)
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal)
   return {
     stop: stop.signal, abort: abort.signal, asked: () => times > 0,
-    end: () => { for (const name of names) process.off(name, onSignal) },
+    // The listeners stay: a signal that comes while the command ends would else kill it by default, and take the exit code along.
+    end: () => {
+      ended = true
+    },
   }
 }

@@ -220,6 +220,15 @@ describe('an answer that was lost', () => {
   })
 })
 
+test('a call that hangs, and whose object is found gone, has taken too long (HF3105)', async () => {
+  const lab = makeLab({ more: { capability: { create: { name: true }, maxCallMs: 0 } } })
+  await lab.apply(() => void lab.Box('a', { name: 'x' }))
+  lab.cloud.objects.clear()
+  lab.cloud.fault('update x', 'hang')
+  const doc = await lab.apply(() => void lab.Box('a', { name: 'x', size: 2 }, { timeout: '50ms' }))
+  expect(doc.error).toMatchObject({ code: 'HF3105', address: 'a' })
+})
+
 describe('a step that failed half-way', () => {
   test('is withdrawn with the outputs that it reported', async () => {
     const lab = makeLab()
