@@ -79,7 +79,7 @@ function toFirstFinding(parts) {
 
 /** Runs the seeds in order, in chunks handed to `jobs` processes. With a mutant, no further chunk starts after the first finding. */
 async function inChunks(file) {
-  const size = Math.max(1, Math.min(flags.mutant === undefined ? 500 : 100, Math.ceil(count / jobs)))
+  const size = Math.max(1, Math.min(flags.mutant === undefined ? 2500 : 100, Math.ceil(count / jobs)))
   const chunks = []
   for (let at = 0; at < count; at += size) chunks.push({ from: from + at, count: Math.min(size, count - at) })
   const parts = new Array(chunks.length)

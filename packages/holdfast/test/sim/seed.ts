@@ -110,7 +110,7 @@ class Life {
       kernel.check(world.orderRefusals === 0, 'I-ORDER', () => 'the world refused a deletion because something still refers to the object')
       kernel.check(world.nameRefusals === 0, 'I-CLAIM', () => 'a creation found its name taken')
     }
-    await this.#scan()
+    if (kernel.seed % 4 === 0) await this.#scan()
   }
 
   #faults(on: boolean): void {
@@ -221,7 +221,7 @@ class Life {
     kernel.fail('I-CONV', `${when}: after ${CONVERGE_MAX} applies there is still something to do: ${last?.code ?? `${last?.doc?.outcome} ${last?.doc?.error?.code ?? ''} ${last?.doc?.error?.message ?? ''}`}`)
   }
 
-  /** No secret stands in the store, in clear or in hex. */
+  /** No secret stands in the store, in clear or in hex. (Every fourth seed: it reads the whole store.) */
   async #scan(): Promise<void> {
     const { kernel, tables } = this.#lab
     const hex = Buffer.from(MARKER).toString('hex')

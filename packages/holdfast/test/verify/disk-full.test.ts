@@ -56,10 +56,10 @@ const first = program(`
     const data = Directory('data', { path: 'data' })
     const password = Password('password', { length: 24 })
     const conf = File('conf', { path: 'out/app.conf', content: str\`password=\${password.value} data=\${data.path}\\n\`, mode: 0o600 })
-    const text = File('text', { path: 'out/text', content: 'x'.repeat(200_000) })
-    for (let i = 0; i < 40; i++) Value('v' + i, { input: { n: i, of: conf.path, text: 'y'.repeat(2_000) } })
+    const text = File('text', { path: 'out/text', content: 'x'.repeat(100_000) })
+    for (let i = 0; i < 12; i++) Value('v' + i, { input: { n: i, of: conf.path, text: 'y'.repeat(1_000) } })
     return { conf: conf.path, text: text.path }`)
-const second = first.replace("'x'.repeat(200_000)", "'z'.repeat(260_000)").replace("path: 'data' }", "path: 'data-2' }").replace("'y'.repeat(2_000)", "'w'.repeat(2_500)").replace('i < 40', 'i < 50')
+const second = first.replace("'x'.repeat(100_000)", "'z'.repeat(130_000)").replace("path: 'data' }", "path: 'data-2' }").replace("'y'.repeat(1_000)", "'w'.repeat(1_500)").replace('i < 12', 'i < 16')
 
 function freshProject(source: string): Project {
   const root = join(disk(), 'project')
@@ -112,8 +112,8 @@ describe('a disk that is full at every 64 KiB of', () => {
   test('a first apply', async () => {
     const failed = await atEveryStep(async () => freshProject(first), (p) => p.run('apply', '--yes', '--json', { shared: true }), async (p) => {
       await good(p, 'apply')
-      expect(readFileSync(join(p.root, 'out/text'), 'utf8')).toBe('x'.repeat(200_000))
-      expect((await p.run('plan', '--exit-code', '--json')).json.summary).toEqual({ unchanged: 44 })
+      expect(readFileSync(join(p.root, 'out/text'), 'utf8')).toBe('x'.repeat(100_000))
+      expect((await p.run('plan', '--exit-code', '--json')).json.summary).toEqual({ unchanged: 16 })
       const secret = /password=(\S+)/.exec(p.read('out/app.conf'))?.[1] as string
       expect(filesWith(join(p.root, '.holdfast'), [secret])).toEqual([])
     })
@@ -130,9 +130,9 @@ describe('a disk that is full at every 64 KiB of', () => {
       // What the base had is there, whether the run was taken back or is still open.
       expect(p.read('out/app.conf')).toMatch(/^password=\S{24} data=data/)
       await good(p, 'apply')
-      expect(readFileSync(join(p.root, 'out/text'), 'utf8')).toBe('z'.repeat(260_000))
+      expect(readFileSync(join(p.root, 'out/text'), 'utf8')).toBe('z'.repeat(130_000))
       expect([p.has('data'), p.has('data-2')]).toEqual([false, true])
-      expect((await p.run('plan', '--exit-code', '--json')).json.summary).toEqual({ unchanged: 54 })
+      expect((await p.run('plan', '--exit-code', '--json')).json.summary).toEqual({ unchanged: 20 })
     })
     expect(failed).toBeGreaterThan(2)
   })
