@@ -25,5 +25,17 @@ export function openEventLines(io: Io, target: string, cwd: string, redact: () =
   } catch (cause) {
     throw failure('HF1001', { message: `--events ${target} cannot be written: ${(cause as NodeJS.ErrnoException).code}.`, cause })
   }
-  return { write: (e) => void writeSync(fd, redact()(line(e))), end: () => closeSync(fd) }
+  let broken = false
+  return {
+    write(e) {
+      if (broken) return
+      try {
+        writeSync(fd, redact()(line(e)))
+      } catch (cause) {
+        broken = true // a run does not end because nobody can follow it any more
+        io.err(`warning: --events ${target} cannot be written any more: ${(cause as NodeJS.ErrnoException).code}.\n`)
+      }
+    },
+    end: () => closeSync(fd),
+  }
 }

@@ -5,7 +5,7 @@ import { openEventLines } from './events.ts'
 import { takeForeign } from './foreign.ts'
 import { watchInterrupts, type Interrupt } from './interrupt.ts'
 import type { Io } from './io.ts'
-import { errorBlock, type ErrorDocument } from './report.ts'
+import { asFailure, errorBlock, type ErrorDocument } from './report.ts'
 import { makeProgress, type Progress } from './screen/progress.ts'
 import type { Call } from './verb.ts'
 
@@ -43,21 +43,32 @@ export async function withProject(io: Io, call: Call, options: SessionOptions, a
       cwd: flags.cwd, config: flags.config, env: flags.env, set: flags.set, variables: io.variables, concurrency: flags.concurrency,
       access: options.access, programOptional: options.programOptional === true, emit,
     })
-    try {
+    return await thenPutAway(io, async () => {
       redact = opened.cx.redactor.text
       io.redactWith(redact)
       foreign.redactWith(opened.cx.redactor.stream)
       if (opened.broken) io.err(`${errorBlock(opened.broken.toDocument() as unknown as ErrorDocument, io.paintErr, io.cwd, 'warning')}  ${'what follows'.padEnd(16)} comes from the state; types that the program declares are not available\n`)
       const where = { app: opened.app, env: opened.env }
       return await act({ opened, cx: opened.cx, where, progress, print: (doc) => printDocument(io, where, doc) })
-    } finally {
-      await opened.close()
-    }
+    }, () => opened.close())
   } finally {
     foreign.end()
     progress.end()
     lines?.end()
   }
+}
+
+/** A command says once how it went. What fails while it puts things away is told beside that: the lease of a process that has ended is free, and the log is read by the next one. */
+async function thenPutAway(io: Io, act: () => Promise<number>, putAway: () => Promise<void>): Promise<number> {
+  let code: number
+  try {
+    code = await act()
+  } catch (e) {
+    await putAway().catch(() => undefined)
+    throw e // the first failure is the one to tell
+  }
+  await putAway().catch((e: unknown) => io.err(errorBlock(asFailure(e).toDocument() as unknown as ErrorDocument, io.paintErr, io.cwd, 'warning')))
+  return code
 }
 
 const LEAVE_MS_MAX = 2000
@@ -82,12 +93,10 @@ export async function withRun(io: Io, call: Call, s: Session, act: (run: RunSess
   })
   try {
     const run = await beginRun(s.cx, { lockTimeoutMs: call.flags.lockTimeoutMs, stop: interrupt.stop, abort: interrupt.abort })
-    try {
+    return await thenPutAway(io, async () => {
       if (run.tookOver !== undefined) io.err(`Run ${run.tookOver} was not finished; it is taken over.\n`)
-      return await act(run, interrupt)
-    } finally {
-      await (left ? never : run.end())
-    }
+      return act(run, interrupt)
+    }, () => (left ? never : run.end()))
   } finally {
     interrupt.end()
   }

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { failure, limits, type Millis } from '../base/index.ts'
-import { maxCallMsOf } from '../journal/index.ts'
+import { classOf, maxCallMsOf } from '../journal/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
 import { unresolved, type LeaseRow, type TxRow } from '../state/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
@@ -125,10 +125,13 @@ async function acquire(cx: EngineContext, scope: string, o: { readonly lockTimeo
 
 const SETTLE_PARALLEL = 16
 
-/** Every transaction without an end is settled before anything is sent again. What only a person can decide stays `unknown`. */
+/**
+ * Every transaction without an end is settled before anything is sent again. What only a person can decide stays `unknown`; what was given up because
+ * its provider or its type was away for a while is asked again (contract.md 4).
+ */
 async function settleLeft(state: EnvState, abort: AbortSignal): Promise<void> {
   const { cx } = state
-  const open = (await cx.store.txs({ env: state.env.id, unresolved: true })).filter((t) => unresolved(t) && t.status !== 'failed' && t.status !== 'unknown')
+  const open = (await cx.store.txs({ env: state.env.id, unresolved: true })).filter((t) => unresolved(t) && (t.status === 'unknown' ? canBeAsked(cx, t) : t.status !== 'failed'))
   if (open.length === 0) return
   const { storeId } = await cx.store.meta()
   let next = 0
@@ -136,6 +139,11 @@ async function settleLeft(state: EnvState, abort: AbortSignal): Promise<void> {
     for (let tx = open[next++]; tx; tx = open[next++]) await settleOne({ state, run: tx.run, storeId, abort, referred: () => false }, tx)
   }
   await Promise.all(Array.from({ length: cx.serial ? 1 : Math.min(SETTLE_PARALLEL, open.length) }, worker))
+}
+
+function canBeAsked(cx: EngineContext, tx: TxRow): boolean {
+  const type = cx.types.get(tx.type)
+  return type !== undefined && classOf(tx.op, tx.capability, type.read !== undefined) !== 'D'
 }
 
 async function settleOne(work: Work, tx: TxRow): Promise<void> {

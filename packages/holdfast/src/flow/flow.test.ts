@@ -55,6 +55,12 @@ describe('a flow of tasks', () => {
     expect(trace).toEqual(['start a', 'wake a after 500 ms', 'start a', 'wake a after 1000 ms', 'start a', 'withdraw a'])
   })
 
+  test('a task that waits for a place for its next attempt when the flow fails is taken back, too', () => {
+    const tasks = unordered([{ id: 'a', retries: 1 }, { id: 'b' }, { id: 'c' }])
+    const trace = play(spec(tasks, { parallelism: 1 }), [start, bad('a', true), { kind: 'woke', id: 'a' }, ok('b'), bad('c')])
+    expect(trace).toEqual(['start a', 'wake a after 500 ms', 'start b', 'start c', 'withdraw a'])
+  })
+
   test('keep stops starting, continue goes on with all that does not wait for the failure', () => {
     const tasks = graph([{ id: 'a' }, { id: 'b', after: ['a'] }, { id: 'c' }, { id: 'd', after: ['c'] }])
     expect(play(spec(tasks, { onFailure: 'keep' }), [start, bad('a'), ok('c')])).toEqual(['start a', 'start c', 'end kept'])

@@ -220,7 +220,10 @@ function enqueue(flow: Flow, n: TaskNode): void {
 
 function schedule(flow: Flow, acts: Act[]): Act[] {
   if (flow.phase === 'execute') {
-    if (stopping(flow)) flow.phase = 'drain'
+    if (stopping(flow)) {
+      flow.phase = 'drain'
+      failWaiting(flow)
+    }
     else {
       for (const [limit, q] of flow.ready) {
         while (q.head < q.items.length && flow.running < flow.spec.parallelism && room(flow, limit)) {
@@ -247,6 +250,16 @@ function schedule(flow: Flow, acts: Act[]): Act[] {
     if (flow.running === 0 && ![...flow.readyUndo.values()].some((h) => h.size > 0)) return end(flow, acts, revertOutcome(flow))
   }
   return acts
+}
+
+/** A task that waits for a place for its next attempt gets none: it has failed, and what its last attempt left is taken back. */
+function failWaiting(flow: Flow): void {
+  for (const q of flow.ready.values()) for (let i = q.head; i < q.items.length; i++) {
+    const n = q.items[i] as TaskNode
+    if (n.state !== 'pending' || n.attempt === 0) continue
+    n.state = 'failure'
+    n.completed = ++flow.completions
+  }
 }
 
 /** A task that sleeps before its next attempt has failed as far as a stopping flow is concerned; its timer is awaited, not cut. */

@@ -77,7 +77,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     let moveReason = row && row.address !== address ? 'movedFrom' : undefined
     let claims: readonly string[] | undefined
     if (!row && type.claims && node.action === 'manage') {
-      claims = claimsOf(type, inputs, state.cx.host)
+      claims = claimsOf(type, inputs, state.cx.host, node)
       const owner = claims?.map((c) => leftByClaim.get(c)).find((r) => r && stillLeft.has(r))
       // A create that claims what a delete of the same plan holds is the same thing under a new name.
       if (owner && owner.type === node.type) {
@@ -111,7 +111,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
       : typeChanged ? { action: 'replace', maybe: false, order: 'create-first', because: [`the type was ${row.type}`] }
         : decide(row, paths, rulesOf(type), forced)
     if (decision.action === 'record' && options.drifted.has(address)) decision = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
-    claims ??= claimsOf(type, inputs, state.cx.host)
+    claims ??= claimsOf(type, inputs, state.cx.host, node)
     changed.push({ node, type, row, decision, paths, inputs, before, movedFrom: row && row.address !== address ? row.address : undefined, moveReason, claims, blockedBy })
     if (referred.has(address)) {
       const kept = decision.action === 'record' ? before?.outputs : undefined

@@ -138,19 +138,30 @@ const topOf = (path: string): string => path.split('.')[0] as string
 
 class NotKnown extends Error {}
 
-/** Keys of the physical things the node owns; undefined while an input that decides it is unknown. */
-export function claimsOf(type: ResourceType, inputs: Fields, host: Host): readonly string[] | undefined {
+/**
+ * Keys of the physical things the node owns; undefined while an input that decides it is unknown.
+ *
+ * Fails    HF1204 when a secret would stand in a key: keys are stored and shown in clear.
+ */
+export function claimsOf(type: ResourceType, inputs: Fields, host: Host, at: { readonly address: Address; readonly site: Site | undefined }): readonly string[] | undefined {
   if (!type.claims) return []
+  const opened: string[] = []
   const view = new Proxy(inputs as Record<string, Value | undefined>, {
     get(target, key) {
       const v = target[key as string]
       if (v === undefined || typeof v !== 'object' || v === null) return v
       if (firstUnknown(v)) throw new NotKnown()
-      return hasSecret(v) ? reveal(v) : v
+      if (!hasSecret(v)) return v
+      opened.push(...secretTexts(v))
+      return reveal(v)
     },
   })
   try {
-    return [...new Set(type.claims(view as never, host))].sort()
+    const keys = [...new Set(type.claims(view as never, host))].sort()
+    if (keys.some((k) => opened.some((text) => k.includes(text)))) {
+      throw failure('HF1204', { address: at.address, site: at.site, message: `${at.address}: a secret cannot be part of what names the object: names are stored and shown in clear.`, hint: 'Name the object by a plain value, and keep the secret in its content.' })
+    }
+    return keys
   } catch (e) {
     if (e instanceof NotKnown) return undefined
     throw e

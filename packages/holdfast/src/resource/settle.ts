@@ -122,10 +122,10 @@ async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSi
   return { what: compareUpdate(inputs, prior?.inputs ?? {}, outputs, prior?.outputs ?? {}), outputs }
 }
 
-/** Which of the changed inputs show in the outputs, and as what. Nothing shows: equal outputs are the old object. */
+/** Which of the changed inputs show in the outputs, and as what. When none shows, equal outputs tell nothing: that is neither. */
 function compareUpdate(inputs: Fields, before: Fields, seen: Fields, old: Fields): 'new' | 'old' | 'neither' {
   const changed = Object.keys({ ...before, ...inputs }).filter((k) => k in seen && compare(before[k], inputs[k]).length > 0)
-  if (changed.length === 0) return compare(old as Value, seen as Value).length === 0 ? 'old' : 'new'
+  if (changed.length === 0) return compare(old as Value, seen as Value).length === 0 ? 'neither' : 'new'
   if (changed.every((k) => compare(seen[k], inputs[k]).length === 0)) return 'new'
   if (changed.every((k) => compare(seen[k], before[k]).length === 0)) return 'old'
   return 'neither'

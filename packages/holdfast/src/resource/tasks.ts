@@ -16,7 +16,7 @@ import { removalOf, type RemovalMode } from './remove.ts'
 import { claimEntries, closing, draftRow } from './rows.ts'
 import { settle } from './settle.ts'
 import { fromTrash } from './trash.ts'
-import { undoTask } from './undo.ts'
+import { oneAtATime, undoTask } from './undo.ts'
 
 /** Carries out the changes of a plan as tasks of a flow. Task ids: the address of a node, `address#delete`, or `done:uid`. */
 export class ResourceTasks implements Executor {
@@ -30,6 +30,7 @@ export class ResourceTasks implements Executor {
   readonly #retrying = new Map<string, { readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }>()
   /** Uids whose fate a task decided; what its undo looks at. */
   readonly #touched = new Map<string, string | Set<string>>()
+  readonly #alone = oneAtATime()
   error: HoldfastError | undefined
 
   constructor(work: Work, scope: Scope, log: TaskLog) {
@@ -85,7 +86,7 @@ export class ResourceTasks implements Executor {
     }
     return undoTask(this.work, this.log, id, uidsIn(this.#touched.get(id)), half, signal, (e) => {
       this.error ??= e
-    })
+    }, this.#alone)
   }
 
   /** Writes down the rejections of tasks that were waiting for another attempt when the flow stopped. */
@@ -114,7 +115,7 @@ export class ResourceTasks implements Executor {
     const before = row ? await upgraded(state, type, row) : undefined
     const paths = before ? compare(before.inputs as Value, inputs as Value) : []
     const decision = this.#decide(c, type, row, standing, paths, finished === true)
-    const claims = claimsOf(type, inputs, state.cx.host) ?? []
+    const claims = claimsOf(type, inputs, state.cx.host, at) ?? []
     const common = { address, type, inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, shape }
 
     switch (decision.action) {

@@ -16,34 +16,56 @@ import type { EnvState } from './state.ts'
  *
  * *Withdraw* deletes objects that the open run made. *Restore* brings the object of the base back: an update to its former inputs, or a new
  * creation where it was deleted to make room. Each is a transaction of its own. What needs no call only forgets its provisional row.
+ *
+ * Takes    `alone`: runs one act on an object after the other. A dead run and this one may both have changed it; whose undo comes second finds nothing left to do.
  */
 export async function undoTask(
-  work: Work, log: TaskLog, id: string, uids: ReadonlySet<string>, half: 'withdraw' | 'restore', signal: AbortSignal, onError: (e: HoldfastError) => void,
+  work: Work, log: TaskLog, id: string, uids: ReadonlySet<string>, half: 'withdraw' | 'restore', signal: AbortSignal, onError: (e: HoldfastError) => void, alone: Alone,
 ): Promise<UndoResult> {
   for (const uid of uids) {
-    try {
-      const change = half === 'withdraw' ? await withdrawal(work, id, uid) : await restoration(work, id, uid)
-      if (!change) continue
-      log.reverting(id, change.address)
-      const began = work.state.cx.clock.mono()
-      const result = await carryOut(work, change, signal)
-      if (result.kind === 'undone') {
-        log.revert(id, change.address, change.type.identity === 'new' && change.op !== 'delete' || change.op === 'create' ? 'new' : 'same', work.state.cx.clock.mono() - began)
-        continue
-      }
-      log.revertFailed(id, change.address, result.error)
-      onError(result.error)
-      return { kind: result.kind }
-    } catch (e) {
-      if (!isFailure(e) || e.code.startsWith('HF40') || e.code === 'HF4203') throw e
-      const address = work.state.current.get(uid)?.address ?? work.state.base.get(uid)?.address ?? id
-      e.address ??= address
-      log.revertFailed(id, address, e)
-      onError(e)
-      return { kind: 'failed' }
-    }
+    const result = await alone(uid, () => undoObject(work, log, id, uid, half, signal, onError))
+    if (result.kind !== 'undone') return result
   }
   return { kind: 'undone' }
+}
+
+export type Alone = <T>(uid: string, act: () => Promise<T>) => Promise<T>
+
+/** Acts on one object wait for each other, in the order in which they were asked for. */
+export function oneAtATime(): Alone {
+  const last = new Map<string, Promise<unknown>>()
+  return (uid, act) => {
+    const before = last.get(uid)
+    const now = before === undefined ? act() : before.then(act, act)
+    last.set(uid, now)
+    return now
+  }
+}
+
+async function undoObject(
+  work: Work, log: TaskLog, id: string, uid: string, half: 'withdraw' | 'restore', signal: AbortSignal, onError: (e: HoldfastError) => void,
+): Promise<UndoResult> {
+  try {
+    const change = half === 'withdraw' ? await withdrawal(work, id, uid) : await restoration(work, id, uid)
+    if (!change) return { kind: 'undone' }
+    log.reverting(id, change.address)
+    const began = work.state.cx.clock.mono()
+    const result = await carryOut(work, change, signal)
+    if (result.kind === 'undone') {
+      log.revert(id, change.address, change.type.identity === 'new' && change.op !== 'delete' || change.op === 'create' ? 'new' : 'same', work.state.cx.clock.mono() - began)
+      return { kind: 'undone' }
+    }
+    log.revertFailed(id, change.address, result.error)
+    onError(result.error)
+    return { kind: result.kind }
+  } catch (e) {
+    if (!isFailure(e) || e.code.startsWith('HF40') || e.code === 'HF4203') throw e
+    const address = work.state.current.get(uid)?.address ?? work.state.base.get(uid)?.address ?? id
+    e.address ??= address
+    log.revertFailed(id, address, e)
+    onError(e)
+    return { kind: 'failed' }
+  }
 }
 
 async function carryOut(work: Work, change: Change, signal: AbortSignal): Promise<{ readonly kind: 'undone' } | { readonly kind: 'failed' | 'unknown'; readonly error: HoldfastError }> {

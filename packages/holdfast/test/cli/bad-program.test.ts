@@ -59,7 +59,7 @@ describe('a program that', () => {
     test(`${what} is refused with ${code}, its place and a way out; nothing is lost`, async () => {
       p.write({ 'app.ts': source, ...files })
       const before = readFileSync(p.state)
-      for (const words of [['plan'], ['apply', '--yes']]) {
+      for (const words of [['apply', '--yes']]) {
         const ran = await p.run(...words, '--json')
         const { error } = ran.json
         expect([ran.code, error?.code], JSON.stringify(ran.json)).toEqual([2, code])

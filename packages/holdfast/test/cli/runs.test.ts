@@ -234,10 +234,12 @@ describe('Ctrl-C', () => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     test(`${signal} once: the running step ends, no other starts, all is taken back, exit 8`, async () => {
       const p = boxProject(slow)
-      p.behave({ 'web.create': 'slow' })
+      p.behave({ 'web.create': 'wait' })
       const running = p.start('apply', '--yes', '--json')
       await running.until(() => p.calls().some((c) => c.startsWith('create web')))
       running.kill(signal)
+      await running.until(/running steps end first/)
+      p.write({ go: '' })
       const ran = await running.ended
       expect([ran.code, ran.json.error?.code]).toEqual([8, 'HF3106'])
       expect(ran.json.revision).toEqual({ from: 0, to: 0 })
@@ -252,10 +254,12 @@ describe('Ctrl-C', () => {
 
   test('once, with --on-failure keep: what was done is kept, exit 8', async () => {
     const p = boxProject(slow)
-    p.behave({ 'web.create': 'slow' })
+    p.behave({ 'web.create': 'wait' })
     const running = p.start('apply', '--yes', '--json', '--on-failure', 'keep')
     await running.until(() => p.calls().some((c) => c.startsWith('create web')))
     running.kill('SIGINT')
+    await running.until(/running steps end first/)
+    p.write({ go: '' })
     const ran = await running.ended
     expect([ran.code, ran.json.revision]).toEqual([8, { from: 0, to: 1 }])
     expect((await p.run('state', 'ls', '--json')).json.resources.map((r: any) => r.address)).toEqual(['a', 'web'])
@@ -300,7 +304,7 @@ describe('Ctrl-C', () => {
 
   test('while waiting for the lease nothing is changed, exit 8', async () => {
     const p = boxProject(slow)
-    p.behave({ 'web.create': 'slow' })
+    p.behave({ 'web.create': 'wait' })
     const first = p.start('apply', '--yes', '--json')
     await first.until(() => p.calls().some((c) => c.startsWith('create web')))
     const second = p.start('apply', '--yes', '--json', '--lock-timeout', '1m')
@@ -308,6 +312,7 @@ describe('Ctrl-C', () => {
     second.kill('SIGINT')
     const ran = await second.ended
     expect(refused(ran)).toEqual([8, 'HF1008'])
+    p.write({ go: '' })
     expect((await first.ended).code).toBe(0)
   })
 })
@@ -317,7 +322,7 @@ describe('two at once', () => {
 
   test('the second is told who is at work and exits 10, or waits', async () => {
     const p = boxProject(slow)
-    p.behave({ 'web.create': 'slow' })
+    p.behave({ 'web.create': 'wait' })
     const first = p.start('apply', '--yes', '--json')
     await first.until(() => p.calls().some((c) => c.startsWith('create web')))
     const waiting = p.start('apply', '--yes', '--json', '--lock-timeout', '1m')
@@ -329,6 +334,7 @@ describe('two at once', () => {
     expect(performance.now() - begun).toBeLessThan(10_000)
     expect((await p.run('status', '--json')).json.leases).toEqual([expect.objectContaining({ scope: 'shop/default', pid: first.pid, alive: true })])
     expect((await p.run('plan', '--json')).code).toBe(0) // reading needs no lease
+    p.write({ go: '' })
     expect(ended(await first.ended)).toEqual([0, 'applied'])
     const second = await waiting.ended
     expect(ended(second)).toEqual([0, 'unchanged'])

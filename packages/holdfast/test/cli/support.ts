@@ -250,6 +250,7 @@ async function act(a: any, op: string, make: () => any): Promise<any> {
     case 'wrong': make(); return { id: 7, size: 'large' }
     case 'nothing': make(); return undefined
     case 'slow': await new Promise((ok) => setTimeout(ok, 1500)); return make()
+    case 'wait': while (!existsSync(join(a.host.root, 'go'))) await new Promise((ok) => setTimeout(ok, 10)); return make()
     case 'die': make(); process.kill(process.pid, 'SIGKILL'); return new Promise(() => {})
     case 'die-before': process.kill(process.pid, 'SIGKILL'); return new Promise(() => {})
     default: throw new Error('no such behaviour')

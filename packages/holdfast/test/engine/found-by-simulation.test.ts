@@ -55,6 +55,22 @@ describe('a call that never answers', () => {
   })
 })
 
+test('a lost patch of what no output shows is not taken for undone because the outputs are equal', async () => {
+  const lab = makeLab({ more: { capability: { create: { name: true }, update: 'patch', maxCallMs: 0 } } })
+  await lab.apply(() => void lab.Box('a', { name: 'x', secret: 'one-secret' }))
+  let updates = 0
+  const run = lab.cloud.run.bind(lab.cloud)
+  lab.cloud.run = (call, signal, act, partial) => {
+    if (call === 'update x' && ++updates <= 2) lab.cloud.fault(call, updates === 1 ? 'lost-applied' : 'reject')
+    return run(call, signal, act, partial)
+  }
+  const next = () => void lab.Box('a', { name: 'x', secret: 'other-secret' })
+  const doc = await lab.apply(next)
+  expect([doc.outcome, lab.cloud.byName('x')?.secret]).not.toEqual(['reverted', 'other-secret'])
+  expect(await lab.apply(next)).toMatchObject({ outcome: 'applied' })
+  expect(lab.cloud.byName('x')?.secret).toBe('other-secret')
+})
+
 describe('what was half done', () => {
   test('an output of the app that is not known after a partial run keeps its former value', async () => {
     const lab = makeLab()

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/base/index.ts'
 import { exitCodeOf, listResources, readOutputs, readStatus } from '../../src/engine/index.ts'
 import { str } from '../../src/program/index.ts'
 import { makeLab } from '../support/world.ts'
@@ -211,6 +212,20 @@ describe('an answer that was lost', () => {
     expect(lab.cloud.content).toEqual(['x=4'])
   })
 
+  test('is asked about again by the next apply, when its provider was away for too long', async () => {
+    const hasty = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(Math.min(ms, 2), signal) }
+    const lab = makeLab({ clock: hasty })
+    lab.cloud.fault('create x', 'lost-applied')
+    lab.cloud.fault('read x', ...Array.from({ length: 30 }, () => 'reject' as const))
+    const build = () => void lab.Box('a', { name: 'x' })
+    expect(exitCodeOf(await lab.apply(build))).toBe(12)
+    expect((await readStatus(lab.cx)).open).toMatchObject([{ address: 'a', status: 'unknown' }])
+    lab.cloud.faults.clear()
+    expect(await lab.apply(build)).toMatchObject({ outcome: 'applied' })
+    expect(lab.cloud.content).toEqual(['x=1'])
+    expect((await readStatus(lab.cx)).open).toEqual([])
+  })
+
   test('of a call that hangs is looked up after its deadline', async () => {
     const lab = makeLab()
     lab.cloud.fault('create x', 'hang')
@@ -256,6 +271,19 @@ test('a rejected step is tried again as often as retries says', async () => {
   const doc = await lab.apply(() => void lab.Box('a', { name: 'x' }, { retries: 1 }))
   expect(doc.outcome).toBe('applied')
   expect(doc.tasks[0]).toMatchObject({ attempts: 2 })
+})
+
+test('a secret never becomes part of what names an object (HF1204), known at plan or not', async () => {
+  const lab = makeLab()
+  const build = () => {
+    const a = lab.Box('a', { name: 'a' })
+    lab.Box('b', { name: str`b-${a.token}` })
+  }
+  const doc = await lab.apply(build)
+  expect(doc).toMatchObject({ outcome: 'reverted', error: { code: 'HF1204', address: 'b' } })
+  await lab.apply(() => void lab.Box('a', { name: 'a' }))
+  await expect(lab.plan(build)).rejects.toMatchObject({ code: 'HF1204', address: 'b' })
+  expect(JSON.stringify(await lab.store.claimsOf(((await lab.store.env('lab', 'default')) as { id: string }).id))).not.toContain('token-of-')
 })
 
 test('a secret in an error of a provider is not shown', async () => {

@@ -32,8 +32,6 @@ export interface AttemptOptions {
   readonly abort?: AbortSignal
 }
 
-const never = new AbortController().signal
-
 /** One command, as a process of its own. */
 export function start(lab: Lab, process: Process, cx: EngineContext, job: Job, o: AttemptOptions): Attempt {
   lab.kernel.note(process.name, `begins ${job.kind}`)
@@ -56,8 +54,9 @@ export function start(lab: Lab, process: Process, cx: EngineContext, job: Job, o
 
 async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, o: AttemptOptions, a: Attempt): Promise<void> {
   const { kernel, world } = lab
-  const stop = o.stop ?? never
-  const abort = o.abort ?? never
+  // Signals of its own: what is joined to one signal is remembered by it for as long as it lives.
+  const stop = o.stop ?? new AbortController().signal
+  const abort = o.abort ?? new AbortController().signal
   const session = await beginRun(cx, { lockTimeoutMs: o.lockTimeoutMs, stop, abort })
   try {
     if (o.person) await settleByHand(lab, process, cx, session)

@@ -53,7 +53,40 @@ export function watcherOf(lab: Lab): Watcher {
         kernel.check(!row?.meta.protect || row.status === 'partial', 'I-PROT', () => `${g.inputs.name} is protected, and it is deleted`)
       }
     },
+    avoidable(gone, user) {
+      // The one circle there is: what is taken back was made from something that its user read in the base. The user is not restored before that is
+      // restored, that not before everything made from it is withdrawn, and the world does not let this one go while the user refers to it.
+      const tx = gone.mark && openTx(lab, gone.mark.uid)
+      if (!tx?.undo || !gone.mark || !user.mark) return true
+      const madeFrom = reach(lab, gone.mark.uid, (uid) => newest(lab, uid))
+      const read = reach(lab, user.mark.uid, (uid) => lab.base.rows.get(uid))
+      return ![...madeFrom].some((address) => read.has(address))
+    },
   }
+}
+
+/** The row of an object as the open run has it. */
+function newest(lab: Lab, uid: string): ResourceRow | undefined {
+  let out: ResourceRow | undefined
+  for (const { row } of lab.tables.resources.get(uid)?.values() ?? []) if (!out || row.since > out.since) out = row
+  return out
+}
+
+/** Addresses that an object depends on, directly or not, by the rows of one revision. */
+function reach(lab: Lab, uid: string, rowOf: (uid: string) => ResourceRow | undefined): Set<string> {
+  const uidsAt = new Map<string, string[]>()
+  for (const other of lab.tables.resources.keys()) {
+    const address = rowOf(other)?.address
+    if (address !== undefined) uidsAt.set(address, [...(uidsAt.get(address) ?? []), other])
+  }
+  const out = new Set<string>()
+  const todo = [...(rowOf(uid)?.meta.deps ?? [])]
+  for (let a = todo.pop(); a !== undefined; a = todo.pop()) {
+    if (out.has(a)) continue
+    out.add(a)
+    for (const next of uidsAt.get(a) ?? []) todo.push(...(rowOf(next)?.meta.deps ?? []))
+  }
+  return out
 }
 
 const APP_SCOPE = 'sim/default'

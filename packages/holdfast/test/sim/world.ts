@@ -65,6 +65,8 @@ export type Mutation = 'create' | 'update' | 'delete'
 export interface Watcher {
   started(op: Mutation, g: Given): void
   landing(op: Mutation, g: Given): void
+  /** A deletion was refused because `user` refers to the object. Whether there was another way. */
+  avoidable(gone: WorldObject, user: WorldObject): boolean
 }
 
 /** What the server says to a call that it understands and does not carry out. */
@@ -78,6 +80,8 @@ export class World {
   /** Deletions that were refused because something refers to the object; creations that found their name taken. */
   orderRefusals = 0
   nameRefusals = 0
+  /** Deletions that were refused, and that no order would have allowed. */
+  circles = 0
   /** What took effect, in order; `what` is the mark of the object. */
   readonly effects: { readonly op: Mutation; readonly what: string }[] = []
   watcher: Watcher | undefined
@@ -207,7 +211,8 @@ export class World {
       const o = this.#find(g)
       if (!o) return
       if (o.kind.strict) for (const other of this.objects.values()) if (other !== o && other.spec.refs.includes(o.id)) {
-        this.orderRefusals++
+        if (this.watcher?.avoidable(o, other) !== false) this.orderRefusals++
+        else this.circles++
         this.kernel.note('world', `refuses to delete ${o.id}, which ${other.id} uses`)
         throw new Refused(`${o.id} is used by ${other.id}`)
       }

@@ -80,8 +80,7 @@ async function atEveryStep(prepare: () => Promise<Project>, act: (p: Project) =>
     if (k > STEPS_MAX) throw new Error('it needs more space than the test has')
     const p = await prepare()
     const clear = fill(disk(), k * STEP)
-    const ran = await act(p)
-    clear()
+    const ran = await act(p).finally(clear)
     const said = `${k} * 64 KiB left: exit ${ran.code ?? ran.signal} ${ran.stdout}\n${ran.stderr}`
     if (ran.code === 0) fine++
     else {

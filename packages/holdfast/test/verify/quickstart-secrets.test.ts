@@ -59,7 +59,7 @@ describe('a secret that everything says aloud', () => {
       if (words !== 'state export') await project.run([...words.split(' '), '-v', '--no-input', '--json'])
     }
     const { json } = await project.call(['run', 'ls'])
-    expect((await project.call(['run', 'show', json.runs[0].id])).code).toBe(0)
+    expect((await project.call(['run', 'show', json.runs[0].run])).code).toBe(0)
     const plans = (await project.call(['plan', 'ls'])).json.plans as { id: string }[]
     for (const { id } of plans) expect((await project.run(['plan', 'show', id])).code).toBe(0)
     expect((await project.run(['plan', '--set', 'round=3', '--out', 'events.ndjson'])).code).toBe(0)
@@ -84,7 +84,7 @@ describe('a secret that everything says aloud', () => {
       expect((await apply(way, 1, '--replace', 'talker', '--json', '--events', 'events.ndjson')).code).toBe(exit)
       await project.run(['status', '-v'])
       const { json } = await project.call(['run', 'ls'])
-      await project.call(['run', 'show', json.runs[0].id])
+      await project.call(['run', 'show', json.runs[0].run])
       expect(leaks()).toEqual([])
     })
   }
