@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { failure, limits, type Millis } from '../base/index.ts'
 import { classOf, maxCallMsOf } from '../journal/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
-import { unresolved, type LeaseRow, type TxRow } from '../state/index.ts'
+import type { LeaseRow, TxRow } from '../state/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
 import { applyOn } from './apply.ts'
 import type { RunDocument } from './documents.ts'
@@ -53,19 +53,25 @@ export async function beginRun(cx: EngineContext, o: { readonly lockTimeoutMs: M
   try {
     const state = await EnvState.load(cx, { scope, fence: lease.fence })
     const tookOver = state.env.openRun
-    if (state.env.seq > 0) await settleLeft(state, either(o.abort ?? lost.signal, lost.signal))
-    return makeSession(cx, state, tookOver, lost.signal, release)
+    const abort = either(o.abort ?? lost.signal, lost.signal)
+    if (state.env.seq > 0) await settleLeft(state, abort, (tx) => tx.status === 'open' || tx.status === 'sent')
+    return makeSession(cx, state, tookOver, lost.signal, abort, release)
   } catch (e) {
     await release().catch(() => undefined) // the first failure is the one to tell
     throw e
   }
 }
 
-function makeSession(cx: EngineContext, state: EnvState, tookOver: string | undefined, lost: AbortSignal, release: () => Promise<void>): RunSession {
+function makeSession(cx: EngineContext, state: EnvState, tookOver: string | undefined, lost: AbortSignal, abort: AbortSignal, release: () => Promise<void>): RunSession {
+  // What was given up because its provider or its type was away is asked again before anything new is done, but never before a person's word about it.
+  const askAgain = () => (state.unknown.size > 0 ? settleLeft(state, abort, (tx) => tx.status === 'unknown' && canBeAsked(cx, tx)) : undefined)
   const joined = (o: RunOptions): RunOptions => ({ ...o, stop: either(o.stop, lost), abort: either(o.abort, lost) })
   return {
     cx, tookOver,
-    plan: (request) => planOn(state, request),
+    async plan(request) {
+      await askAgain()
+      return planOn(state, request)
+    },
     async load(ref) {
       const planned = await loadOn(state, ref)
       refuseStale(planned.plan, await vectorOf(state))
@@ -75,8 +81,12 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
       refuseStale(planned.plan, await vectorOf(state))
       return applyOn(state, planned, 'apply', joined(o))
     },
-    revert: (o) => revertOn(state, joined(o)),
+    async revert(o) {
+      await askAgain()
+      return revertOn(state, joined(o))
+    },
     async resume(o) {
+      await askAgain()
       const run = state.env.openRun === undefined ? (state.env.partial ? (await cx.store.runs(state.env.id, 1))[0] : undefined) : await cx.store.run(state.env.openRun)
       if (!run || run.plan === '') throw failure('HF6005')
       if (run.status !== 'kept' && (await cx.store.tasks(run.id)).some((t) => t.intention === 'revert')) {
@@ -125,13 +135,10 @@ async function acquire(cx: EngineContext, scope: string, o: { readonly lockTimeo
 
 const SETTLE_PARALLEL = 16
 
-/**
- * Every transaction without an end is settled before anything is sent again. What only a person can decide stays `unknown`; what was given up because
- * its provider or its type was away for a while is asked again (contract.md 4).
- */
-async function settleLeft(state: EnvState, abort: AbortSignal): Promise<void> {
+/** Transactions without an end are settled before anything is sent again. What only a person can decide stays `unknown`. */
+async function settleLeft(state: EnvState, abort: AbortSignal, which: (tx: TxRow) => boolean): Promise<void> {
   const { cx } = state
-  const open = (await cx.store.txs({ env: state.env.id, unresolved: true })).filter((t) => unresolved(t) && (t.status === 'unknown' ? canBeAsked(cx, t) : t.status !== 'failed'))
+  const open = (await cx.store.txs({ env: state.env.id, unresolved: true })).filter(which)
   if (open.length === 0) return
   const { storeId } = await cx.store.meta()
   let next = 0
