@@ -1,6 +1,6 @@
 // npm run verify: the long suites. Each takes at most 8 minutes, all of them at most 45.
 //
-//   npm run verify                    all that are not marked `byName`
+//   npm run verify                    all
 //   npm run verify -- crash-matrix    some, by name
 //   npm run verify -- --list          their names
 //
@@ -17,25 +17,25 @@ const TOTAL_MS_MAX = 2_700_000
 
 const suites = [
   { name: 'quickstart', what: 'examples/quickstart over HTTP: up, changed, broken, taken back, destroyed; a client counts failed requests' },
-  { name: 'quickstart-secrets', what: 'a provider, a command and a process that say their secrets aloud, in pieces too: no file and no stream holds one', byName: true },
+  { name: 'quickstart-secrets', what: 'a provider, a command and a process that say their secrets aloud, in pieces too: no file and no stream holds one' },
   { name: 'crash-first', what: 'SIGKILL before and after every commit of the first apply of the quickstart' },
   { name: 'crash-update', what: 'the same for an apply of new code and configuration' },
-  { name: 'crash-failing', what: 'the same for an apply that fails and is taken back', byName: true },
+  { name: 'crash-failing', what: 'the same for an apply that fails and is taken back' },
   { name: 'crash-destroy', what: 'the same for a destroy' },
-  { name: 'kill-1', what: 'SIGKILL at random moments of runs of 500 resources with update, replace and delete; SEED=n runs one seed', byName: true },
-  { name: 'kill-2', what: 'more random moments, other seeds', byName: true },
-  { name: 'kill-3', what: 'more random moments, other seeds', byName: true },
-  { name: 'kill-4', what: 'more random moments, other seeds', byName: true },
+  { name: 'kill-1', what: 'SIGKILL at random moments of runs of 500 resources with update, replace and delete; SEED=n runs one seed' },
+  { name: 'kill-2', what: 'more random moments, other seeds' },
+  { name: 'kill-3', what: 'more random moments, other seeds' },
+  { name: 'kill-4', what: 'more random moments, other seeds' },
   { name: 'builtin-kill', what: 'every built-in type, killed at every step of every call' },
   { name: 'postgres', what: 'password, initdb, a failing third step, taken back, applied again, on a real PostgreSQL' },
-  { name: 'postgres-kill', what: 'the same, killed in the middle of initdb and at its commits: first apply, destroy, taking back', byName: true },
-  { name: 'bad-state', what: 'state files that are damaged, locked, read-only or gone, and keys that are wrong or missing', byName: true },
-  { name: 'disk-full', what: 'the disk fills up at every 64 KiB of what a run writes', byName: true },
-  { name: 'tarball', what: 'the packed package in an empty folder, scripts blocked, on Node 20 and on the newest Node', byName: true },
-  { name: 'types', what: 'the types of the packed package under TypeScript 5.9, 6 and 7, with the lowest and the newest zod 4', byName: true },
-  { name: 'simulation-1', what: 'the engine in a simulated world, seeds 1 to 5,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '1', '5000'], byName: true },
-  { name: 'simulation-2', what: 'seeds 5,001 to 10,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '5001', '5000'], byName: true },
-  { name: 'mutants', what: 'each planted bug is found by the simulation within 5,000 seeds', script: ['node', 'scripts/verify-sim.mjs', 'mutants'], byName: true },
+  { name: 'postgres-kill', what: 'the same, killed in the middle of initdb and at its commits: first apply, destroy, taking back' },
+  { name: 'bad-state', what: 'state files that are damaged, locked, read-only or gone, and keys that are wrong or missing' },
+  { name: 'disk-full', what: 'the disk fills up at every 64 KiB of what a run writes' },
+  { name: 'tarball', what: 'the packed package in an empty folder, scripts blocked, on Node 20 and on the newest Node' },
+  { name: 'types', what: 'the types of the packed package under TypeScript 5.9, 6 and 7, with the lowest and the newest zod 4' },
+  { name: 'simulation-1', what: 'the engine in a simulated world, seeds 1 to 5,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '1', '5000'] },
+  { name: 'simulation-2', what: 'seeds 5,001 to 10,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '5001', '5000'] },
+  { name: 'mutants', what: 'each planted bug is found by the simulation within 5,000 seeds', script: ['node', 'scripts/verify-sim.mjs', 'mutants'] },
   { name: 'bench', what: 'the benchmarks against their targets', script: ['node', 'bench/run.mjs', '--gate', '--factor', '3'], alone: true },
 ]
 
@@ -57,8 +57,7 @@ if (!existsSync(join(holdfast, 'dist/bin.js'))) {
 const startedAt = Date.now()
 const total = { passed: 0, failed: 0 }
 const report = []
-// `byName`: too new to stand in everybody's way; run it by its name.
-const chosen = suites.filter(({ name, byName }) => (args.length === 0 ? !byName : args.includes(name)))
+const chosen = suites.filter(({ name }) => args.length === 0 || args.includes(name))
 
 async function suite({ name, script }) {
   const begun = Date.now()
