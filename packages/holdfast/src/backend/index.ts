@@ -8,6 +8,8 @@
 export {
   AbstractBackend, backendMethods, CONTRACT_VERSION, type Backend, type BackendCapabilities, type ChangeFilter, type Differences, type Principal, type RequestContext,
 } from './contract.ts'
+export { compareComponents, type ComponentDifferences, type DifferenceDiagnostic } from './differences.ts'
+export { type Surroundings } from './differences-check.ts'
 export { componentHash } from './digest.ts'
 export * from './errors.ts'
 export {
@@ -15,3 +17,4 @@ export {
   type FailedResourceChange, type NewComponent, type OpenResourceChange, type ReferenceActionType, type ResourceActionType, type ResourceDifference, type ResourceModel,
   type ResourceReferenceDifference, type ResourceReferenceModel, type ResourceState, type TaggableResourceModel,
 } from './models.ts'
+export { type Content } from './pairing.ts'
