@@ -6,6 +6,9 @@ import type {
 /** Version of the contract below: what `loadBackend` compares. */
 export const CONTRACT_VERSION = 1
 
+/** Marks AbstractBackend, in every copy of this package. */
+export const BACKEND_BRAND: unique symbol = Symbol.for('holdfast.backend') as never
+
 /** Who asks. Opaque to a backend; its permission hook gives it a meaning. */
 export type Principal = string
 
@@ -150,6 +153,7 @@ const lacks = (method: string): Promise<never> => Promise.reject(new NotImplemen
  * What a backend extends. A method that it leaves out rejects with NotImplemented; none is silent. It cannot be constructed itself.
  */
 export abstract class AbstractBackend implements Backend {
+  static readonly [BACKEND_BRAND] = true
   readonly contractVersion: number = CONTRACT_VERSION
   abstract readonly capabilities: BackendCapabilities
 

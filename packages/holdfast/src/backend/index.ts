@@ -12,6 +12,8 @@ export { compareComponents, type ComponentDifferences, type DifferenceDiagnostic
 export { type Surroundings } from './differences-check.ts'
 export { componentHash } from './digest.ts'
 export * from './errors.ts'
+export { loadBackend, type BackendConfiguration, type LoadOptions } from './load.ts'
+export type { LoadCode } from './load-error.ts'
 export {
   resourceKey, type ChangeRecord, type ChangeStatus, type CloudOutput, type ComponentActionType, type ComponentDifference, type ComponentExport, type ComponentModel,
   type FailedResourceChange, type NewComponent, type OpenResourceChange, type ReferenceActionType, type ResourceActionType, type ResourceDifference, type ResourceModel,
