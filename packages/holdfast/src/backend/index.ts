@@ -14,6 +14,12 @@ export { componentHash } from './digest.ts'
 export * from './errors.ts'
 export { loadBackend, type BackendConfiguration, type LoadOptions } from './load.ts'
 export type { LoadCode } from './load-error.ts'
+export { MemoryBackend, type MemoryBackendConfig } from './memory.ts'
+export type { Action, Permit, PermitRequest } from './permit.ts'
+export type { KeyPlace } from './session.ts'
+export { SqliteBackend, type SqliteBackendConfig } from './sqlite.ts'
+export { StoreBackend, type StoreBackendOptions } from './store-backend.ts'
+export { secret } from './values.ts'
 export {
   resourceKey, type ChangeRecord, type ChangeStatus, type CloudOutput, type ComponentActionType, type ComponentDifference, type ComponentExport, type ComponentModel,
   type FailedResourceChange, type NewComponent, type OpenResourceChange, type ReferenceActionType, type ResourceActionType, type ResourceDifference, type ResourceModel,

@@ -199,10 +199,7 @@ export class Applier {
         return
       }
       case OP.holdSettle: return this.settleHold()
-      case OP.guardDelete: {
-        const at = this.take(2)
-        return this.refuseReferenced(c[at] as string, c[at + 1] as string)
-      }
+      case OP.guardLone: return this.guardLone(k)
       case OP.envDrop: return this.dropEnv(env)
       case OP.componentPut: {
         const at = this.take(5)
@@ -328,6 +325,15 @@ export class Applier {
     }
     this.sql(`insert into refs (env, component, target_uid, target_env, address, type) values (?, ?, ?, (select k from envs where id = ?), ?, ?)
       on conflict (env, component, target_uid) do update set target_env = excluded.target_env, address = excluded.address, type = excluded.type`).run(k, component, uid, targetEnv, address, type)
+  }
+
+  private guardLone(k: number): void {
+    const at = this.take(5)
+    const [uid, address, type, base, deletes] = this.c.slice(at, at + 5) as [string, string, string, string | null, number]
+    if (deletes) this.refuseReferenced(uid, address)
+    if (base === null) {
+      if (this.sql('select 1 from resources where env = ? and address = ? and type = ? and until is null').get(k, address, type)) throw refusals.moved(address)
+    } else if (!this.sql('select 1 from resources where env = ? and uid = ? and until is null and fingerprint = ?').get(k, uid, base)) throw refusals.moved(address)
   }
 
   private refuseReferenced(uid: string, address: string): void {

@@ -53,7 +53,13 @@ export class Reader {
     const inEnv = 'env = (select k from envs where id = ?)'
     let rows: Row[]
     if ('address' in by) rows = this.sql(`${from} resources r where ${inEnv} and address = ?`).all(env, by.address)
-    else if ('fingerprint' in by) rows = this.sql(`${from} resources r where ${inEnv} and fingerprint = ?`).all(env, by.fingerprint)
+    else if ('component' in by) {
+      // Names inside a component are a range of the index; those of components inside it lie between them.
+      const before = `${by.component}/`
+      rows = by.component === '.'
+        ? this.sql(`${from} resources r where ${inEnv} and instr(address, '/') = 0`).all(env)
+        : this.sql(`${from} resources r where ${inEnv} and address > ? and address < ? and instr(substr(address, ?), '/') = 0`).all(env, before, `${by.component}0`, before.length + 1)
+    } else if ('fingerprint' in by) rows = this.sql(`${from} resources r where ${inEnv} and fingerprint = ?`).all(env, by.fingerprint)
     else {
       const tagged = `${from} (select uid as u, since as s, env as e from tags where ${inEnv} and key = ?${by.value === undefined ? '' : ' and value = ?'}) cross join resources r where r.env = e and r.uid = u and r.since = s`
       rows = by.value === undefined ? this.sql(tagged).all(env, by.tag) : this.sql(tagged).all(env, by.tag, by.value)
