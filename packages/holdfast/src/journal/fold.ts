@@ -107,8 +107,9 @@ class Change {
       }
       case 'tx.open':
         assert(!t.txs.has(e.row.token), `tx.open: ${e.row.token} exists already`)
+        this.putTx(undefined, e.row)
         if (e.row.target.change !== undefined) this.guardLone(e.row, e.row.target.change)
-        return this.putTx(undefined, e.row)
+        return
       case 'tx.move': {
         const old = t.txs.get(e.token)
         assert(old, `tx.move: there is no transaction ${e.token}`)
