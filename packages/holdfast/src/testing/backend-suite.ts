@@ -6,7 +6,7 @@ import { failureCases } from './backend/failures-cases.ts'
 import { lookupCases } from './backend/lookups-cases.ts'
 import { referenceCases } from './backend/references-cases.ts'
 import { stateCases } from './backend/states-cases.ts'
-import { Trial, type BackendCase, type BackendFactory } from './backend/trial.ts'
+import { Trial, wanted, type BackendCase, type BackendFactory } from './backend/trial.ts'
 import type { TestFramework } from './provider-suite.ts'
 
 export type { BackendFactory }
@@ -44,7 +44,7 @@ function lackOf(factory: BackendFactory, { needs }: BackendCase): string | undef
 export async function runBackendCase(factory: BackendFactory, name: string): Promise<void> {
   const c = all.find((x) => x.name === name)
   assert.ok(c, `there is no case "${name}"`)
-  const trial = new Trial(factory, await factory.open())
+  const trial = new Trial(factory, await factory.open(wanted))
   try {
     await c.run(trial)
   } finally {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { ComponentDoesNotExist, OutputsRequired, ResourceBusy, ResourceChangeTransactionDoesNotExist, ResourceDoesNotExist, ResourceStateDoesNotExist } from '../../backend/index.ts'
-import { cases, creating, deleting, NOBODY, r, refused, updating, X, type Trial } from './trial.ts'
+import { cases, creating, deleting, NOBODY, r, refused, STRICT, updating, X, type Trial } from './trial.ts'
 
 /** A component with one resource, and a failed update of it. */
 async function failedUpdate(t: Trial): Promise<{ readonly state: string; readonly token: string }> {
@@ -91,13 +91,19 @@ export const failureCases = cases((test) => {
     const a = await t.be.getComponent(state, 'A')
     assert.deepEqual([a.resources, a.cloudOutput], [[], {}])
   })
-  test('S000-80 B8.3#68 a change is not recovered forward without its outputs, and stays', async (t) => {
+  test('S000-80 B8.3#68 a change is not recovered forward without the outputs that its type has to have, and stays', async (t) => {
     const state = await t.state('demo', 'A')
-    const token = await t.fail(state, creating('A', r('1')))
-    await refused(OutputsRequired, t.be.recoverFailedResourceChange(state, token, false))
-    assert.deepEqual(await t.failedTokens(state), [token])
-    await t.be.recoverFailedResourceChange(state, token, false, {})
-    assert.deepEqual(await t.names(state, 'A'), ['1'])
+    const strict = { ...r('1'), ruuid: STRICT }
+    const token = await t.fail(state, creating('A', strict))
+    for (const outputs of [undefined, {}, { id: 1 }]) {
+      await refused(OutputsRequired, t.be.recoverFailedResourceChange(state, token, false, outputs))
+      assert.deepEqual(await t.failedTokens(state), [token])
+    }
+    await t.be.recoverFailedResourceChange(state, token, false, { arn: 'a' })
+    assert.deepEqual(await t.be.getCloudOutputByName(state, 'A', STRICT, '1'), { arn: 'a' })
+    const lax = await t.fail(state, creating('A', r('2')))
+    await t.be.recoverFailedResourceChange(state, lax, false)
+    assert.deepEqual(await t.names(state, 'A'), ['1', '2'])
   })
   test('S000-81 nothing is recovered in an unknown state', async (t) => {
     const { state, token } = await failedUpdate(t)

@@ -14,7 +14,8 @@ export const stateCases = cases((test) => {
   })
   test('S000-30 S000-32 a state has its eight fields, and a new one has nothing in them', async ({ be }) => {
     const uuid = await be.createResourceState('demo')
-    assert.deepEqual({ ...(await be.getResourceState(uuid)) }, { name: 'demo', uuid, components: [], componentNameToUuid: {}, parentUuid: null, children: [], resourceChanges: {}, failedChanges: {} })
+    const { name, uuid: own, components, componentNameToUuid, parentUuid, children, resourceChanges, failedChanges } = await be.getResourceState(uuid)
+    assert.deepEqual([name, own, components, componentNameToUuid, parentUuid, children, resourceChanges, failedChanges], ['demo', uuid, [], {}, null, [], {}, {}])
   })
   test('S000-25 B8.1#2 a name that is taken is refused', async ({ be }) => {
     await be.createResourceState('demo')

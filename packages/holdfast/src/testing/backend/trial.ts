@@ -4,7 +4,8 @@ import type { Backend, BackendError, CloudOutput, ResourceDifference, ResourceMo
 /** How the suite gets backends. Each is fresh and empty, unless it says otherwise. */
 export interface BackendFactory {
   readonly name: string
-  open(): Promise<Backend>
+  /** `wanted.requiredOutputs`: outputs that a resource of a type cannot be without, for a backend that can be told. */
+  open(wanted: { readonly requiredOutputs: Readonly<Record<string, readonly string[]>> }): Promise<Backend>
   /** Closes the backend and opens another on what it kept. A backend that keeps nothing leaves it out. */
   reopen?(backend: Backend): Promise<Backend>
   /** Another one on the same data, as another process would have it. */
@@ -35,6 +36,9 @@ export function cases(write: (test: Register) => void): readonly BackendCase[] {
 
 export const X = 'cdev::simple::x'
 export const Y = 'cdev::simple::y'
+/** A type that has to have the output `arn`. */
+export const STRICT = 'cdev::simple::strict'
+export const wanted = { requiredOutputs: { [STRICT]: ['arn'] } }
 
 /** A resource of type {@link X}. */
 export const r = (name: string, hash = `hash of ${name}`, more: Readonly<Record<string, unknown>> = {}): ResourceModel => ({ ruuid: X, name, hash, ...more })
