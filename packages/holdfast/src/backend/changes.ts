@@ -52,7 +52,7 @@ const busy = (row: Pick<TxRow, 'token' | 'address'>) =>
 
 export async function openChange(s: Session, stateUuid: string, componentName: string, diff: ResourceDifference, ctx: RequestContext | undefined, note: (answer: [string, string]) => Entry[]): Promise<[string, string]> {
   const env = await stateOf(s, stateUuid)
-  await demandComponent(s, env, componentName)
+  const component = await demandComponent(s, env, componentName)
   const { previous, next } = sides(diff)
   refuseOpenRun(env)
   const type = (next ?? previous as ResourceModel).ruuid
@@ -62,9 +62,9 @@ export async function openChange(s: Session, stateUuid: string, componentName: s
   if (s.shared.creating.has(creating)) throw new ResourceBusy(`${address} has a change that is being opened.`)
   s.shared.creating.add(creating)
   try {
-    const at = async () => (await s.store.find(env.id, 'committed', { address })).find((r) => r.type === type)
-    await refuseBusy(s, env, type, await at(), address, nextAddress)
-    const row = await at() // after the question: what ended in between shows here
+    // What ends between the two looks is caught when the change is opened: its base is checked again there.
+    const row = (await s.store.find(env.id, 'committed', { address })).find((r) => r.type === type)
+    await refuseBusy(s, env, type, row, address, nextAddress)
     if (diff.actionType === 'CREATE') {
       if (row) throw new ResourceAlreadyExists(`${componentName} has a ${type} called ${nameIn(address)} already.`)
     } else {
@@ -78,7 +78,7 @@ export async function openChange(s: Session, stateUuid: string, componentName: s
     }
     if (diff.actionType === 'DELETE') await refuseNeeded(s, env, row as ResourceRow)
     await demand(s.permit, ctx, actions[diff.actionType], { state: stateName(env), component: componentName, ruuid: type, name: nameIn(nextAddress ?? address), tags: next ? tagsOf(next) : (row as ResourceRow).meta.tags })
-    return await recordIntent(s, env, componentName, diff, row, ctx, note)
+    return await recordIntent(s, env, componentName, seedOf(component, componentName), diff, row, ctx, note)
   } finally {
     s.shared.creating.delete(creating)
   }
@@ -112,7 +112,7 @@ async function refuseNeeded(s: Session, env: EnvRow, row: ResourceRow): Promise<
   if (needs.length > 0) throw new ResourceReferenceError(`${row.address} is used by ${needs.join(', ')}.`, undefined, [], { details: { referrers: needs } })
 }
 
-async function recordIntent(s: Session, env: EnvRow, componentName: string, diff: ResourceDifference, old: ResourceRow | undefined, ctx: RequestContext | undefined, note: (answer: [string, string]) => Entry[]): Promise<[string, string]> {
+async function recordIntent(s: Session, env: EnvRow, componentName: string, seed: string, diff: ResourceDifference, old: ResourceRow | undefined, ctx: RequestContext | undefined, note: (answer: [string, string]) => Entry[]): Promise<[string, string]> {
   const { previous, next } = sides(diff)
   const token = s.ids.next('t')
   const uid = old?.uid ?? s.ids.next('u')
@@ -141,7 +141,6 @@ async function recordIntent(s: Session, env: EnvRow, componentName: string, diff
     payloadDigest: change.digest, capability: {}, fence: s.fenceOf(env), openedAt: now, firstSentAt: now, lastSentAt: now, endedAt: undefined, evidence: undefined,
     target: { ...(row ? { row } : {}), inputs, ...(prior ? { prior } : {}), change: JSON.stringify(change) },
   }
-  const seed = seedOf(await s.store.component(env.id, componentName), componentName)
   const answer: [string, string] = [token, namespaceToken(s.meta.storeId, env.id, seed, type)]
   await s.commit(env, [...entries, ...openLone(changeOf(s, env, tx)), ...note(answer)], { opens: token, ctx })
   return answer

@@ -28,11 +28,17 @@ export async function stateOf(s: Session, uuid: string): Promise<EnvRow> {
 
 /** Whether a component exists: it was made, or has resources. */
 export async function componentExists(s: Session, env: EnvRow, name: string): Promise<boolean> {
-  return (await s.store.component(env.id, name))?.declared === true || (await s.store.find(env.id, 'committed', { component: name })).length > 0
+  return hasContent(s, env, name, await s.store.component(env.id, name))
 }
 
-export async function demandComponent(s: Session, env: EnvRow, name: string): Promise<void> {
-  if (!(await componentExists(s, env, name))) throw new ComponentDoesNotExist(`${stateName(env)} has no component ${name}.`)
+const hasContent = async (s: Session, env: EnvRow, name: string, row: ComponentRow | undefined): Promise<boolean> =>
+  row?.declared === true || (await s.store.find(env.id, 'committed', { component: name })).length > 0
+
+/** Gives the row of the component, where it has one. Fails ComponentDoesNotExist. */
+export async function demandComponent(s: Session, env: EnvRow, name: string): Promise<ComponentRow | undefined> {
+  const row = await s.store.component(env.id, name)
+  if (!(await hasContent(s, env, name, row))) throw new ComponentDoesNotExist(`${stateName(env)} has no component ${name}.`)
+  return row
 }
 
 /** The resource of a type under a name. Fails ComponentDoesNotExist, ResourceDoesNotExist. Costs one look-up where it is there. */

@@ -262,11 +262,13 @@ export class Applier {
     this.sql('delete from claims where env = ? and until is not null and until <= ?').run(env.k, to)
     const upTo = to - limits.historyRevisions
     if (upTo < 1) return
+    this.sql('delete from outputs where env = ? and since < (select max(since) from outputs where env = ? and since <= ?)').run(env.k, env.k, upTo)
+    // Most commits find nothing that old, and one look says so.
+    if (!this.sql('select 1 from resources where env = ? and until is not null and until <= ? limit 1').get(env.k, upTo)) return
     const old = 'select doc, uid, since from resources where env = ? and until is not null and until <= ? order by until, uid, since limit ?'
     this.sql(`delete from tags where env = ? and (uid, since) in (select uid, since from (${old}))`).run(env.k, env.k, upTo, COMPACT_ROWS_MAX)
     this.sql(`delete from docs where id in (select doc from (${old}))`).run(env.k, upTo, COMPACT_ROWS_MAX)
     this.sql(`delete from resources where env = ? and (uid, since) in (select uid, since from (${old}))`).run(env.k, env.k, upTo, COMPACT_ROWS_MAX)
-    this.sql('delete from outputs where env = ? and since < (select max(since) from outputs where env = ? and since <= ?)').run(env.k, env.k, upTo)
   }
 
   private untag(k: number, uid: string, since: number): void {

@@ -89,7 +89,8 @@ export class Reader {
 
   resolved(uids: readonly string[]): (ResolvedRow | undefined)[] {
     const find = this.sql('select r.uid, r.doc, e.id as env from resolved r join envs e on e.k = r.env where r.uid = ?')
-    return this.ofOneCommit(() => uids.map((uid) => one(find.get(uid), resolvedRow)))
+    const look = () => uids.map((uid) => one(find.get(uid), resolvedRow))
+    return uids.length > 1 ? this.ofOneCommit(look) : look()
   }
 
   request(scope: string, id: string): RequestRow | undefined {
@@ -145,7 +146,8 @@ export class Reader {
   docs(keys: readonly { readonly uid: string; readonly since: number }[]): (ResourceDocs | undefined)[] {
     // Few environments share a file: trying each is cheaper than a further index over all rows.
     const find = this.sql(`select ${INPUTS} as inputs, d.outputs from resources r join docs d on d.id = r.doc where r.env in (select k from envs) and r.uid = ? and r.since = ?`)
-    return this.ofOneCommit(() => keys.map((key) => one(find.get(key.uid, key.since), (d) => ({ inputs: d.inputs, outputs: d.outputs }))))
+    const look = () => keys.map((key) => one(find.get(key.uid, key.since), (d) => ({ inputs: d.inputs, outputs: d.outputs })))
+    return keys.length > 1 ? this.ofOneCommit(look) : look()
   }
 
   claims(keys: readonly string[]): (ClaimRow | undefined)[] {
