@@ -246,6 +246,12 @@ describe('what holds data goes to the trash', () => {
     expect((await p.run('trash', 'restore', trash[0].id, '--yes', '--json')).json).toMatchObject({ id: trash[0].id, path: join(p.root, 'data') })
     expect(p.read('data/rows')).toBe('precious')
     expect((await p.run('trash', 'ls', '--json')).json.trash).toEqual([])
+    // Put back by a person, and declared again: it is taken over as it is.
+    p.write({ 'app.ts': data() })
+    expect((await p.run('apply', '--yes', '--json')).json).toMatchObject({ outcome: 'applied', summary: { create: 1 } })
+    expect(p.read('data/rows')).toBe('precious')
+    await p.run('destroy', '--yes', '--json')
+    expect((await p.run('trash', 'ls', '--json')).json.trash).toHaveLength(1)
   })
 
   test('a later create of the same address and path takes the data back; empty deletes for good', async () => {
