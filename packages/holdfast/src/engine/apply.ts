@@ -45,7 +45,7 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
       return contract(run, o)
     }
     emitPhase(run, 'expand')
-    const { outcome } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort })
+    const { outcome } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort, ...(o.onStopped ? { onStopped: o.onStopped } : {}) })
     await run.tasks.closeRetries()
     await finishExpand(run, planned, outcome, blocked, o)
   })
