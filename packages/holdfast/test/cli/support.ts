@@ -303,7 +303,7 @@ export const Named = resource(spec('test:cloud/Named', { capability: { create: {
 `
 
 /** A program around `build`, with everything imported that the tests use. */
-export const program = (build: string, o: { readonly name?: string; readonly more?: string; readonly types?: boolean } = {}): string => `import { app, component, json, str, Value } from 'holdfast'
+export const program = (build: string, o: { readonly name?: string; readonly more?: string; readonly types?: boolean } = {}): string => `import { app, asset, component, json, str, Value } from 'holdfast'
 import { Directory, File } from 'holdfast/local'
 import { Id, Password } from 'holdfast/random'
 import { z } from 'zod'
