@@ -7,6 +7,7 @@ import { assetsIn, forgetProvisional, goneEntries, makeScope, ResourceTasks, Tas
 import { encodeDoc } from '../secret/index.ts'
 import type { RunRow } from '../state/index.ts'
 import { equal } from '../diff/index.ts'
+import { namedAssets, pruneAssets } from './assets.ts'
 import type { RunDocument } from './documents.ts'
 import { committedOutputs, ensureEnv, outputsPlace, type PlannedRun } from './plan.ts'
 import type { RunOptions } from './session.ts'
@@ -36,7 +37,7 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
   if (planned.empty && kind === 'apply') return unchanged(state, planned, from)
   // Only deletions of an earlier run are left to do: what is desired, and so the revision, stays.
   const deletesOnly = plan.changes.length === 0 && !plan.outputsChanged && state.env.openRun === undefined && !state.env.partial
-  const hadAssets = namesAssets(state.base) || namesAssets(state.current)
+  const assetsBefore = namedAssets(state)
   const run = await startRun(state, planned, kind, o)
   const error = await guarded(run, async () => {
     const blocked = blockedChanges(plan.changes, state)
@@ -50,7 +51,7 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
     await run.tasks.closeRetries()
     await finishExpand(run, planned, outcome, blocked, o)
   })
-  if (hadAssets && (run.row.status === 'committed' || run.row.status === 'reverted')) await pruneAssets(state)
+  if (run.row.status === 'committed') await pruneAssets(state, assetsBefore)
   return documentOf(run, plan.id, error ?? cancelledHard(run, o) ?? run.tasks.error ?? (o.stop.aborted && outcomeOf(run) !== 'applied' ? failure('HF3106', { message: 'The run was cancelled.' }) : undefined))
 }
 
@@ -312,22 +313,6 @@ export async function endRun(run: Run, status: RunRow['status'], entries: readon
 function emitPhase(run: Run, phase: 'expand' | 'commit' | 'contract'): void {
   run.phase = phase
   run.state.cx.emit({ type: 'run.phase', run: run.row.id, message: phase })
-}
-
-/** Only when nothing anywhere is in the middle: what is neither committed nor taken back may still need the bytes of either side. */
-async function pruneAssets(state: EnvState): Promise<void> {
-  const { cx } = state
-  if (!cx.pruneAssets) return
-  const live = new Set<string>()
-  for (const env of await cx.store.envs()) {
-    if (env.openRun !== undefined || (await cx.store.txs({ env: env.id, unresolved: true })).length > 0) return
-    for (const row of await cx.store.resources(env.id, 'current')) for (const digest of row.meta.assets ?? []) live.add(digest)
-  }
-  cx.pruneAssets(live)
-}
-const namesAssets = (rows: ReadonlyMap<string, RowDraft>): boolean => {
-  for (const row of rows.values()) if (row.meta.assets) return true
-  return false
 }
 
 const outcomeOf = (run: Run): RunDocument['outcome'] =>
