@@ -34,6 +34,7 @@ export const layers: readonly Layer[] = [
   { name: 'diff', holds: 'how the program and the state differ; pure', mayImport: [...pure, 'graph', 'state'] },
   { name: 'plan', holds: 'order, claims, guards and ways back; the stored plan', mayImport: [...pure, 'secret', 'graph', 'state', 'flow', 'diff'] },
   { name: 'resource', holds: 'the domain of resources: declare, diff, compile, tasks, verify', mayImport: planned },
+  { name: 'backend', holds: 'the founding contract 1 as a public interface over the store', mayImport: [...stored, 'diff'] },
   { name: 'engine', holds: 'one run, put together: preview, apply, refresh, destroy, settle', mayImport: driven },
   { name: 'project', holds: 'the composition root: project file, environments, keys, loading TypeScript', mayImport: [...driven, 'builtin', 'engine'] },
   { name: 'cli', holds: 'the command line: verbs, screens, documents, exit codes', mayImport: [...pure, 'secret', 'state', 'store', 'flow', 'plan', 'engine', 'project'] },

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../base/index.ts'
 import type {
-  ClaimRow, EnvRow, EventRow, OutputsRow, PlanRow, ResourceDocs, ResourceRow, RunRow, SecretRow, TaskRow, TrashRow, TxRow,
+  ClaimRow, ComponentRow, EnvRow, EventRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, TaskRow, TrashRow, TxRow,
 } from '../state/index.ts'
 
 /**
@@ -17,7 +17,7 @@ export type Entry =
   | { readonly t: 'plan.put'; readonly row: PlanRow }
   /** Refused (HF2403) when the plan was used by another run. */
   | { readonly t: 'plan.use'; readonly id: string; readonly run: string }
-  /** A new transaction. Refused (HF4101) when the uid has an unresolved one. */
+  /** A new transaction. Refused (HF4101) when the uid has an unresolved one; a deletion that no run plans also (HF4103) while others refer to the resource. */
   | { readonly t: 'tx.open'; readonly row: TxRow }
   /** Changes a transaction by the table of moves. */
   | { readonly t: 'tx.move'; readonly token: string; readonly to: TxRow['status']; readonly set: Partial<Pick<TxRow, 'applied' | 'epoch' | 'attempts' | 'firstSentAt' | 'lastSentAt' | 'endedAt' | 'evidence' | 'target'>> }
@@ -35,6 +35,19 @@ export type Entry =
   | { readonly t: 'secret.drop'; readonly env: string; readonly name: string }
   | { readonly t: 'trash.put'; readonly row: TrashRow }
   | { readonly t: 'trash.drop'; readonly id: string }
+  /** The state is deleted: its name is free, its history stays. Refused (HF4102) while it has rows that stand, components, children, or unsettled changes. */
+  | { readonly t: 'env.drop'; readonly env: string }
+  /** Refused (HF4105) when another uid of the environment has the name. */
+  | { readonly t: 'component.put'; readonly row: ComponentRow }
+  /** Its references go with it. */
+  | { readonly t: 'component.drop'; readonly env: string; readonly uid: string }
+  /** Refused when the target does not stand (HF4103), or is being deleted (HF4101). */
+  | { readonly t: 'reference.put'; readonly row: ReferenceRow }
+  | { readonly t: 'reference.drop'; readonly env: string; readonly component: string; readonly targetUid: string }
+  | { readonly t: 'resolved.put'; readonly row: ResolvedRow }
+  | { readonly t: 'resolved.drop'; readonly env: string; readonly uid: string }
+  /** Refused (HF4104) when there is a request of that id in the scope. Answers older than 7 days go, a few at a time. */
+  | { readonly t: 'request.put'; readonly row: RequestRow }
   | { readonly t: 'meta.keyCheck'; readonly value: string }
   | { readonly t: 'event'; readonly at: EpochMs; readonly kind: string; readonly data: string }
 

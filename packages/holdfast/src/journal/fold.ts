@@ -1,8 +1,8 @@
 import { assert, limits, mutant, unreachable } from '../base/index.ts'
-import { runMoves, txMoves, unresolved, type ClaimRow, type EnvRow, type ResourceRow, type TxRow } from '../state/index.ts'
+import { runMoves, txMoves, unresolved, type ClaimRow, type ComponentRow, type EnvRow, type ReferenceRow, type RequestRow, type ResourceRow, type TxRow } from '../state/index.ts'
 import type { Entry } from './entry.ts'
 import { refusals } from './refusals.ts'
-import { under, type StoredResource, type Tables } from './tables.ts'
+import { GONE, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
 
 export interface FoldOptions {
   /** Environment whose `seq` moves and that the entries belong to. */
@@ -106,6 +106,7 @@ class Change {
       }
       case 'tx.open':
         assert(!t.txs.has(e.row.token), `tx.open: ${e.row.token} exists already`)
+        if (e.row.op === 'delete' && e.row.target.change !== undefined) this.refuseReferenced(e.row.uid, e.row.address)
         return this.putTx(undefined, e.row)
       case 'tx.move': {
         const old = t.txs.get(e.token)
@@ -153,6 +154,28 @@ class Change {
       case 'trash.put':
         return this.set(t.trash, e.row.id, e.row)
       case 'trash.drop': return this.drop(t.trash, e.id)
+      case 'env.drop': return this.dropEnv()
+      case 'component.put': return this.putComponent(e.row)
+      case 'component.drop': {
+        const old = t.components.get(e.uid)
+        if (!old || old.env !== this.options.env) return
+        for (const [key, r] of [...t.references]) if (r.env === e.env && r.component === e.uid) this.dropReference(key, r)
+        this.drop(under(t.componentAt, old.env, () => new Map()), old.name)
+        return this.drop(t.components, e.uid)
+      }
+      case 'reference.put': return this.putReference(e.row)
+      case 'reference.drop': {
+        const key = referenceKey(e)
+        const old = t.references.get(key)
+        if (old) this.dropReference(key, old)
+        return
+      }
+      case 'resolved.put': return this.set(t.resolved, e.row.uid, e.row)
+      case 'resolved.drop': {
+        if (t.resolved.get(e.uid)?.env === e.env) this.drop(t.resolved, e.uid)
+        return
+      }
+      case 'request.put': return this.putRequest(e.row)
       case 'meta.keyCheck': {
         const old = t.meta
         t.meta = { ...old, keyCheck: e.value }
@@ -212,6 +235,7 @@ class Change {
     const rows = under(t.resources, row.uid, () => new Map<number, StoredResource>())
     assert(!old || old.row.env === row.env, `${row.uid} belongs to two environments`)
     if (old?.row.until !== undefined) this.leave(under(t.byUntil, row.env, () => new Map()), old.row.until, keyOf(row))
+    this.index(old?.row, now?.row)
     if (!now) {
       this.drop(rows, row.since)
       this.leave(under(t.bySince, row.env, () => new Map()), row.since, row.uid)
@@ -227,6 +251,91 @@ class Change {
     this.add(under(t.uidsOf, row.env, () => new Set()), row.uid)
     this.add(under(under(t.bySince, row.env, () => new Map<number, Set<string>>()), row.since, () => new Set()), row.uid)
     if (row.until !== undefined) this.add(under(under(t.byUntil, row.env, () => new Map<number, Set<string>>()), row.until, () => new Set()), keyOf(row))
+  }
+
+  private index(old: ResourceRow | undefined, now: ResourceRow | undefined): void {
+    const row = (now ?? old) as ResourceRow
+    const was = old ? lookupKeys(old) : []
+    const is = now ? lookupKeys(now) : []
+    const buckets = under(this.t.lookup, row.env, () => new Map<string, Set<string>>())
+    for (const k of was) if (!is.includes(k)) this.leave(buckets, k, keyOf(row))
+    for (const k of is) if (!was.includes(k)) this.add(under(buckets, k, () => new Set()), keyOf(row))
+  }
+
+  private dropEnv(): void {
+    const { t } = this
+    const env = this.env()
+    const name = env.app.startsWith('/') ? env.name : `${env.app}/${env.name}`
+    const inUse = (by: string) => refusals.stateInUse(name, by)
+    for (const uid of t.uidsOf.get(env.id) ?? []) for (const { row } of t.resources.get(uid)?.values() ?? []) if (row.until === undefined) throw inUse('it has resources')
+    if (t.componentAt.get(env.id)?.size) throw inUse('it has components')
+    for (const other of t.envs.values()) if (other.app === `/${env.id}`) throw inUse('it has children')
+    for (const token of t.unresolvedOf.values()) if (t.txs.get(token)?.env === env.id) throw inUse('it has changes that are not settled')
+    this.set(t.envs, env.id, { ...env, app: GONE, name: env.id })
+  }
+
+  private putComponent(row: ComponentRow): void {
+    const { t } = this
+    const at = under(t.componentAt, row.env, () => new Map<string, string>())
+    const other = at.get(row.name)
+    if (other !== undefined && other !== row.uid) throw refusals.componentExists(row.name)
+    const old = t.components.get(row.uid)
+    assert(!old || old.env === row.env, `${row.uid} belongs to two environments`)
+    if (old && old.name !== row.name) this.drop(at, old.name)
+    this.set(at, row.name, row.uid)
+    this.set(t.components, row.uid, row)
+  }
+
+  private putReference(row: ReferenceRow): void {
+    const { t } = this
+    const key = referenceKey(row)
+    const old = t.references.get(key)
+    if (!old) {
+      const busy = t.unresolvedOf.get(row.targetUid)
+      const tx = busy === undefined ? undefined : t.txs.get(busy)
+      if (tx?.op === 'delete') throw refusals.busy(row.address, tx.token, tx.run)
+      let stands = false
+      for (const r of t.resources.get(row.targetUid)?.values() ?? []) if (r.row.env === row.targetEnv && r.row.until === undefined && r.row.status !== 'deleting') stands = true
+      if (!stands) throw refusals.targetMissing(row.address)
+      this.add(under(t.referencesTo, row.targetUid, () => new Set()), key)
+    }
+    this.set(t.references, key, row)
+  }
+
+  private dropReference(key: string, row: ReferenceRow): void {
+    this.drop(this.t.references, key)
+    this.remove(under(this.t.referencesTo, row.targetUid, () => new Set()), key)
+  }
+
+  private refuseReferenced(uid: string, address: string): void {
+    const keys = this.t.referencesTo.get(uid)
+    if (!keys?.size) return
+    const names = [...keys].map((k) => this.t.components.get((this.t.references.get(k) as ReferenceRow).component)?.name ?? '?')
+    throw refusals.referenced(address, names.sort())
+  }
+
+  private putRequest(row: RequestRow): void {
+    const { requests } = this.t
+    const key = `${row.scope} ${row.id}`
+    if (requests.has(key)) throw refusals.requestKnown(row.id)
+    let looked = 0
+    for (const [k, r] of requests) {
+      if (looked++ === REQUESTS_SWEPT) break
+      if (r.at < row.at - REQUEST_KEPT_MS) this.dropOldest(k, r)
+    }
+    this.set(requests, key, row)
+  }
+
+  /** Taken back, it is the oldest again. */
+  private dropOldest(key: string, row: RequestRow): void {
+    const { requests } = this.t
+    requests.delete(key)
+    this.undo.push(() => {
+      const rest = [...requests]
+      requests.clear()
+      requests.set(key, row)
+      for (const [k, r] of rest) requests.set(k, r)
+    })
   }
 
   private putTx(old: TxRow | undefined, now: TxRow): void {

@@ -1,4 +1,5 @@
 import { failure, type HoldfastError } from '../base/index.ts'
+import type { LeaseRow } from '../state/index.ts'
 
 /** Why a store refuses a list of entries: one text for every store. */
 export const refusals = {
@@ -17,6 +18,20 @@ export const refusals = {
   planUnknown: (id: string): HoldfastError => failure('HF2404', { message: `There is no plan ${id} in this state.` }),
   busy: (address: string, token: string, run: string): HoldfastError =>
     failure('HF4101', { message: `${address} has a change that is not settled (${token} of run ${run}).`, address, details: { tx: token, run } }),
+  stateInUse: (name: string, by: string): HoldfastError => failure('HF4102', { message: `The state ${name} is in use: ${by}.`, details: { by } }),
+  referenced: (address: string, referrers: readonly string[]): HoldfastError =>
+    failure('HF4103', { message: `${address} is used by ${referrers.join(', ')}.`, address, details: { referrers } }),
+  targetMissing: (address: string): HoldfastError => failure('HF4103', { message: `There is no ${address} to refer to.`, address, details: { missing: true } }),
+  requestKnown: (id: string): HoldfastError => failure('HF4104', { message: `The request ${id} was answered already.`, details: { request: id } }),
+  componentExists: (name: string): HoldfastError => failure('HF4105', { message: `There is a component ${name} already.`, details: { component: name } }),
+  heldBy: (row: LeaseRow, nowMs: number): HoldfastError => {
+    const { scope, holder, grantedAt, expiresAt } = row
+    const ageMs = Math.max(0, nowMs - grantedAt)
+    return failure('HF4201', {
+      message: `${scope} is held by ${holder.id} (pid ${holder.pid} on ${holder.host}, for ${Math.round(ageMs / 1000)} s).`,
+      details: { scope, holder: holder.id, host: holder.host, pid: holder.pid, ageMs, expiresAt },
+    })
+  },
   claimTaken: (key: string, owner: { readonly app: string; readonly env: string; readonly uid: string; readonly address: string | undefined }): HoldfastError =>
     failure('HF2105', {
       message: `${key} is owned by ${owner.address ?? owner.uid} of ${owner.app} (${owner.env}).`,

@@ -1,5 +1,5 @@
 import type {
-  ClaimRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ResourceDocs, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow,
+  ClaimRow, ComponentRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow,
 } from '../state/index.ts'
 
 /** A resource row with its documents. */
@@ -33,7 +33,22 @@ export interface Tables {
   readonly events: Map<string, EventRow[]>
   readonly leases: Map<string, LeaseRow>
 
+  /** By uid. */
+  readonly components: Map<string, ComponentRow>
+  /** By {@link referenceKey}. */
+  readonly references: Map<string, ReferenceRow>
+  /** By uid of the resource. */
+  readonly resolved: Map<string, ResolvedRow>
+  /** By scope and id, oldest first. */
+  readonly requests: Map<string, RequestRow>
+
   // indexes
+  /** Environment -> what a row is found by ({@link lookupKeys}) -> `since uid` keys. */
+  readonly lookup: Map<string, Map<string, Set<string>>>
+  /** Environment -> name -> uid of the component. */
+  readonly componentAt: Map<string, Map<string, string>>
+  /** uid of a target -> keys of the references to it. */
+  readonly referencesTo: Map<string, Set<string>>
   /** Environment -> uids that have rows. */
   readonly uidsOf: Map<string, Set<string>>
   /** Environment -> `since` -> uids; environment -> `until` -> `uid since` keys. */
@@ -46,10 +61,11 @@ export interface Tables {
   readonly leavingClaims: Map<string, Set<string>>
 }
 
-export const emptyTables = (meta: StoreMeta = { storeId: '', schema: 1, createdAt: 0, keyCheck: undefined }): Tables => ({
+export const emptyTables = (meta: StoreMeta = { storeId: '', schema: 2, createdAt: 0, keyCheck: undefined }): Tables => ({
   meta, fenceSeq: 0,
   envs: new Map(), runs: new Map(), plans: new Map(), resources: new Map(), claims: new Map(), txs: new Map(), tasks: new Map(), outputs: new Map(),
   secrets: new Map(), trash: new Map(), events: new Map(), leases: new Map(),
+  components: new Map(), references: new Map(), resolved: new Map(), requests: new Map(), lookup: new Map(), componentAt: new Map(), referencesTo: new Map(),
   uidsOf: new Map(), bySince: new Map(), byUntil: new Map(), unresolvedOf: new Map(), claimsOfUid: new Map(), leavingClaims: new Map(),
 })
 
@@ -59,3 +75,18 @@ export function under<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   if (v === undefined) map.set(key, (v = make()))
   return v
 }
+
+export const referenceKey = (r: Pick<ReferenceRow, 'env' | 'component' | 'targetUid'>): string => `${r.env} ${r.component} ${r.targetUid}`
+
+/** What a resource row can be found by: `@address`, `#fingerprint`, `=tag`, `=tag=value`. */
+export function lookupKeys(row: Pick<ResourceRow, 'address' | 'fingerprint' | 'meta'>): string[] {
+  const keys = [`@${row.address}`, `#${row.fingerprint}`]
+  for (const [k, v] of Object.entries(row.meta.tags)) keys.push(`=${k}`, `=${k}=${v}`)
+  return keys
+}
+
+/** Answers to requests are kept for 7 days; so many of the oldest are looked at with each new one. */
+export const REQUEST_KEPT_MS = 7 * 86_400_000
+export const REQUESTS_SWEPT = 8
+/** App of a state that was deleted. */
+export const GONE = '/gone'

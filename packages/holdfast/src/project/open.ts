@@ -149,7 +149,7 @@ const placeWarnings = (source: KeySource, state: string | undefined): string[] =
 
 /** The state names one app and environment, or the command does. */
 async function envWithoutProgram(store: Store, program: Program, wanted: string | undefined): Promise<EnvRow> {
-  const rows = (await store.envs()).filter((e) => wanted === undefined || e.name === wanted)
+  const rows = (await store.envs()).filter((e) => !e.app.startsWith('/') && (wanted === undefined || e.name === wanted))
   if (rows.length === 1) return rows[0] as EnvRow
   throw program.broken as HoldfastError
 }

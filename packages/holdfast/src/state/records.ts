@@ -1,7 +1,10 @@
 import type { Digest, EpochMs } from '../base/index.ts'
 import type { Address, Capability } from '../model/index.ts'
 
-/** One environment of one app: the unit that is leased, planned, applied and committed. */
+/**
+ * One environment of one app: the unit that is leased, planned, applied and committed.
+ * A state that belongs to no app has the app `/`, a child of another `/` and the parent's id, and one that was deleted `/gone`: no app is called that.
+ */
 export interface EnvRow {
   readonly id: string
   readonly app: string
@@ -117,13 +120,18 @@ export interface TxTarget {
   readonly before?: readonly object[]
   /** Journal entries that become true with the completion alone. */
   readonly also?: readonly object[]
+  /** A change that no run plans: the difference as its caller described it. JSON. */
+  readonly change?: string
+  /** What its caller said when it failed; canonical JSON, secrets sealed. */
+  readonly failed?: string
 }
 
 export type RunStatus = 'running' | 'committed' | 'reverted' | 'incomplete' | 'kept'
 export interface RunRow {
   readonly id: string
   readonly env: string
-  readonly kind: 'apply' | 'destroy' | 'revert' | 'resume' | 'repair'
+  /** `change`: one task that no plan asked for. */
+  readonly kind: 'apply' | 'destroy' | 'revert' | 'resume' | 'repair' | 'change'
   readonly plan: string
   readonly status: RunStatus
   readonly phase: 'expand' | 'commit' | 'contract' | 'revert' | 'done'
@@ -226,6 +234,50 @@ export interface TrashRow {
   readonly at: EpochMs
   /** JSON: where it was, where it is, and the rows of what was bound to it (sealed). */
   readonly doc: string
+}
+
+/** A component that has an identity of its own: it was renamed, made without resources, or asked for its uid. The name is a path, `.` for nodes outside any. */
+export interface ComponentRow {
+  readonly env: string
+  readonly uid: string
+  readonly name: string
+  /** What its namespace token is made of: the name it had first, or its uid. */
+  readonly seed: string
+  /** It exists without resources, too. */
+  readonly declared: boolean
+  /** What others may refer to, as JSON; undefined: everything. */
+  readonly exports: string | undefined
+}
+
+/** A component uses a resource of another. The target may not go while the row stands. */
+export interface ReferenceRow {
+  /** Of the component that refers. */
+  readonly env: string
+  readonly component: string
+  readonly targetEnv: string
+  readonly targetUid: string
+  /** Where the target was when the reference was made, or last renamed: it is found there again when it was replaced. */
+  readonly address: Address
+  readonly type: string
+}
+
+/** What of other resources was read to make a resource as it stands. */
+export interface ResolvedRow {
+  readonly env: string
+  readonly uid: string
+  /** Canonical JSON, secrets sealed. */
+  readonly doc: string
+}
+
+/** The answer to a request that may come again. */
+export interface RequestRow {
+  /** Id of the environment, or empty for what belongs to none. */
+  readonly scope: string
+  readonly id: string
+  readonly method: string
+  readonly digest: Digest
+  readonly result: string
+  readonly at: EpochMs
 }
 
 export interface StoreMeta {

@@ -27,8 +27,13 @@ async function everything(store: Store): Promise<unknown> {
   const views: unknown[] = []
   for (const env of [ENV, 'e-2']) {
     for (const view of ['committed', 'current', 'open', 'all'] as const) views.push([env, view, (await store.resources(env, view)).map((r) => ({ ...r }))])
+    for (const view of ['committed', 'current'] as const) {
+      for (const by of [{ address: 'app/u1' }, { fingerprint: 'f1:u2' }, { tag: 'k' }, { tag: 'l', value: 'w' }]) views.push([env, view, by, await store.find(env, view, by)])
+    }
+    views.push(await store.components(env), await store.component(env, 'db'), await store.references({ env }), await store.references({ targetEnv: env }), await store.envById(env), await store.envs())
     views.push(await store.txs({ env, unresolved: true }), await store.runs(env, 9), await store.plans(env, 9), await store.claimsOf(env), await store.events(env, { seq: 20 }, 50), await store.outputs(env, 7))
   }
+  views.push(await store.references({ targetUid: 'u1' }), await store.resolved(['u1', 'xu2', 'none']), await store.request('', 'q-1'))
   for (const run of ['r-1', `${ENV}-r-1`]) views.push(await store.tasks(run), await store.txs({ run }))
   return { lines, views }
 }

@@ -6,6 +6,6 @@
  * @module
  */
 export { currentHolder, holderAlive } from './holder.ts'
-export type { CommitOptions, Fence, Leases, ResourceView, Store, StoreTraits } from './port.ts'
+export type { CommitOptions, Fence, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from './port.ts'
 export { MemoryStore, type MemoryStoreOptions } from './memory/index.ts'
 export { commitsMade, openSqliteStore, schemaVersion, sqliteVersion, type SqliteStoreOptions } from './sqlite/index.ts'

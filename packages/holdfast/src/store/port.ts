@@ -1,7 +1,8 @@
 import type { EpochMs, Millis } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
+import type { Address } from '../model/index.ts'
 import type {
-  ClaimRow, EnvRow, EventRow, Holder, LeaseRow, OutputsRow, PlanRow, ResourceDocs, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow, TxStatus,
+  ClaimRow, ComponentRow, EnvRow, EventRow, Holder, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow, TxStatus,
 } from '../state/index.ts'
 
 /** What a store can do. The engine asks the trait, never the name of the store. */
@@ -26,7 +27,24 @@ export interface CommitOptions {
   readonly fence?: Fence | undefined
   /** Refused with HF2401 when the environment is not at this seq. */
   readonly expectSeq?: number | undefined
+  /** Takes the lease of a scope in the same transaction, or checks that nobody else has it: no further commit for a change that stands alone. */
+  readonly hold?: Hold | undefined
 }
+
+/**
+ * Refused with HF4201, naming the holder, while another holder has the scope. A dead or expired one is taken over.
+ * `keep`: the holder has the lease when the commit is durable. `release`: it has not; where it had none, nothing is written.
+ */
+export interface Hold {
+  readonly scope: string
+  readonly holder: Holder
+  readonly ttlMs: Millis
+  readonly nowMs: EpochMs
+  readonly after: 'keep' | 'release'
+}
+
+/** What a resource is looked up by. A tag without a value: any value. */
+export type Lookup = { readonly address: Address } | { readonly fingerprint: string } | { readonly tag: string; readonly value?: string | undefined }
 
 export type ResourceView = 'committed' | 'current' | 'open' | 'all'
 
@@ -46,6 +64,7 @@ export interface Store {
   meta(): Promise<StoreMeta>
   envs(app?: string): Promise<EnvRow[]>
   env(app: string, name: string): Promise<EnvRow | undefined>
+  envById(id: string): Promise<EnvRow | undefined>
 
   /**
    * Rows of an environment without their documents, in address order.
@@ -54,6 +73,16 @@ export interface Store {
    * `all`: every stored row (history too).
    */
   resources(env: string, view: ResourceView): Promise<ResourceRow[]>
+  /** Rows of an environment by what they are called, in address order. Cost follows the answer, not the environment. */
+  find(env: string, view: 'committed' | 'current', by: Lookup): Promise<ResourceRow[]>
+  /** By name. */
+  components(env: string): Promise<ComponentRow[]>
+  component(env: string, name: string): Promise<ComponentRow | undefined>
+  /** References that components of `env` hold, or that point into `targetEnv` or at one resource. */
+  references(filter: { readonly env: string } | { readonly targetEnv: string } | { readonly targetUid: string }): Promise<ReferenceRow[]>
+  /** In the order asked for. */
+  resolved(uids: readonly string[]): Promise<(ResolvedRow | undefined)[]>
+  request(scope: string, id: string): Promise<RequestRow | undefined>
   /** Documents by `uid` and `since`, in the order asked for; undefined where there is none. One round trip. */
   docs(keys: readonly { readonly uid: string; readonly since: number }[]): Promise<(ResourceDocs | undefined)[]>
   claims(keys: readonly string[]): Promise<(ClaimRow | undefined)[]>
@@ -93,6 +122,10 @@ export interface Leases {
   /** From now on the store renews the lease by itself, beside the main thread where it can; `onLost` is called once when it could not. */
   keep(lease: LeaseRow, everyMs: Millis, onLost: (reason: string) => void): void
   release(lease: LeaseRow): Promise<void>
+  /** As {@link keep}, but the first renewal comes after `everyMs`: what ends before that has cost nothing. */
+  keepLater(lease: LeaseRow, everyMs: Millis, onLost: (reason: string) => void): void
+  /** Renews no more; the lease itself stays until it ends, or a commit releases it. */
+  unkeep(lease: Pick<LeaseRow, 'scope' | 'fence'>): void
 }
 
 export type { EpochMs }

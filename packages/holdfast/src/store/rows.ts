@@ -1,4 +1,4 @@
-import type { LeaseRow, ResourceRow } from '../state/index.ts'
+import type { LeaseRow, ReferenceRow, ResourceRow } from '../state/index.ts'
 import type { ResourceView } from './port.ts'
 
 /** Whether a row belongs to a view of an environment that is at `revision`. */
@@ -16,6 +16,9 @@ export function byAddress(a: ResourceRow, b: ResourceRow): number {
   return a.address < b.address ? -1 : a.address > b.address ? 1 : a.since - b.since || (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0)
 }
 
+export const byReference = (a: ReferenceRow, b: ReferenceRow): number =>
+  compareText(a.env, b.env) || compareText(a.component, b.component) || compareText(a.targetUid, b.targetUid)
+
 export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** What to do with a scope that somebody asks for. */
@@ -25,7 +28,7 @@ export function leaseVerdict(held: LeaseRow | undefined, nowMs: number, alive: (
 }
 
 /** Order of tables in `export()`. */
-export const TABLES = ['meta', 'envs', 'runs', 'plans', 'resources', 'claims', 'txs', 'tasks', 'outputs', 'secrets', 'trash', 'events', 'leases'] as const
+export const TABLES = ['meta', 'envs', 'runs', 'plans', 'resources', 'claims', 'txs', 'tasks', 'outputs', 'secrets', 'trash', 'components', 'references', 'resolved', 'requests', 'events', 'leases'] as const
 export type TableName = (typeof TABLES)[number]
 
 /** One line of `export()`. Keys sorted: two stores with equal rows give equal lines. */

@@ -56,7 +56,7 @@ function randomEntry(dice: Dice, env: string): Entry {
   const since = 1 + dice.int(4)
   const text = () => `{"n":${dice.int(4)}}`
   const maybe = <T>(value: T): T | undefined => (dice.int(2) === 0 ? value : undefined)
-  switch (dice.int(20)) {
+  switch (dice.int(27)) {
     case 0: return { ...commitRevision(dice.int(6), 0), env, to: dice.int(6) + 1 + dice.int(30) } as Entry
     case 1: return { t: 'env.open', env, run: maybe(dice.pick(RUNS)) }
     case 2: return { t: 'run.put', row: runRow({ id: `${env}-${dice.pick(RUNS)}`, env, status: dice.pick(['running', 'running', 'committed', 'incomplete']), startedAt: dice.int(5), to: maybe(3), endedAt: maybe(9), result: maybe(text()) }) }
@@ -67,7 +67,7 @@ function randomEntry(dice: Dice, env: string): Entry {
       t: 'tx.open',
       row: txRow(`${env}-${dice.pick(TOKENS)}`, uid, {
         env, run: dice.pick(RUNS), status: dice.pick(['open', 'sent']), op: dice.pick(['create', 'update', 'delete']), ordinal: dice.int(3), undo: dice.int(2) === 0, firstSentAt: maybe(dice.int(9)),
-        target: { inputs: text(), ...(dice.int(2) === 0 ? { row: resourceRow(uid, { env, since, until: maybe(since + 1) }) } : {}), ...(dice.int(2) === 0 ? { prior: { inputs: text(), outputs: text() } } : {}), ...(dice.int(4) === 0 ? { before: [{ t: 'claim.drop', uid: text() }] } : {}), ...(dice.int(4) === 0 ? { also: [{ t: 'claim.drop', uid: text() }] } : {}) },
+        target: { inputs: text(), ...(dice.int(3) === 0 ? { change: text(), ...(dice.int(2) === 0 ? { failed: text() } : {}) } : {}), ...(dice.int(2) === 0 ? { row: resourceRow(uid, { env, since, until: maybe(since + 1) }) } : {}), ...(dice.int(2) === 0 ? { prior: { inputs: text(), outputs: text() } } : {}), ...(dice.int(4) === 0 ? { before: [{ t: 'claim.drop', uid: text() }] } : {}), ...(dice.int(4) === 0 ? { also: [{ t: 'claim.drop', uid: text() }] } : {}) },
       }),
     }
     case 7:
@@ -81,7 +81,7 @@ function randomEntry(dice: Dice, env: string): Entry {
     case 9:
     case 10:
     case 11: {
-      const row = resourceRow(uid, { env, since, until: maybe(since + dice.int(3)), status: dice.pick(['ready', 'partial', 'deleting']), address: `app/${dice.pick(UIDS)}`, ordinal: dice.int(3) })
+      const row = resourceRow(uid, { env, since, until: maybe(since + dice.int(3)), status: dice.pick(['ready', 'partial', 'deleting']), address: `app/${dice.pick(UIDS)}`, ordinal: dice.int(3), ...(dice.int(3) === 0 ? { meta: { typeVersion: 1, provider: 'test@1.0.0#Thing', deps: [], claims: [], protect: false, retain: false, tags: { [dice.pick(['k', 'l'])]: dice.pick(['v', 'w']) } } } : {}) })
       return dice.int(5) === 0 ? putRowOnly(row) : put(row, { inputs: text(), outputs: text() })
     }
     case 12: return { t: 'resource.until', uid, since, until: maybe(since + 1 + dice.int(3)) }
@@ -91,6 +91,13 @@ function randomEntry(dice: Dice, env: string): Entry {
     case 16: return { t: 'task.put', row: taskRow(dice.pick(['a', 'b']), { run: `${env}-${dice.pick(RUNS)}`, state: dice.pick(['running', 'success']), tx: maybe('t'), startedAt: dice.int(5), note: maybe('n') }) }
     case 17: return dice.int(2) === 0 ? { t: 'outputs.put', row: { env, since: dice.int(30), doc: text() } } : { t: 'meta.keyCheck', value: text() }
     case 18: return dice.int(2) === 0 ? { t: 'secret.put', row: { env, name: dice.pick(['x', 'y']), fp: text(), sealed: text(), at: dice.int(9) } } : { t: 'secret.drop', env, name: dice.pick(['x', 'y']) }
+    case 20:
+    case 21: return { t: 'component.put', row: { env, uid: `${env}-${dice.pick(['c1', 'c2', 'c3'])}`, name: dice.pick(['app', 'db', 'web']), seed: text(), declared: dice.int(2) === 0, exports: maybe(text()) } }
+    case 22: return { t: 'component.drop', env, uid: `${env}-${dice.pick(['c1', 'c2', 'c3'])}` }
+    case 23: return { t: 'reference.put', row: { env, component: `${env}-${dice.pick(['c1', 'c2'])}`, targetEnv: dice.pick([ENV, 'e-2']), targetUid: dice.int(2) === 0 ? dice.pick(UIDS) : `x${dice.pick(UIDS)}`, address: `app/${dice.pick(UIDS)}`, type: 'test.Thing' } }
+    case 24: return dice.int(2) === 0 ? { t: 'reference.drop', env, component: `${env}-${dice.pick(['c1', 'c2'])}`, targetUid: uid } : dice.int(6) === 0 ? { t: 'env.drop', env } : event('k3')
+    case 25: return dice.int(3) === 0 ? { t: 'resolved.drop', env, uid } : { t: 'resolved.put', row: { env, uid, doc: text() } }
+    case 26: return { t: 'request.put', row: { scope: dice.pick(['', env]), id: `q-${dice.int(40)}`, method: 'm', digest: 'd', result: text(), at: dice.int(3) * 400_000_000 } }
     default: return dice.int(3) === 0 ? { t: 'trash.put', row: { id: `${env}-1`, env, address: 'a', type: 'b', at: dice.int(9), doc: text() } } : dice.int(3) === 0 ? { t: 'trash.drop', id: `${env}-1` } : event(dice.pick(['k1', 'k2']))
   }
 }

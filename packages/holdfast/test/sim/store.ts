@@ -98,6 +98,12 @@ function leaseOf(store: MemoryStore, inner: Leases, process: Process, kernel: Ke
       const again = () => void kernel.after(everyMs, () => process.deliver(beat))
       again()
     },
+    keepLater(lease, everyMs, onLost) {
+      this.keep(lease, everyMs, onLost)
+    },
+    unkeep(lease) {
+      kept.delete(lease.fence)
+    },
     release(lease) {
       kept.delete(lease.fence)
       return inner.release(lease)

@@ -1,8 +1,8 @@
 import { assert, makeIds, type Clock, type Millis, type Random } from '../../base/index.ts'
-import { emptyTables, fold, type Entry, type Tables } from '../../journal/index.ts'
-import { unresolved, type ClaimRow, type EnvRow, type EventRow, type Holder, type LeaseRow, type OutputsRow, type PlanRow, type ResourceDocs, type ResourceRow, type RunRow, type SecretRow, type StoreMeta, type TaskRow, type TrashRow, type TxRow, type TxStatus } from '../../state/index.ts'
-import type { CommitOptions, Leases, ResourceView, Store, StoreTraits } from '../port.ts'
-import { byAddress, compareText, exportLine, inView, leaseVerdict, type TableName } from '../rows.ts'
+import { emptyTables, fold, GONE, refusals, type Entry, type Tables } from '../../journal/index.ts'
+import { unresolved, type ClaimRow, type ComponentRow, type EnvRow, type EventRow, type Holder, type LeaseRow, type OutputsRow, type PlanRow, type ReferenceRow, type RequestRow, type ResolvedRow, type ResourceDocs, type ResourceRow, type RunRow, type SecretRow, type StoreMeta, type TaskRow, type TrashRow, type TxRow, type TxStatus } from '../../state/index.ts'
+import type { CommitOptions, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
+import { byAddress, byReference, compareText, exportLine, inView, leaseVerdict, type TableName } from '../rows.ts'
 import { checkTables } from './check.ts'
 
 export interface MemoryStoreOptions {
@@ -39,13 +39,17 @@ export class MemoryStore implements Store {
   constructor(options: MemoryStoreOptions) {
     this.options = options
     this.tables = options.tables ?? emptyTables({
-      storeId: options.storeId ?? makeIds(options.clock, options.random).next('st'), schema: 1, createdAt: options.clock.now(), keyCheck: undefined,
+      storeId: options.storeId ?? makeIds(options.clock, options.random).next('st'), schema: 2, createdAt: options.clock.now(), keyCheck: undefined,
     })
     this.kept = keepers.get(this.tables) ?? new Map<string, Kept>()
     keepers.set(this.tables, this.kept)
     this.lease = {
       acquire: (scope, holder, ttlMs) => this.write(() => this.acquire(scope, holder, ttlMs)),
       keep: (lease, _everyMs, onLost) => this.keep(lease, onLost),
+      keepLater: (lease, _everyMs, onLost) => this.keep(lease, onLost),
+      unkeep: ({ scope, fence }) => {
+        if (this.kept.get(scope)?.fence === fence) this.kept.delete(scope)
+      },
       release: (lease) => this.write(() => this.release(lease)),
     }
   }
@@ -65,7 +69,12 @@ export class MemoryStore implements Store {
   }
 
   async commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }> {
-    return this.write(() => fold(this.tables, entries, options))
+    return this.write(() => {
+      if (options.hold) this.check(options.hold)
+      const done = fold(this.tables, entries, options)
+      if (options.hold) this.settleHold(options.hold)
+      return done
+    })
   }
 
   private async write<T>(act: () => T): Promise<T> {
@@ -87,10 +96,44 @@ export class MemoryStore implements Store {
     return this.read((t) => t.meta)
   }
   envs(app?: string): Promise<EnvRow[]> {
-    return this.read((t) => [...t.envs.values()].filter((e) => app === undefined || e.app === app).sort((a, b) => compareText(a.app, b.app) || compareText(a.name, b.name)))
+    return this.read((t) => [...t.envs.values()].filter((e) => (app === undefined || e.app === app) && e.app !== GONE).sort((a, b) => compareText(a.app, b.app) || compareText(a.name, b.name)))
   }
   env(app: string, name: string): Promise<EnvRow | undefined> {
     return this.read((t) => [...t.envs.values()].find((e) => e.app === app && e.name === name))
+  }
+  envById(id: string): Promise<EnvRow | undefined> {
+    return this.read((t) => t.envs.get(id))
+  }
+  find(env: string, view: 'committed' | 'current', by: Lookup): Promise<ResourceRow[]> {
+    return this.read((t) => {
+      const revision = t.envs.get(env)?.revision ?? 0
+      const key = 'address' in by ? `@${by.address}` : 'fingerprint' in by ? `#${by.fingerprint}` : by.value === undefined ? `=${by.tag}` : `=${by.tag}=${by.value}`
+      const rows: ResourceRow[] = []
+      for (const k of t.lookup.get(env)?.get(key) ?? []) {
+        const at = k.indexOf(' ')
+        const row = t.resources.get(k.slice(at + 1))?.get(Number(k.slice(0, at)))?.row
+        if (row && inView(view, row, revision)) rows.push(row)
+      }
+      return rows.sort(byAddress)
+    })
+  }
+  components(env: string): Promise<ComponentRow[]> {
+    return this.read((t) => [...(t.componentAt.get(env)?.values() ?? [])].map((uid) => t.components.get(uid) as ComponentRow).sort((a, b) => compareText(a.name, b.name)))
+  }
+  component(env: string, name: string): Promise<ComponentRow | undefined> {
+    return this.read((t) => t.components.get(t.componentAt.get(env)?.get(name) ?? ''))
+  }
+  references(filter: { readonly env: string } | { readonly targetEnv: string } | { readonly targetUid: string }): Promise<ReferenceRow[]> {
+    return this.read((t) => {
+      const all = 'targetUid' in filter ? [...(t.referencesTo.get(filter.targetUid) ?? [])].map((k) => t.references.get(k) as ReferenceRow) : [...t.references.values()]
+      return all.filter((r) => ('env' in filter ? r.env === filter.env : 'targetEnv' in filter ? r.targetEnv === filter.targetEnv : true)).sort(byReference)
+    })
+  }
+  resolved(uids: readonly string[]): Promise<(ResolvedRow | undefined)[]> {
+    return this.read((t) => uids.map((uid) => t.resolved.get(uid)))
+  }
+  request(scope: string, id: string): Promise<RequestRow | undefined> {
+    return this.read((t) => t.requests.get(`${scope} ${id}`))
   }
   resources(env: string, view: ResourceView): Promise<ResourceRow[]> {
     return this.read((t) => {
@@ -183,6 +226,28 @@ export class MemoryStore implements Store {
     return { granted, tookOver: held }
   }
 
+  private check(hold: Hold): void {
+    this.renewKept()
+    const held = this.tables.leases.get(hold.scope)
+    if (!held || held.holder.id === hold.holder.id) return
+    if (leaseVerdict(held, hold.nowMs, (l) => (this.options.isDead?.(l.holder) ? false : undefined)) === 'held') throw refusals.heldBy(held, hold.nowMs)
+  }
+
+  private settleHold({ scope, holder, ttlMs, nowMs, after }: Hold): void {
+    const held = this.tables.leases.get(scope)
+    const own = held?.holder.id === holder.id
+    if (after === 'release') {
+      if (own) this.tables.leases.delete(scope)
+      return
+    }
+    if (own && held.expiresAt >= nowMs + ttlMs / 2) return
+    this.tables.leases.set(scope, own ? { ...held, expiresAt: nowMs + ttlMs } : { scope, holder, fence: ++this.tables.fenceSeq, grantedAt: nowMs, expiresAt: nowMs + ttlMs })
+    if (own) return
+    const loser = this.kept.get(scope)
+    this.kept.delete(scope)
+    loser?.onLost('another process took the lease over')
+  }
+
   private keep(lease: LeaseRow, onLost: (reason: string) => void): void {
     if (this.tables.leases.get(lease.scope)?.fence !== lease.fence) {
       queueMicrotask(() => onLost('another process took the lease over'))
@@ -228,6 +293,10 @@ export class MemoryStore implements Store {
       outputs: sortedBy(t.outputs.keys(), text).flatMap((env) => [...(t.outputs.get(env)?.values() ?? [])].sort((a, b) => a.since - b.since)),
       secrets: sortedBy(t.secrets.keys(), text).flatMap((env) => sortedBy(t.secrets.get(env)?.values() ?? [], (s) => s.name)),
       trash: sortedBy(t.trash.values(), (x) => x.id),
+      components: sortedBy(t.components.values(), (c) => c.uid),
+      references: [...t.references.values()].sort(byReference),
+      resolved: sortedBy(t.resolved.values(), (r) => r.uid),
+      requests: [...t.requests.values()].sort((a, b) => compareText(a.scope, b.scope) || compareText(a.id, b.id)),
       events: sortedBy(t.events.keys(), text).flatMap((env) => t.events.get(env) ?? []),
       leases: sortedBy(t.leases.values(), (l) => l.scope),
     }

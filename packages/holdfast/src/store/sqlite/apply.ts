@@ -1,7 +1,10 @@
 import { assert, limits } from '../../base/index.ts'
-import { COMPACT_ROWS_MAX, refusals } from '../../journal/index.ts'
-import { runMoves, txMoves } from '../../state/index.ts'
+import { COMPACT_ROWS_MAX, GONE, refusals, REQUEST_KEPT_MS, REQUESTS_SWEPT } from '../../journal/index.ts'
+import { runMoves, txMoves, type Holder } from '../../state/index.ts'
+import { holderAlive } from '../holder.ts'
+import { leaseVerdict } from '../rows.ts'
 import { isConstraint, type Cell, type Connection, type Row, type Statement } from './driver.ts'
+import { leaseRow } from './lease-row.ts'
 import { ENV_SPAN, HEAD_CELLS, MOVE_COLUMNS, OP, RUN_SPAN } from './encode.ts'
 
 /** An environment as the open database transaction sees it. Written back once, when the batch commits. */
@@ -57,6 +60,7 @@ export class Applier {
     const copy = known && { ...known }
     return () => {
       this.forgetNumbers()
+      this.fences.clear()
       if (copy) this.envs.set(env, copy)
       else this.envs.delete(env)
     }
@@ -68,11 +72,15 @@ export class Applier {
     const scope = cells[start + 1] as string | null
     const expectSeq = cells[start + 3] as number | null
     const end = start + HEAD_CELLS + (cells[start + 4] as number)
+    this.c = cells
+    this.i = start + HEAD_CELLS
+    if (cells[this.i] === OP.holdCheck) {
+      this.i++
+      this.checkHold()
+    }
     if (scope !== null && this.fenceOf(scope) !== cells[start + 2]) throw refusals.fenceLost(scope)
     let env = this.envOf(id)
     if (expectSeq !== null && (env?.seq ?? 0) !== expectSeq) throw refusals.stale(expectSeq, env?.seq ?? 0)
-    this.c = cells
-    this.i = start + HEAD_CELLS
     this.completed = undefined
     if (!env) {
       assert(cells[this.i] === OP.envCreate, `commit: there is no environment ${id}, and the first entry does not create it`)
@@ -141,7 +149,9 @@ export class Applier {
       case OP.resourceDrop: {
         const at = this.take(2)
         const row = this.sql('delete from resources where env = ? and uid = ? and since = ? returning doc').get(k, c[at] as Cell, c[at + 1] as Cell)
-        if (row) this.sql('delete from docs where id = ?').run(row.doc as number)
+        if (!row) return
+        this.sql('delete from docs where id = ?').run(row.doc as number)
+        this.untag(k, c[at] as string, c[at + 1] as number)
         return
       }
       case OP.claimPut: {
@@ -181,6 +191,56 @@ export class Applier {
       case OP.trashDrop:
         this.sql('delete from trash where id = ?').run(c[this.take(1)] as Cell)
         return
+      case OP.tags: {
+        const at = this.take(3)
+        const pairs = this.take(2 * (c[at + 2] as number))
+        const insert = this.sql('insert into tags (env, uid, since, key, value) values (?, ?, ?, ?, ?)')
+        for (let i = 0; i < (c[at + 2] as number); i++) insert.run(k, c[at] as Cell, c[at + 1] as Cell, c[pairs + 2 * i] as Cell, c[pairs + 2 * i + 1] as Cell)
+        return
+      }
+      case OP.holdSettle: return this.settleHold()
+      case OP.guardDelete: {
+        const at = this.take(2)
+        return this.refuseReferenced(c[at] as string, c[at + 1] as string)
+      }
+      case OP.envDrop: return this.dropEnv(env)
+      case OP.componentPut: {
+        const at = this.take(5)
+        const [uid, name, seed, declared, exports] = c.slice(at, at + 5) as Cell[]
+        const other = this.sql('select uid from components where env = ? and name = ?').get(k, name as Cell)?.uid
+        if (other !== undefined && other !== uid) throw refusals.componentExists(name as string)
+        const owner = this.sql('select env from components where uid = ?').get(uid as Cell)?.env
+        assert(owner === undefined || owner === k, `${String(uid)} belongs to two environments`)
+        this.sql(`insert into components (env, uid, name, seed, declared, exports) values (?, ?, ?, ?, ?, ?)
+          on conflict (uid) do update set name = excluded.name, seed = excluded.seed, declared = excluded.declared, exports = excluded.exports`).run(k, uid as Cell, name as Cell, seed as Cell, declared as Cell, exports as Cell)
+        return
+      }
+      case OP.componentDrop: {
+        const uid = c[this.take(1)] as Cell
+        if (Number(this.sql('delete from components where uid = ? and env = ?').run(uid, k).changes) > 0) this.sql('delete from refs where env = ? and component = ?').run(k, uid)
+        return
+      }
+      case OP.referencePut: return this.putReference(k)
+      case OP.referenceDrop: {
+        const at = this.take(2)
+        this.sql('delete from refs where env = ? and component = ? and target_uid = ?').run(k, c[at] as Cell, c[at + 1] as Cell)
+        return
+      }
+      case OP.resolvedPut: {
+        const at = this.take(2)
+        this.sql('insert into resolved (uid, env, doc) values (?, ?, ?) on conflict (uid) do update set env = excluded.env, doc = excluded.doc').run(c[at] as Cell, k, c[at + 1] as Cell)
+        return
+      }
+      case OP.resolvedDrop:
+        this.sql('delete from resolved where uid = ? and env = ?').run(c[this.take(1)] as Cell, k)
+        return
+      case OP.requestPut: {
+        const at = this.take(6)
+        if (this.sql('select 1 from requests where scope = ? and id = ?').get(c[at] as Cell, c[at + 1] as Cell)) throw refusals.requestKnown(c[at + 1] as string)
+        this.sql('delete from requests where k in (select k from requests order by k limit ?) and at < ?').run(REQUESTS_SWEPT, (c[at + 5] as number) - REQUEST_KEPT_MS)
+        this.sql('insert into requests (scope, id, method, digest, result, at) values (?, ?, ?, ?, ?, ?)').run(...c.slice(at, at + 6))
+        return
+      }
       case OP.keyCheck:
         this.sql('update store_meta set key_check = ?').run(c[this.take(1)] as Cell)
         return
@@ -206,9 +266,73 @@ export class Applier {
     const upTo = to - limits.historyRevisions
     if (upTo < 1) return
     const old = 'select doc, uid, since from resources where env = ? and until is not null and until <= ? order by until, uid, since limit ?'
+    this.sql(`delete from tags where env = ? and (uid, since) in (select uid, since from (${old}))`).run(env.k, env.k, upTo, COMPACT_ROWS_MAX)
     this.sql(`delete from docs where id in (select doc from (${old}))`).run(env.k, upTo, COMPACT_ROWS_MAX)
     this.sql(`delete from resources where env = ? and (uid, since) in (select uid, since from (${old}))`).run(env.k, env.k, upTo, COMPACT_ROWS_MAX)
     this.sql('delete from outputs where env = ? and since < (select max(since) from outputs where env = ? and since <= ?)').run(env.k, env.k, upTo)
+  }
+
+  private untag(k: number, uid: string, since: number): void {
+    this.sql('delete from tags where env = ? and uid = ? and since = ?').run(k, uid, since)
+  }
+
+  private checkHold(): void {
+    const at = this.take(5)
+    const [scope, holder, , now] = this.c.slice(at, at + 5) as [string, string, number, number, number]
+    const row = this.sql('select * from leases where scope = ?').get(scope)
+    if (!row) return
+    const held = leaseRow(row)
+    if (held.holder.id === (JSON.parse(holder) as Holder).id) return
+    if (leaseVerdict(held, now, (l) => holderAlive(l.holder)) === 'held') throw refusals.heldBy(held, now)
+  }
+
+  private settleHold(): void {
+    const at = this.take(5)
+    const [scope, holder, ttl, now, keep] = this.c.slice(at, at + 5) as [string, string, number, number, number]
+    const row = this.sql('select * from leases where scope = ?').get(scope)
+    const held = row && leaseRow(row)
+    const own = held?.holder.id === (JSON.parse(holder) as Holder).id
+    if (keep === 0) {
+      if (!own) return
+      this.sql('delete from leases where scope = ?').run(scope)
+      this.fences.set(scope, undefined)
+    } else if (!own) {
+      const fence = Number((this.sql('update store_meta set fence_seq = fence_seq + 1 returning fence_seq').get() as Row).fence_seq)
+      this.sql('insert or replace into leases (scope, holder, fence, granted_at, expires_at) values (?, ?, ?, ?, ?)').run(scope, holder, fence, now, now + ttl)
+      this.fences.set(scope, fence)
+    } else if (held.expiresAt < now + ttl / 2) this.sql('update leases set expires_at = ? where scope = ?').run(now + ttl, scope)
+  }
+
+  private dropEnv(env: EnvState): void {
+    const { k } = env
+    const row = this.sql('select app, name from envs where k = ?').get(k) as Row
+    const name = (row.app as string).startsWith('/') ? (row.name as string) : `${row.app}/${row.name}`
+    const unless = (text: string, value: Cell, by: string) => {
+      if (this.sql(text).get(value)) throw refusals.stateInUse(name, by)
+    }
+    unless('select 1 from resources where env = ? and until is null limit 1', k, 'it has resources')
+    unless('select 1 from components where env = ? limit 1', k, 'it has components')
+    unless('select 1 from envs where app = ? limit 1', `/${env.id}`, 'it has children')
+    unless(`select 1 from txs indexed by txs_unresolved where ${UNRESOLVED} and env = ? limit 1`, k, 'it has changes that are not settled')
+    this.sql('update envs set app = ?, name = ? where k = ?').run(GONE, env.id, k)
+  }
+
+  private putReference(k: number): void {
+    const at = this.take(5)
+    const [component, uid, targetEnv, address, type] = this.c.slice(at, at + 5) as [string, string, string, string, string]
+    if (!this.sql('select 1 from refs where env = ? and component = ? and target_uid = ?').get(k, component, uid)) {
+      const busy = this.sql(`select t.token, d.outputs ->> '$[0][1]' as op from txs t join docs d on d.id = t.target where t.uid = ? and ${UNRESOLVED}`).get(uid)
+      if (busy?.op === 'delete') throw this.busy(address, uid)
+      const stands = this.sql("select 1 from resources where env = (select k from envs where id = ?) and uid = ? and until is null and status <> 'deleting'").get(targetEnv, uid)
+      if (!stands) throw refusals.targetMissing(address)
+    }
+    this.sql(`insert into refs (env, component, target_uid, target_env, address, type) values (?, ?, ?, (select k from envs where id = ?), ?, ?)
+      on conflict (env, component, target_uid) do update set target_env = excluded.target_env, address = excluded.address, type = excluded.type`).run(k, component, uid, targetEnv, address, type)
+  }
+
+  private refuseReferenced(uid: string, address: string): void {
+    const rows = this.sql('select c.name from refs r left join components c on c.uid = r.component where r.target_uid = ?').all(uid)
+    if (rows.length > 0) throw refusals.referenced(address, rows.map((r) => (r.name as string | null) ?? '?').sort())
   }
 
   private putRun(k: number): void {
@@ -280,6 +404,7 @@ export class Applier {
       if (row.since === since) doc = row.doc as number
       else otherOpen = true
     }
+    if (doc !== undefined) this.untag(k, uid, since)
     assert(inputs !== null || doc !== undefined, `resource.put: ${String(c[at + 7])} comes without documents, and there is no row since ${since}`)
     assert(!otherOpen || c[at + 4] !== null, `${uid} would have two rows without an end`)
     if (inputs !== null) {
@@ -362,6 +487,8 @@ export class Applier {
     return this.db.prepare(text)
   }
 }
+
+const UNRESOLVED = "(status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly'))"
 
 /** Condition on the status that may become the key: the table of moves, read backwards. No `in (...)`: SQLite builds a table for it with every execution. */
 const sourcesOf: Record<keyof typeof txMoves, string> = Object.fromEntries(

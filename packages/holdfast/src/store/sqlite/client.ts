@@ -39,6 +39,7 @@ export class WriterClient {
   private readonly core: WriterCore
   private readonly renewals: Renewals
   private readonly kept = new Map<string, { readonly lease: LeaseRow; readonly everyMs: Millis; readonly onLost: (reason: string) => void }>()
+  private readonly later = new Map<string, { readonly fence: number; readonly timer: NodeJS.Timeout }>()
   private mode: 'inline' | 'starting' | 'thread' | 'noThread' | 'dead' | 'closed' = 'inline'
   private worker: Worker | undefined
   private madeInline = 0
@@ -153,6 +154,28 @@ export class WriterClient {
     this.kept.set(lease.scope, { lease, everyMs, onLost })
     if (this.mode === 'inline') this.startThread()
     this.keepSomewhere(lease, everyMs)
+  }
+
+  keepLater(lease: LeaseRow, everyMs: Millis, onLost: (reason: string) => void): void {
+    this.unkeep(lease.scope, lease.fence)
+    const timer = setTimeout(() => {
+      this.later.delete(lease.scope)
+      this.keep(lease, everyMs, onLost)
+    }, everyMs)
+    timer.unref()
+    this.later.set(lease.scope, { fence: lease.fence, timer })
+  }
+
+  unkeep(scope: string, fence: number): void {
+    const waiting = this.later.get(scope)
+    if (waiting?.fence === fence) {
+      clearTimeout(waiting.timer)
+      this.later.delete(scope)
+    }
+    if (this.kept.get(scope)?.lease.fence !== fence) return
+    this.kept.delete(scope)
+    this.renewals.stop(scope, fence)
+    if (this.worker) this.post({ t: 'unkeep', scope, fence })
   }
 
   private keepSomewhere(lease: LeaseRow, everyMs: Millis): void {
@@ -280,6 +303,8 @@ export class WriterClient {
     if (this.mode === 'closed') return
     while (this.queue.length > 0 || this.overflow.length > 0 || this.out.size > 0) await new Promise((next) => setImmediate(next))
     this.kept.clear()
+    for (const { timer } of this.later.values()) clearTimeout(timer)
+    this.later.clear()
     this.renewals.stopAll()
     const { worker, mode } = this
     if (mode === 'thread' && worker) {

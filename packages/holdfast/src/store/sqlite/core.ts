@@ -6,6 +6,7 @@ import { Applier } from './apply.ts'
 import { isPoison, resultCode, storeFailure, type Cell, type Connection, type Row } from './driver.ts'
 import { HEAD_CELLS } from './encode.ts'
 import type { Failpoint } from './failpoint.ts'
+import { leaseRow } from './lease-row.ts'
 import { connect, rollback } from './open.ts'
 
 /** How one transaction of a batch ended: its seq, or why nothing of it was written. */
@@ -152,7 +153,3 @@ export class WriterCore {
     return row && leaseRow(row)
   }
 }
-
-export const leaseRow = (row: Row): LeaseRow => ({
-  scope: row.scope, holder: JSON.parse(row.holder) as Holder, fence: row.fence, grantedAt: row.granted_at, expiresAt: row.expires_at,
-})

@@ -22,6 +22,13 @@ export const OP = {
   txMove: 8,
   resourcePut: 9, resourceUntil: 10, resourceDrop: 11, claimPut: 12, claimDrop: 13, taskPut: 14, outputsPut: 15, secretPut: 16, secretDrop: 17,
   trashPut: 18, trashDrop: 19, keyCheck: 20, event: 21,
+  /** uid, since, count, then `count` pairs of (key, value): tags of the row just put */
+  tags: 30,
+  envDrop: 31, componentPut: 32, componentDrop: 33, referencePut: 34, referenceDrop: 35, resolvedPut: 36, resolvedDrop: 37, requestPut: 38,
+  /** scope, holder, ttl, now, 1 to keep or 0 to release: `check` before everything else, `settle` after it */
+  holdCheck: 39, holdSettle: 40,
+  /** A deletion that no run plans: uid, address; comes before its txOpen. */
+  guardDelete: 41,
 } as const
 
 /** Columns that `tx.move` may set beside the status, by number. */
@@ -36,6 +43,7 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
   const { env } = options
   checkEntries(entries, env)
   const cells: Cell[] = [env, options.fence?.scope ?? null, options.fence?.fence ?? null, options.expectSeq ?? null, 0]
+  const hold: Cell[] = options.hold ? [options.hold.scope, JSON.stringify(options.hold.holder), options.hold.ttlMs, options.hold.nowMs, options.hold.after === 'keep' ? 1 : 0] : []
   for (const e of entries) {
     switch (e.t) {
       case 'env.create':
@@ -62,6 +70,7 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       case 'tx.open': {
         const r = e.row
+        if (r.op === 'delete' && r.target.change !== undefined) cells.push(OP.guardDelete, r.uid, r.address)
         const about: TxAbout = [r.type, r.op, short(r.task, r.address), r.address, r.undo ? 1 : 0, r.ordinal, r.payloadDigest, r.fence, r.openedAt]
         cells.push(
           OP.txOpen, r.target.inputs, `[${JSON.stringify(about)},${packTarget(r.target, r)}]`, r.run, JSON.stringify(r.capability), r.address, r.token, r.uid, r.status, r.applied ?? null,
@@ -85,6 +94,8 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
           OP.resourcePut, e.docs?.inputs ?? null, e.docs?.outputs ?? null, r.uid, r.since, r.until ?? null, r.ordinal, r.status, r.address, r.type, r.fingerprint,
           r.shape === r.fingerprint ? '' : r.shape, JSON.stringify(packMeta(r.meta)),
         )
+        const tags = Object.entries(r.meta.tags)
+        if (tags.length > 0) cells.push(OP.tags, r.uid, r.since, tags.length, ...tags.flat())
         break
       }
       case 'resource.until':
@@ -120,6 +131,30 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
       case 'trash.drop':
         cells.push(OP.trashDrop, e.id)
         break
+      case 'env.drop':
+        cells.push(OP.envDrop)
+        break
+      case 'component.put':
+        cells.push(OP.componentPut, e.row.uid, e.row.name, e.row.seed, e.row.declared ? 1 : 0, e.row.exports ?? null)
+        break
+      case 'component.drop':
+        cells.push(OP.componentDrop, e.uid)
+        break
+      case 'reference.put':
+        cells.push(OP.referencePut, e.row.component, e.row.targetUid, e.row.targetEnv, e.row.address, e.row.type)
+        break
+      case 'reference.drop':
+        cells.push(OP.referenceDrop, e.component, e.targetUid)
+        break
+      case 'resolved.put':
+        cells.push(OP.resolvedPut, e.row.uid, e.row.doc)
+        break
+      case 'resolved.drop':
+        cells.push(OP.resolvedDrop, e.uid)
+        break
+      case 'request.put':
+        cells.push(OP.requestPut, e.row.scope, e.row.id, e.row.method, e.row.digest, e.row.result, e.row.at)
+        break
       case 'meta.keyCheck':
         cells.push(OP.keyCheck, e.value)
         break
@@ -128,6 +163,10 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       default: unreachable(e, 'encode')
     }
+  }
+  if (options.hold) {
+    cells.splice(HEAD_CELLS, 0, OP.holdCheck, ...hold)
+    cells.push(OP.holdSettle, ...hold)
   }
   cells[HEAD_CELLS - 1] = cells.length - HEAD_CELLS
   let bytes = 0
@@ -175,7 +214,7 @@ export interface TargetOwner {
  * and what the transaction says already. `0` stands for "as the transaction", `null` for absent.
  */
 export function packTarget(target: TxTarget, owner?: TargetOwner): string {
-  const { row, prior, partial, before, also } = target
+  const { row, prior, partial, before, also, change, failed } = target
   const unless = (value: string, known: string | undefined) => (value === known ? 0 : value)
   return JSON.stringify([
     row
@@ -187,11 +226,12 @@ export function packTarget(target: TxTarget, owner?: TargetOwner): string {
     prior ? [prior.inputs, prior.outputs] : null,
     partial ?? null,
     // Most changes are creations, and have neither.
-    ...(before || also ? [before ?? null, also ?? null] : []),
+    ...(before || also || change !== undefined || failed !== undefined ? [before ?? null, also ?? null] : []),
+    ...(change !== undefined || failed !== undefined ? [change ?? null, failed ?? null] : []),
   ])
 }
 
-export function unpackTarget(inputs: string, [r, p, partial, before, also]: PackedTarget, owner: TargetOwner): TxTarget {
+export function unpackTarget(inputs: string, [r, p, partial, before, also, change, failed]: PackedTarget, owner: TargetOwner): TxTarget {
   return {
     ...(r && {
       row: {
@@ -204,11 +244,14 @@ export function unpackTarget(inputs: string, [r, p, partial, before, also]: Pack
     ...(partial !== null && { partial }),
     ...(before && { before }),
     ...(also && { also }),
+    ...(typeof change === 'string' && { change }),
+    ...(typeof failed === 'string' && { failed }),
   }
 }
 
 export type PackedTarget = [
   row: PackedRow | null, prior: [string, string] | null, partial: string | null, before?: readonly object[] | null, also?: readonly object[] | null,
+  change?: string | null, failed?: string | null,
 ]
 type PackedRow = [
   env: string | 0, uid: string | 0, address: string | 0, type: string | 0, since: number, until: number | null, status: ResourceRow['status'], ordinal: number, fingerprint: string,

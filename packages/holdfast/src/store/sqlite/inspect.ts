@@ -6,8 +6,8 @@ import { compareText, exportLine, TABLES, type TableName } from '../rows.ts'
 import { resultCode, type Connection, type Row } from './driver.ts'
 import { ENV_SPAN, RUN_SPAN } from './encode.ts'
 import { migrations } from './migrations.ts'
-import { claimRow, envRow, eventRow, INPUTS, latestTasks, planRow, Reader, RESOURCE, resourceRow, type ResourceList, runRow, TX_COLUMNS, txRow } from './read.ts'
-import { leaseRow } from './core.ts'
+import { claimRow, componentRow, envRow, eventRow, INPUTS, latestTasks, planRow, Reader, REFERENCES, referenceRow, requestRow, resolvedRow, RESOURCE, resourceRow, type ResourceList, runRow, TX_COLUMNS, txRow } from './read.ts'
+import { leaseRow } from './lease-row.ts'
 
 const SECRET_BITS = 0o077
 
@@ -69,6 +69,10 @@ export function* exportLines(db: Connection): Generator<string> {
     outputs: () => map(db.prepare(ofEnv('outputs', 'env_id, x.since')).iterate(), (o) => ({ env: o.env_id, since: o.since, doc: o.doc })),
     secrets: () => map(db.prepare(ofEnv('secrets', 'env_id, x.name')).iterate(), (s) => ({ env: s.env_id, name: s.name, fp: s.fp, sealed: s.sealed, at: s.at })),
     trash: () => map(db.prepare(ofEnv('trash', 'x.id')).iterate(), (t) => ({ env: t.env_id, id: t.id, address: t.address, type: t.type, at: t.at, doc: t.doc })),
+    components: () => map(db.prepare('select c.*, e.id as env_id from components c join envs e on e.k = c.env order by c.uid').iterate(), (c) => componentRow(c, c.env_id as string)),
+    references: () => map(db.prepare(`${REFERENCES} order by e.id, r.component, r.target_uid`).iterate(), referenceRow),
+    resolved: () => map(db.prepare('select r.uid, r.doc, e.id as env from resolved r join envs e on e.k = r.env order by r.uid').iterate(), resolvedRow),
+    requests: () => map(db.prepare('select * from requests order by scope, id').iterate(), requestRow),
     events: () => eventsByEnv(db),
     leases: () => map(db.prepare('select * from leases order by scope').iterate(), leaseRow),
   }

@@ -1,10 +1,11 @@
 import { unreachable } from '../../base/index.ts'
 import type {
-  ClaimRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow, TxStatus,
+  ClaimRow, ComponentRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow, TxStatus,
 } from '../../state/index.ts'
-import type { ResourceView } from '../port.ts'
-import { byAddress, compareText } from '../rows.ts'
-import { leaseRow } from './core.ts'
+import type { Lookup, ResourceView } from '../port.ts'
+import { GONE } from '../../journal/index.ts'
+import { byAddress, byReference, compareText, inView } from '../rows.ts'
+import { leaseRow } from './lease-row.ts'
 import { ENV_SPAN, lengthen, RUN_SPAN, unpackMeta, unpackTarget, type PackedTarget, type TaskDoc, type TxAbout } from './encode.ts'
 import type { Cell, Connection, Row, Statement } from './driver.ts'
 
@@ -35,12 +36,58 @@ export class Reader {
   }
 
   envs(app?: string): EnvRow[] {
-    const rows = app === undefined ? this.sql('select * from envs').all() : this.sql('select * from envs where app = ?').all(app)
+    const rows = app === undefined ? this.sql('select * from envs where app <> ?').all(GONE) : this.sql('select * from envs where app = ?').all(app)
     return rows.map(envRow).sort((a, b) => compareText(a.app, b.app) || compareText(a.name, b.name))
   }
 
   env(app: string, name: string): EnvRow | undefined {
     return one(this.sql('select * from envs where app = ? and name = ?').get(app, name), envRow)
+  }
+
+  envById(id: string): EnvRow | undefined {
+    return one(this.sql('select * from envs where id = ?').get(id), envRow)
+  }
+
+  find(env: string, view: 'committed' | 'current', by: Lookup): ResourceRow[] {
+    const from = `select ${RESOURCE} as list, (select revision from envs where k = r.env) as revision from`
+    const inEnv = 'env = (select k from envs where id = ?)'
+    let rows: Row[]
+    if ('address' in by) rows = this.sql(`${from} resources r where ${inEnv} and address = ?`).all(env, by.address)
+    else if ('fingerprint' in by) rows = this.sql(`${from} resources r where ${inEnv} and fingerprint = ?`).all(env, by.fingerprint)
+    else {
+      const tagged = `${from} (select uid as u, since as s, env as e from tags where ${inEnv} and key = ?${by.value === undefined ? '' : ' and value = ?'}) cross join resources r where r.env = e and r.uid = u and r.since = s`
+      rows = by.value === undefined ? this.sql(tagged).all(env, by.tag) : this.sql(tagged).all(env, by.tag, by.value)
+    }
+    const found: ResourceRow[] = []
+    for (const r of rows) {
+      const row = resourceRow(env, JSON.parse(r.list as string) as ResourceList)
+      if (inView(view, row, r.revision as number)) found.push(row)
+    }
+    return found.sort(byAddress)
+  }
+
+  components(env: string): ComponentRow[] {
+    return this.sql('select c.* from envs e cross join components c on c.env = e.k where e.id = ?').all(env).map((c) => componentRow(c, env)).sort((a, b) => compareText(a.name, b.name))
+  }
+
+  component(env: string, name: string): ComponentRow | undefined {
+    return one(this.sql('select * from components where env = (select k from envs where id = ?) and name = ?').get(env, name), (c) => componentRow(c, env))
+  }
+
+  references(filter: { readonly env: string } | { readonly targetEnv: string } | { readonly targetUid: string }): ReferenceRow[] {
+    const rows = 'env' in filter ? this.sql(`${REFERENCES} where r.env = (select k from envs where id = ?)`).all(filter.env)
+      : 'targetEnv' in filter ? this.sql(`${REFERENCES} where r.target_env = (select k from envs where id = ?)`).all(filter.targetEnv)
+      : this.sql(`${REFERENCES} where r.target_uid = ?`).all(filter.targetUid)
+    return rows.map(referenceRow).sort(byReference)
+  }
+
+  resolved(uids: readonly string[]): (ResolvedRow | undefined)[] {
+    const find = this.sql('select r.uid, r.doc, e.id as env from resolved r join envs e on e.k = r.env where r.uid = ?')
+    return this.ofOneCommit(() => uids.map((uid) => one(find.get(uid), resolvedRow)))
+  }
+
+  request(scope: string, id: string): RequestRow | undefined {
+    return one(this.sql('select * from requests where scope = ? and id = ?').get(scope, id), requestRow)
   }
 
   resources(env: string, view: ResourceView): ResourceRow[] {
@@ -197,6 +244,13 @@ export class Reader {
     return this.connection().prepare(text)
   }
 }
+
+/** References with the ids of their environments. */
+export const REFERENCES = 'select r.*, e.id as env_id, t.id as target_env_id from refs r join envs e on e.k = r.env join envs t on t.k = r.target_env'
+export const componentRow = (c: Row, env: string): ComponentRow => ({ env, uid: c.uid, name: c.name, seed: c.seed, declared: c.declared === 1, exports: c.exports ?? undefined })
+export const referenceRow = (r: Row): ReferenceRow => ({ env: r.env_id, component: r.component, targetEnv: r.target_env_id, targetUid: r.target_uid, address: r.address, type: r.type })
+export const resolvedRow = (r: Row): ResolvedRow => ({ env: r.env, uid: r.uid, doc: r.doc })
+export const requestRow = (r: Row): RequestRow => ({ scope: r.scope, id: r.id, method: r.method, digest: r.digest, result: r.result, at: r.at })
 
 const one = <T>(row: Row | undefined, map: (row: Row) => T): T | undefined => (row === undefined ? undefined : map(row))
 const orUndefined = <T>(v: T | null): T | undefined => v ?? undefined

@@ -4,7 +4,7 @@ import { assert, failure, systemClock, systemRandom, type Clock, type Millis, ty
 import type { Entry } from '../../journal/index.ts'
 import type { Holder, LeaseRow } from '../../state/index.ts'
 import type { Check } from '../doctor.ts'
-import type { CommitOptions, Leases, ResourceView, Store, StoreTraits } from '../port.ts'
+import type { CommitOptions, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
 import { WriterClient } from './client.ts'
 import { needsSpace, settleClosed, storeFailure, type Connection } from './driver.ts'
 import { encode } from './encode.ts'
@@ -89,6 +89,8 @@ class SqliteStore implements Store {
     this.lease = {
       acquire: (scope: string, holder: Holder, ttlMs: Millis) => this.writing(() => this.mustWrite().acquire(scope, holder, ttlMs, clock.now())),
       keep: (lease: LeaseRow, everyMs: Millis, onLost) => this.mustWrite().keep(lease, everyMs, onLost),
+      keepLater: (lease: LeaseRow, everyMs: Millis, onLost) => this.mustWrite().keepLater(lease, everyMs, onLost),
+      unkeep: ({ scope, fence }) => this.mustWrite().unkeep(scope, fence),
       release: (lease: LeaseRow) => this.writing(() => this.mustWrite().release(lease)),
     }
   }
@@ -123,6 +125,13 @@ class SqliteStore implements Store {
   readonly meta = () => this.read((r) => r.meta())
   readonly envs = (app?: string) => this.read((r) => r.envs(app))
   readonly env = (app: string, name: string) => this.read((r) => r.env(app, name))
+  readonly envById = (id: string) => this.read((r) => r.envById(id))
+  readonly find = (env: string, view: 'committed' | 'current', by: Lookup) => this.read((r) => r.find(env, view, by))
+  readonly components = (env: string) => this.read((r) => r.components(env))
+  readonly component = (env: string, name: string) => this.read((r) => r.component(env, name))
+  readonly references: Store['references'] = (filter) => this.read((r) => r.references(filter))
+  readonly resolved = (uids: readonly string[]) => this.read((r) => r.resolved(uids))
+  readonly request = (scope: string, id: string) => this.read((r) => r.request(scope, id))
   readonly resources = (env: string, view: ResourceView) => this.read((r) => r.resources(env, view))
   readonly docs: Store['docs'] = (keys) => this.read((r) => r.docs(keys))
   readonly claims = (keys: readonly string[]) => this.read((r) => r.claims(keys))
