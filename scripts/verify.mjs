@@ -26,6 +26,8 @@ const suites = [
   { name: 'kill-2', what: 'more random moments, other seeds' },
   { name: 'kill-3', what: 'more random moments, other seeds' },
   { name: 'kill-4', what: 'more random moments, other seeds' },
+  { name: 'kill-5', what: 'more random moments, other seeds' },
+  { name: 'kill-6', what: 'more random moments, other seeds' },
   { name: 'builtin-kill', what: 'every built-in type, killed at every step of every call' },
   { name: 'postgres', what: 'password, initdb, a failing third step, taken back, applied again, on a real PostgreSQL' },
   { name: 'postgres-kill', what: 'the same, killed in the middle of initdb and at its commits: first apply, destroy, taking back' },

@@ -21,6 +21,15 @@ export async function confirm(io: Io, flags: Flags, question: string, typed?: st
   if (!yes) throw failure('HF1008', { message: 'Cancelled. Nothing was changed.' })
 }
 
+/**
+ * What is to become of a run that was stopped in the middle. Enter, Ctrl-C, Ctrl-D: `fallback`.
+ */
+export async function keepOrRevert(io: Io, fallback: 'revert' | 'keep'): Promise<'revert' | 'keep'> {
+  const answer = await withTerminal(() => readAnswer(io, `Stopped. Keep what was done, or revert it? [${fallback === 'keep' ? 'KEEP/revert' : 'keep/REVERT'}] `)).catch(() => '')
+  if (/^k(?:eep)?$/i.test(answer.trim())) return 'keep'
+  return /^r(?:evert)?$/i.test(answer.trim()) ? 'revert' : fallback
+}
+
 function readAnswer(io: Io, question: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const lines = createInterface({ input: io.stdin, output: process.stderr, terminal: true })

@@ -2,8 +2,8 @@
 export interface Interrupt {
   readonly stop: AbortSignal
   readonly abort: AbortSignal
-  /** Whether anybody interrupted. */
-  readonly asked: () => boolean
+  /** Whether it was somebody at the keyboard, who can be asked how to go on. */
+  readonly atKeyboard: () => boolean
   end(): void
 }
 
@@ -13,9 +13,11 @@ export function watchInterrupts(say: (text: string) => void, leave: (code: numbe
   const stop = new AbortController()
   const abort = new AbortController()
   let times = 0
+  let keyboard = false
   let ended = false
-  const onSignal = (): void => {
+  const onSignal = (name: NodeJS.Signals): void => {
     times++
+    keyboard ||= name === 'SIGINT'
     if (ended) leave(LEFT_EXIT_CODE)
     else if (times === 1) {
       say('\nStopping: running steps end first. Once more to cancel them.\n')
@@ -27,7 +29,7 @@ export function watchInterrupts(say: (text: string) => void, leave: (code: numbe
   }
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal)
   return {
-    stop: stop.signal, abort: abort.signal, asked: () => times > 0,
+    stop: stop.signal, abort: abort.signal, atKeyboard: () => keyboard,
     // The listeners stay: a signal that comes while the command ends would else kill it by default, and take the exit code along.
     end: () => {
       ended = true

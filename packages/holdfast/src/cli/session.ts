@@ -1,6 +1,7 @@
-import { beginRun, type EngineContext, type EngineEvent, type RunSession } from '../engine/index.ts'
+import { beginRun, type EngineContext, type EngineEvent, type RunOptions, type RunSession } from '../engine/index.ts'
 import { openProject, type Opened, type OpenRequest } from '../project/index.ts'
 import { printDocument, type Where } from './document.ts'
+import { canAsk, keepOrRevert } from './ask.ts'
 import { openEventLines } from './events.ts'
 import { takeForeign } from './foreign.ts'
 import { watchInterrupts, type Interrupt } from './interrupt.ts'
@@ -69,6 +70,21 @@ async function thenPutAway(io: Io, act: () => Promise<number>, putAway: () => Pr
   }
   await putAway().catch((e: unknown) => io.err(errorBlock(asFailure(e).toDocument() as unknown as ErrorDocument, io.paintErr, io.cwd, 'warning')))
   return code
+}
+
+/** How a run is to be stopped, and whom to ask what becomes of it then. */
+export function stopping(io: Io, call: Call, s: Session, interrupt: Interrupt): RunOptions {
+  const { onFailure } = call.flags
+  return {
+    onFailure, stop: interrupt.stop, abort: interrupt.abort,
+    onStopped: async () => {
+      if (!interrupt.atKeyboard() || interrupt.abort.aborted || !canAsk(io, call.flags)) return onFailure
+      s.progress.pause()
+      const answer = await keepOrRevert(io, onFailure)
+      s.progress.resume()
+      return answer
+    },
+  }
 }
 
 const LEAVE_MS_MAX = 2000

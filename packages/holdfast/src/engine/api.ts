@@ -22,4 +22,6 @@ export interface ApplyOptions {
   readonly stop: AbortSignal
   /** Aborted by the second: running calls are told to end. */
   readonly abort: AbortSignal
+  /** Asked when the run was stopped before its commit and all that ran has ended: take back, or keep. Without it, `onFailure` holds. Never rejects. */
+  readonly onStopped?: () => Promise<'revert' | 'keep'>
 }

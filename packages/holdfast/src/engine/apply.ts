@@ -7,6 +7,7 @@ import { assetsIn, forgetProvisional, goneEntries, makeScope, ResourceTasks, Tas
 import { encodeDoc } from '../secret/index.ts'
 import type { RunRow } from '../state/index.ts'
 import { equal } from '../diff/index.ts'
+import { namedAssets, pruneAssets } from './assets.ts'
 import type { RunDocument } from './documents.ts'
 import { committedOutputs, ensureEnv, outputsPlace, type PlannedRun } from './plan.ts'
 import type { RunOptions } from './session.ts'
@@ -36,6 +37,7 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
   if (planned.empty && kind === 'apply') return unchanged(state, planned, from)
   // Only deletions of an earlier run are left to do: what is desired, and so the revision, stays.
   const deletesOnly = plan.changes.length === 0 && !plan.outputsChanged && state.env.openRun === undefined && !state.env.partial
+  const assetsBefore = namedAssets(state)
   const run = await startRun(state, planned, kind, o)
   const error = await guarded(run, async () => {
     const blocked = blockedChanges(plan.changes, state)
@@ -45,10 +47,11 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
       return contract(run, o)
     }
     emitPhase(run, 'expand')
-    const { outcome } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort })
+    const { outcome } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort, ...(o.onStopped ? { onStopped: o.onStopped } : {}) })
     await run.tasks.closeRetries()
     await finishExpand(run, planned, outcome, blocked, o)
   })
+  if (run.row.status === 'committed') await pruneAssets(state, assetsBefore)
   return documentOf(run, plan.id, error ?? cancelledHard(run, o) ?? run.tasks.error ?? (o.stop.aborted && outcomeOf(run) !== 'applied' ? failure('HF3106', { message: 'The run was cancelled.' }) : undefined))
 }
 

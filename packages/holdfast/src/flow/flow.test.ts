@@ -8,7 +8,7 @@ const spec = (tasks: readonly TaskSpec[], more: Partial<FlowSpec> = {}): FlowSpe
 /** Feeds one event after the other and writes down the acts, as a person would read them. */
 function play(s: FlowSpec, events: readonly FlowEvent[]): string[] {
   const flow = makeFlow(s)
-  const show = (a: Act) => (a.kind === 'end' ? `end ${a.outcome}` : a.kind === 'undo' ? `${a.half} ${a.id}` : a.kind === 'wake' ? `wake ${a.id} after ${a.afterMs} ms` : `start ${a.id}`)
+  const show = (a: Act) => (a.kind === 'ask' ? 'ask' : a.kind === 'end' ? `end ${a.outcome}` : a.kind === 'undo' ? `${a.half} ${a.id}` : a.kind === 'wake' ? `wake ${a.id} after ${a.afterMs} ms` : `start ${a.id}`)
   return events.flatMap((e) => step(flow, e).map(show))
 }
 const ok = (id: string): FlowEvent => ({ kind: 'succeeded', id })
@@ -86,6 +86,21 @@ describe('a flow of tasks', () => {
   test('a cancelled flow starts nothing more', () => {
     expect(play(spec(linear([{ id: 'a' }, { id: 'b' }]), { onFailure: 'keep' }), [start, { kind: 'cancel' }, ok('a')])).toEqual(['start a', 'end kept'])
   })
+
+  test('a cancelled flow that asks rests until it is answered, once all that ran has ended', () => {
+    const asking = spec(unordered([{ id: 'a' }, { id: 'b' }, { id: 'c' }]), { asks: true, parallelism: 2 })
+    const until: FlowEvent[] = [start, { kind: 'cancel' }, ok('a'), ok('b')]
+    expect(play(asking, [...until, { kind: 'answered', onFailure: 'keep' }])).toEqual(['start a', 'start b', 'ask', 'end kept'])
+    expect(play(asking, [...until, { kind: 'answered', onFailure: 'revert' }, gone('b')])).toEqual(['start a', 'start b', 'ask', 'withdraw b', 'withdraw a', 'restore b'])
+    expect(play(asking, [start, ok('a'), bad('b')])).not.toContain('ask')
+  })
+
+  test('an asker that fails ends the run with its error', async () => {
+    const stop = AbortSignal.abort()
+    const never = { execute: () => Promise.reject(new Error('not to be called')), undo: () => Promise.reject(new Error('not to be called')) }
+    const waiting = { execute: (_id: string, _attempt: number) => new Promise<{ kind: 'succeeded' }>((r) => setTimeout(r, 5, { kind: 'succeeded' })), undo: never.undo }
+    await expect(runFlow(spec(unordered([{ id: 'a' }])), waiting, { clock: systemClock, stop, onStopped: () => Promise.reject(new Error('no terminal')) })).rejects.toThrow('no terminal')
+  })
 })
 
 interface Drawn { readonly edges: readonly (readonly number[])[]; readonly fates: readonly ('ok' | 'fail' | 'unknown' | 'undoFails')[]; readonly order: readonly number[]; readonly parallelism: number }
@@ -108,6 +123,7 @@ test('whatever happens in whatever order, no task starts before what it waits fo
     const perform = (acts: readonly Act[]) => {
       for (const a of acts) {
         expect(ended).toBeUndefined()
+        if (a.kind === 'ask') throw new Error('nobody was to be asked')
         if (a.kind === 'end') {
           ended = a.outcome
           continue
@@ -122,7 +138,7 @@ test('whatever happens in whatever order, no task starts before what it waits fo
     }
     perform(step(flow, start))
     for (let n = 0; running.length && n < 500; n++) {
-      const [a] = running.splice((order[n % order.length] as number) % running.length, 1) as [Exclude<Act, { kind: 'end' }>]
+      const [a] = running.splice((order[n % order.length] as number) % running.length, 1) as [Exclude<Act, { kind: 'end' | 'ask' }>]
       const fate = fates[Number(a.id.slice(1))]
       if (a.kind === 'start') {
         if (fate === 'ok' || fate === 'undoFails') done.add(a.id)

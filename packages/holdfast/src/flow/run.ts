@@ -27,6 +27,8 @@ export interface RunOptions {
   /** Take back what is done instead of executing. */
   readonly revert?: boolean
   readonly onDeadline?: (id: string) => void
+  /** Asked once, when the run was stopped and all that ran has ended; never rejects. Without it the spec's `onFailure` holds. */
+  readonly onStopped?: () => Promise<'revert' | 'keep'>
 }
 
 /**
@@ -36,7 +38,8 @@ export interface RunOptions {
  * Fails    with what the executor rejected with, after everything that was running has ended.
  */
 export function runFlow(spec: FlowSpec, executor: Executor, options: RunOptions): Promise<{ readonly outcome: FlowOutcome; readonly flow: Flow }> {
-  const flow = makeFlow(spec)
+  const { onStopped } = options
+  const flow = makeFlow(onStopped ? { ...spec, asks: true } : spec)
   const { clock } = options
   const deadlines = new Deadlines(clock, options.onDeadline)
   return new Promise((resolve, reject) => {
@@ -106,6 +109,16 @@ export function runFlow(spec: FlowSpec, executor: Executor, options: RunOptions)
           running(act.id, (signal) => executor.undo(act.id, act.half, signal), (r) => feed(r.kind === 'undone'
             ? { kind: 'undone', id: act.id, half: act.half }
             : { kind: 'undoFailed', id: act.id, half: act.half, unknown: r.kind === 'unknown' }), flow.nodes.get(act.id)?.spec.deadlineMs)
+          break
+        case 'ask':
+          busy++
+          ;(onStopped as NonNullable<typeof onStopped>)().then((onFailure) => {
+            busy--
+            feed({ kind: 'answered', onFailure })
+          }, (e) => {
+            busy--
+            fail(e)
+          })
           break
         case 'end':
           done(() => resolve({ outcome: act.outcome, flow }))

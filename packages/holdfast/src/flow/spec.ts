@@ -30,6 +30,8 @@ export interface FlowSpec {
   readonly limits: Readonly<Record<string, number>>
   /** What a failure leads to: take back, stop and keep, or go on with all that does not wait for what failed. A cancellation takes back or keeps. */
   readonly onFailure: 'revert' | 'keep' | 'continue'
+  /** Who cancelled says, once all that ran has ended, whether to take back or to keep. */
+  readonly asks?: boolean
 }
 
 const task = (id: string, more: Partial<TaskSpec>): TaskSpec => ({ id, after: [], limit: '', undo: { restoreAfter: [] }, retries: 0, deadlineMs: undefined, done: false, ...more })

@@ -34,7 +34,9 @@ interface TaskNode {
 export interface Flow {
   readonly spec: FlowSpec
   readonly nodes: ReadonlyMap<string, TaskNode>
-  phase: 'execute' | 'drain' | 'revert' | 'ended'
+  phase: 'execute' | 'drain' | 'asking' | 'revert' | 'ended'
+  /** As the spec says, until somebody answers otherwise. */
+  onFailure: FlowSpec['onFailure']
   running: number
   readonly runningOf: Map<string, number>
   /** Ready to execute, per class, in order of the spec. */
@@ -63,12 +65,15 @@ export type FlowEvent =
   | { readonly kind: 'undone'; readonly id: string; readonly half: 'withdraw' | 'restore' }
   | { readonly kind: 'undoFailed'; readonly id: string; readonly half: 'withdraw' | 'restore'; readonly unknown: boolean }
   | { readonly kind: 'cancel' }
+  | { readonly kind: 'answered'; readonly onFailure: 'revert' | 'keep' }
 
 /** In the order in which they must become true. */
 export type Act =
   | { readonly kind: 'start'; readonly id: string; readonly attempt: number }
   | { readonly kind: 'wake'; readonly id: string; readonly afterMs: Millis; readonly attempt: number }
   | { readonly kind: 'undo'; readonly id: string; readonly half: 'withdraw' | 'restore' }
+  /** The flow rests until it is `answered`. */
+  | { readonly kind: 'ask' }
   | { readonly kind: 'end'; readonly outcome: FlowOutcome }
 
 /**
@@ -112,7 +117,7 @@ export function makeFlow(spec: FlowSpec): Flow {
     }
   }
   return {
-    spec, nodes, phase: 'execute', running: 0, runningOf: new Map(), ready: new Map(), readyUndo: new Map(), unfinished, completions,
+    spec, nodes, phase: 'execute', onFailure: spec.onFailure, running: 0, runningOf: new Map(), ready: new Map(), readyUndo: new Map(), unfinished, completions,
     failed: false, cancelled: false, unknown: false,
   }
 }
@@ -132,6 +137,11 @@ export function step(flow: Flow, event: FlowEvent): Act[] {
       break
     case 'cancel':
       flow.cancelled = true
+      break
+    case 'answered':
+      assert(flow.phase === 'asking', 'step: answered without a question')
+      flow.onFailure = event.onFailure
+      rest(flow, acts)
       break
     case 'succeeded': case 'skipped': {
       const n = leave(flow, event.id, 'running')
@@ -242,14 +252,22 @@ function schedule(flow: Flow, acts: Act[]): Act[] {
   }
   // What runs is never pre-empted: it ends, and is taken back afterwards.
   if (flow.phase === 'drain' && flow.running === 0 && !waiting(flow)) {
-    if (flow.spec.onFailure !== 'revert') return end(flow, acts, flow.unknown ? 'incomplete' : 'kept')
-    beginRevert(flow)
+    if (flow.cancelled && flow.spec.asks) {
+      flow.phase = 'asking'
+      acts.push({ kind: 'ask' })
+    } else rest(flow, acts)
   }
   if (flow.phase === 'revert') {
     undoNext(flow, acts)
     if (flow.running === 0 && ![...flow.readyUndo.values()].some((h) => h.size > 0)) return end(flow, acts, revertOutcome(flow))
   }
   return acts
+}
+
+/** Everything that ran has ended, and the flow does not go on. */
+function rest(flow: Flow, acts: Act[]): void {
+  if (flow.onFailure !== 'revert') end(flow, acts, flow.unknown ? 'incomplete' : 'kept')
+  else beginRevert(flow)
 }
 
 /** A task that waits for a place for its next attempt gets none: it has failed, and what its last attempt left is taken back. */

@@ -131,9 +131,33 @@ describe('kept bytes', () => {
     await assets.keep([assets.take('app', []) as unknown as Asset])
     for (const entry of readdirSync(join(home(), 'assets'), { recursive: true, withFileTypes: true })) {
       const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o777
-      expect(mode, entry.name).toBe(entry.isDirectory() ? 0o700 : 0o600)
+      expect(mode, entry.name).toBe(entry.isDirectory() || entry.name === 'a.mjs' ? 0o700 : 0o600) // what can be run can still be run
     }
     expect(readdirSync(join(home(), 'assets')).some((n) => n.includes('.new'))).toBe(false)
+  })
+
+  test('go when nothing names them any more, but not within a day', async () => {
+    put('one.mjs', 'one')
+    put('tree/two.mjs', 'two')
+    const assets = openAssets(root, home())
+    const [one, tree] = [assets.take('one.mjs', []) as unknown as Asset, assets.take('tree', []) as unknown as Asset]
+    await assets.keep([one, tree])
+    const names = (): string[] => readdirSync(join(home(), 'assets')).sort()
+    const all = names()
+    expect(all).toHaveLength(3)
+    assets.prune(new Set())
+    expect(names()).toEqual(all)
+    for (const name of all) utimesSync(join(home(), 'assets', name), LONG_AGO, LONG_AGO)
+    assets.prune(new Set([tree.digest]))
+    expect(names()).toEqual(all.filter((n) => n.startsWith(tree.digest.replace('sha256:', ''))))
+    assets.prune(new Set())
+    expect(names()).toEqual([])
+    // What is asked for again is young again.
+    await assets.keep([one])
+    for (const name of names()) utimesSync(join(home(), 'assets', name), LONG_AGO, LONG_AGO)
+    await assets.keep([one])
+    assets.prune(new Set())
+    expect(names()).toHaveLength(1)
   })
 
   test('a file that changed between plan and apply is refused', async () => {

@@ -1,4 +1,4 @@
-import { copyFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { copyFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, utimesSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { failure } from '../base/index.ts'
 import type { Value } from '../model/index.ts'
@@ -21,6 +21,8 @@ export interface Assets {
   take(path: string, ignore: readonly string[]): Value
   /** Copies bytes into `.holdfast/assets`; what is there already costs nothing. Fails HF1207 when a file changed since it was taken. */
   keep(assets: readonly Asset[]): Promise<void>
+  /** Removes kept bytes that are not `live`; what was kept or asked for within the last day stays, for a run of another environment that has just begun. */
+  prune(live: ReadonlySet<string>): void
   /** The user's file while it has that digest, else the kept bytes. */
   pathOf(asset: Asset): string
   /** Files that differ between two states of a tree, or of a single file; undefined when one of them is not known. */
@@ -74,7 +76,11 @@ export function openAssets(root: string, home: string): Assets {
     async keep(assets) {
       for (const a of assets) {
         const to = keptPath(a)
-        if (existsSync(to)) continue
+        if (existsSync(to)) {
+          const now = new Date()
+          utimesSync(dirname(to), now, now)
+          continue
+        }
         const from = resolve(root, a.path)
         const ignore = ignoreOf(a)
         const s = state(a.path, ignore)
@@ -91,6 +97,15 @@ export function openAssets(root: string, home: string): Assets {
         } finally {
           rmSync(aside, { recursive: true, force: true })
         }
+      }
+    },
+
+    prune(live) {
+      const bares = new Set([...live].map(bare))
+      for (const name of namesIn(kept)) {
+        if (bares.has(name.replace(/\.index$/, ''))) continue
+        const at = join(kept, name)
+        if (Date.now() - lstatSync(at).mtimeMs > PRUNE_AFTER_MS) rmSync(at, { recursive: true, force: true })
       }
     },
 
@@ -119,6 +134,8 @@ export function openAssets(root: string, home: string): Assets {
   }
 }
 
+const PRUNE_AFTER_MS = 86_400_000
+
 function namesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder)
@@ -146,7 +163,8 @@ function copyAsset(from: string, to: string, s: AssetState): void {
 function copyOne(from: string, to: string, keepLinks: boolean): void {
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 })
   if (keepLinks && lstatSync(from).isSymbolicLink()) return symlinkSync(readlinkSync(from), to)
-  if (!statSync(from).isFile()) throw failure('HF1207', { message: `${from} is not a file.` })
+  const stats = statSync(from)
+  if (!stats.isFile()) throw failure('HF1207', { message: `${from} is not a file.` })
   copyFileSync(from, to)
-  chmodSync(to, 0o600)
+  chmodSync(to, 0o600 | (stats.mode & 0o100)) // what can be run can still be run
 }

@@ -44,6 +44,8 @@ export interface EngineContext {
   readonly assetChanges?: (before: string, after: string) => { readonly changed: readonly string[]; readonly total: number } | undefined
   /** Bytes of every asset a new revision names are kept before the run touches anything. */
   readonly keepAssets: (digests: readonly { readonly path: string; readonly digest: string }[]) => Promise<void>
+  /** Bytes that no live row names any more go; `live`: digests. */
+  readonly pruneAssets?: (live: ReadonlySet<string>) => void
   readonly parallelism: number
   /** One task at a time, each transaction its own commit: for kill matrices. */
   readonly serial: boolean

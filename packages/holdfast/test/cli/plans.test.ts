@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { endProjects, filesWith, makeProject, program, type Project, type Ran } from './support.ts'
@@ -246,6 +246,12 @@ describe('what holds data goes to the trash', () => {
     expect((await p.run('trash', 'restore', trash[0].id, '--yes', '--json')).json).toMatchObject({ id: trash[0].id, path: join(p.root, 'data') })
     expect(p.read('data/rows')).toBe('precious')
     expect((await p.run('trash', 'ls', '--json')).json.trash).toEqual([])
+    // Put back by a person, and declared again: it is taken over as it is.
+    p.write({ 'app.ts': data() })
+    expect((await p.run('apply', '--yes', '--json')).json).toMatchObject({ outcome: 'applied', summary: { create: 1 } })
+    expect(p.read('data/rows')).toBe('precious')
+    await p.run('destroy', '--yes', '--json')
+    expect((await p.run('trash', 'ls', '--json')).json.trash).toHaveLength(1)
   })
 
   test('a later create of the same address and path takes the data back; empty deletes for good', async () => {
@@ -262,4 +268,23 @@ describe('what holds data goes to the trash', () => {
     await p.run('apply', '--yes', '--json')
     expect(p.has('data/rows')).toBe(false)
   })
+})
+
+test('bytes of an asset are kept while the revision names them, and go afterwards', async () => {
+  const p = makeProject({ 'app.ts': program(`File('copy', { path: 'out/copy', source: asset('./one.txt') })`), 'one.txt': 'one' })
+  const kept = (): string[] => (existsSync(join(p.root, '.holdfast/assets')) ? readdirSync(join(p.root, '.holdfast/assets')) : [])
+  const aDayLater = (): void => { for (const name of kept()) utimesSync(join(p.root, '.holdfast/assets', name), new Date('2020-01-01'), new Date('2020-01-01')) }
+  await p.run('apply', '--yes', '--json')
+  const first = kept()
+  expect(first).toHaveLength(1)
+  aDayLater()
+  p.write({ 'one.txt': 'two' })
+  expect((await p.run('apply', '--yes', '--json')).json.outcome).toBe('applied')
+  const second = kept()
+  expect([second.length, second[0] !== first[0]]).toEqual([1, true])
+  aDayLater()
+  expect((await p.run('apply', '--yes', '--json')).json.outcome).toBe('unchanged')
+  expect(kept()).toEqual(second)
+  await p.run('destroy', '--yes', '--json')
+  expect(kept()).toEqual([])
 })

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { boxProject, boxTypes, endProjects, filesWith, makeProject, program, type Project, type Ran } from './support.ts'
+import { boxProject, boxTypes, endProjects, filesWith, makeProject, onTerminal, program, type Project, type Ran } from './support.ts'
 
 afterAll(endProjects)
 const refused = (ran: Ran) => [ran.code, ran.json.error.code]
@@ -266,6 +266,24 @@ describe('Ctrl-C', () => {
     p.behave({})
     expect(ended(await p.run('run', 'resume', '--yes', '--json'))).toEqual([0, 'applied'])
   })
+
+  for (const [answer, outcome] of [['keep\r', { from: 0, to: 1 }], ['revert\r', { from: 0, to: 0 }], ['\r', { from: 0, to: 0 }], ['\u0003', { from: 0, to: 0 }]] as const) {
+    test(`once, on a terminal: what became of it is asked, and ${JSON.stringify(answer)} is an answer`, async () => {
+      const p = boxProject(slow)
+      p.behave({ 'web.create': 'wait' })
+      const terminal = onTerminal(p, 'apply', '--yes')
+      await terminal.until(() => p.calls().some((c) => c.startsWith('create web')))
+      terminal.type('\u0003')
+      await terminal.until(() => terminal.screen().includes('running steps end first'))
+      p.write({ go: '' })
+      await terminal.until(() => terminal.screen().includes('[keep/REVERT]'))
+      terminal.type(answer)
+      expect(await terminal.ended).toBe(8)
+      const [run] = (await p.run('run', 'ls', '--json')).json.runs
+      expect((await p.run('status', '--json')).json.revision).toBe(outcome.to)
+      expect(run.status).toBe(outcome.to === 1 ? 'kept' : 'reverted')
+    })
+  }
 
   test('twice: a step that listens ends at once, and nothing is lost', async () => {
     const p = boxProject(slow.replaceAll('Box(', 'Named('))

@@ -160,6 +160,27 @@ export function makeProject(files: Readonly<Record<string, string>> = {}, folder
   return project
 }
 
+/** The command on a terminal of its own: what is typed reaches it as from a keyboard, Ctrl-C included. */
+export function onTerminal(p: Project, ...words: string[]): { screen(): string; type(keys: string): void; until(probe: () => boolean): Promise<void>; readonly ended: Promise<number | null> } {
+  const command = [process.execPath, join(installed, 'holdfast/dist/bin.js'), ...words].map((w) => `'${w}'`).join(' ')
+  const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], { cwd: p.root, env: { ...cleanEnv(), TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'inherit'] })
+  let screen = ''
+  child.stdout.setEncoding('utf8').on('data', (t: string) => { screen += t })
+  return {
+    screen: () => screen,
+    type: (keys) => void child.stdin.write(keys),
+    async until(probe) {
+      for (const begun = performance.now(); !probe(); await new Promise((r) => setTimeout(r, 10))) {
+        if (child.exitCode !== null || performance.now() - begun > 20_000) throw new Error(`waited in vain (exit ${child.exitCode}): ${screen}`)
+      }
+    },
+    ended: new Promise((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', (code) => { resolve(code) })
+    }),
+  }
+}
+
 /** Nothing of the caller's own settings reaches the commands. */
 function cleanEnv(): Record<string, string> {
   const out: Record<string, string> = {}
@@ -282,7 +303,7 @@ export const Named = resource(spec('test:cloud/Named', { capability: { create: {
 `
 
 /** A program around `build`, with everything imported that the tests use. */
-export const program = (build: string, o: { readonly name?: string; readonly more?: string; readonly types?: boolean } = {}): string => `import { app, component, json, str, Value } from 'holdfast'
+export const program = (build: string, o: { readonly name?: string; readonly more?: string; readonly types?: boolean } = {}): string => `import { app, asset, component, json, str, Value } from 'holdfast'
 import { Directory, File } from 'holdfast/local'
 import { Id, Password } from 'holdfast/random'
 import { z } from 'zod'

@@ -5,7 +5,7 @@ import { callOf, corner, type Corner } from '../../../test/support/corner.ts'
 import { isNotOurs } from '../../provider/index.ts'
 import { directorySpec } from './directory.ts'
 import { fileSpec } from './file.ts'
-import { completedIn, isCompleted, markCompleted } from './holders.ts'
+import { completedIn, isCompleted, markCompleted, noteHolder } from './holders.ts'
 import { emptyTrash, listTrash, restoreTrash, trashSize } from './trash.ts'
 
 let c: Corner
@@ -122,6 +122,7 @@ describe('a Directory that holds data', () => {
 })
 
 describe('the trash', () => {
+  const data = { path: 'data', data: true }
   const fill = async (): Promise<void> => {
     const out = await make({ path: 'data', data: true })
     writeFileSync(at('data/row'), '12345')
@@ -141,6 +142,20 @@ describe('the trash', () => {
     expect(await restoreTrash(c.home, 'u-1', at('new/place'))).toBe(at('new/place'))
     expect(readFileSync(at('new/place/row'), 'utf8')).toBe('12345')
     await expect(restoreTrash(c.home, 'u-1')).rejects.toMatchObject({ code: 'HF6006' })
+  })
+  test('restored to where it was, it is taken over by the next create, with what was completed in it', async () => {
+    const out = await make(data)
+    markCompleted(c.home, at('data'), at('data'))
+    await remove(data, out)
+    await restoreTrash(c.home, 'u-1')
+    await expect(make({ path: 'data' }, 'u-2')).rejects.toMatchObject({ code: 'HF3104' })
+    expect((await make(data, 'u-2')).inode).toBe(out.inode)
+    expect(isCompleted(c.home, at('data'), at('data'))).toBe(true)
+  })
+  test('nothing is completed in a new folder, also when a restore to its place was cut short', async () => {
+    noteHolder(c.home, at('data'), [''])
+    await make(data, 'u-2')
+    expect(completedIn(c.home, at('data'))).toEqual([])
   })
   test('is emptied by id or as a whole', async () => {
     await fill()

@@ -5,7 +5,7 @@ import { limits } from '../../base/index.ts'
 import { notOurs, type CallContext, type ResourceSpec } from '../../provider/index.ts'
 import { absolutePath, carriesTrace, codeOf, diskFailure, identityOf, kindOf, look, sameObject, syncFolder, taken, traceMoment, traceOf, type CallTrace } from './disk.ts'
 import { fileMode, ownerName } from './file.ts'
-import { completedIn, dropHolder, ensureHolder } from './holders.ts'
+import { completedIn, dropHolder, ensureHolder, isHolder, noteHolder } from './holders.ts'
 import { forgetMade, isMade, makeFolders, removeMadeFolders, writeNote } from './made-folders.ts'
 import { findTrash, moveToTrash, prepareTakeBack, sweepTrash } from './trash.ts'
 import { ownershipOf } from './users.ts'
@@ -24,7 +24,7 @@ type Outputs = z.output<typeof outputs>
 /**
  * A folder.
  *
- * Always true: one that stood there before is never adopted, unless Holdfast made it by the way, for a file below it.
+ * Always true: one that stood there before is never adopted, unless Holdfast made it by the way, for a file below it, or a person took it out of the trash.
  * With `data`, delete moves it to the trash, and the next create of the path in the same environment takes it back, with all that commands had completed in it.
  * Without, only an empty one is removed.
  * Class B: a new folder carries the trace of its call until something is put into it; what comes back from the trash is recorded by `partial` before it stands there.
@@ -57,7 +57,7 @@ export const directorySpec: ResourceSpec<typeof inputs, typeof outputs> = {
         return outputsOf(a.inputs.path, lstatSync(path))
       }
       makeTemporary(a, trace)
-      if (a.inputs.data) ensureHolder(home, path)
+      if (a.inputs.data) noteHolder(home, path) // nothing is completed in a new folder, whatever a restore that was cut short has noted
       try {
         // Takes the place of an empty folder at most, and only of one that appeared a moment ago.
         renameSync(trace.temporary, path)
@@ -172,11 +172,12 @@ function makeTemporary(a: Call, trace: CallTrace): void {
   utimesSync(trace.temporary, moment, moment)
 }
 
-/** Made by an earlier attempt of this call, or by the way for something below it; else it is somebody else's. */
+/** Made by an earlier attempt of this call, or by the way for something below it, or put back from the trash by a person; else it is somebody else's. */
 async function adopt(a: Call, path: string, stats: Stats, trace: CallTrace): Promise<Outputs> {
   const { home } = a.host
   const made = isMade(home, path)
-  if (!stats.isDirectory() || !(made || madeByCall(path, trace, a.inputs.data))) throw taken(a.host.redact(a.inputs.path), kindOf(stats))
+  const restored = a.inputs.data && isHolder(home, path)
+  if (!stats.isDirectory() || !(made || restored || madeByCall(path, trace, a.inputs.data))) throw taken(a.host.redact(a.inputs.path), kindOf(stats))
   setAccess(path, a.inputs)
   if (a.inputs.data) ensureHolder(home, path)
   if (made) forgetMade(home, path)

@@ -46,6 +46,8 @@ export function dropHolder(home: string, path: string): readonly string[] {
   return holder.completed
 }
 
+export const isHolder = (home: string, path: string): boolean => existsSync(fileOf(home, path))
+
 export const completedIn = (home: string, holder: string): readonly string[] => readHolder(home, holder)?.completed ?? []
 
 /** The data holder that `path` is, or lies in. */

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { failure } from '../../base/index.ts'
 import type { Mark } from '../../model/index.ts'
 import { codeOf, diskFailure, look, syncFolder, traceMoment, type CallTrace } from './disk.ts'
-import { noteHolder } from './holders.ts'
+import { dropHolder, noteHolder } from './holders.ts'
 import { makeFolders } from './made-folders.ts'
 import { copyTree } from './tree.ts'
 
@@ -160,7 +160,7 @@ function entryOf(home: string, id: string): TrashEntry {
 }
 
 /**
- * Puts data back where it stood, or to another place, as a plain folder that nobody owns.
+ * Puts data back where it stood, or to another place, as a plain folder that nobody owns. Where it stood, the next apply that declares it takes it over, with what was completed in it.
  * Gives    where it is now.
  * Fails    HF6006: no such entry. HF3104: something stands there.
  */
@@ -168,12 +168,15 @@ export async function restoreTrash(home: string, id: string, to?: string): Promi
   const entry = entryOf(home, id)
   const path = resolve(to ?? entry.path)
   if (look(path)) throw failure('HF3104', { message: `${path}: something stands there already.`, hint: 'Name another place: holdfast trash restore ID --to PATH' })
+  const inPlace = path === entry.path
   try {
     makeParents(path)
+    if (inPlace) noteHolder(home, path, entry.completed)
     moveTree(dataOf(entry), path)
     await syncFolder(dirname(path))
     removeEntry(home, entry)
   } catch (e) {
+    if (inPlace && !look(path)) dropHolder(home, path)
     throw diskFailure(e, `${path} cannot be restored`)
   }
   return path

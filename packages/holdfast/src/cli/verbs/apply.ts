@@ -6,7 +6,7 @@ import { confirm } from '../ask.ts'
 import type { Interrupt } from '../interrupt.ts'
 import type { Io } from '../io.ts'
 import { reportRun } from '../run-result.ts'
-import { withProject, withRun, type Session } from '../session.ts'
+import { stopping, withProject, withRun, type Session } from '../session.ts'
 import { showPlan, withFiles } from '../show-plan.ts'
 import type { Call, Verb } from '../verb.ts'
 import { planRequest } from './plan.ts'
@@ -39,7 +39,7 @@ export async function applyPlanned(io: Io, call: Call, s: Session, run: RunSessi
     await confirm(io, flags, question, s.opened.approve || planned.irreversible.length > 0 ? s.where.env : undefined)
     s.progress.resume()
   }
-  return reportRun(io, call, s, await run.apply(planned, { onFailure: flags.onFailure, stop: interrupt.stop, abort: interrupt.abort }))
+  return reportRun(io, call, s, await run.apply(planned, stopping(io, call, s, interrupt)))
 }
 
 /** An id of a stored plan, or a file with a plan in it. Fails HF2404. */

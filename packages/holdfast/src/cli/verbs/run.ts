@@ -4,7 +4,7 @@ import { confirm } from '../ask.ts'
 import { count } from '../flags.ts'
 import { reportRun } from '../run-result.ts'
 import { rowsText } from '../screen/rows.ts'
-import { withProject, withRun } from '../session.ts'
+import { stopping, withProject, withRun } from '../session.ts'
 import type { Flags, Verb } from '../verb.ts'
 
 export const runList: Verb = (io, call) => withProject(io, call, { access: 'read', programOptional: true }, async (s) => {
@@ -39,7 +39,7 @@ function messageIn(text: string): string {
 
 export const runResume: Verb = (io, call) => withProject(io, call, { access: 'write' }, (s) => withRun(io, call, s, async (run, interrupt) => {
   await confirm(io, call.flags, `Go on with the open run of ${s.where.app}/${s.where.env}?`)
-  return reportRun(io, call, s, await run.resume({ onFailure: call.flags.onFailure, stop: interrupt.stop, abort: interrupt.abort }))
+  return reportRun(io, call, s, await run.resume(stopping(io, call, s, interrupt)))
 }))
 
 export const runRevert: Verb = (io, call) => withProject(io, call, { access: 'write', programOptional: true }, (s) => withRun(io, call, s, async (run, interrupt) => {
