@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -180,6 +180,39 @@ for (const kind of ['memory', 'sqlite'] as const) {
       await be.completeResourceChange(state, 'app', update, t, { password: { secret: true } })
       expect(await be.getResourceByName(state, 'app', QUEUE, 'q', { reveal: true })).toMatchObject({ token: 't0p-s3cret', size: 2 })
       expect(await be.getCloudOutputValueByHash(state, await be.getComponentUuid(state, 'app'), QUEUE, 'h2', 'password')).toBe('hunter-two')
+    })
+
+    test('a key that is made for the first secret is the one that later sessions need', async () => {
+      const ctx = { requestId: 'with-a-secret' }
+      const diff = make('q', 'h1', { token: secret('t0p-s3cret') })
+      const [token] = await be.createResourceChangeTransaction(state, 'app', diff, ctx)
+      const again = await reopen()
+      expect(await again.createResourceChangeTransaction(state, 'app', diff, ctx)).toEqual([token, expect.any(String)])
+      await again.completeResourceChange(state, 'app', diff, token, { password: secret('hunter-two') })
+      expect(await again.getCloudOutputValueByName(state, 'app', QUEUE, 'q', 'password')).toBe('hunter-two')
+      await again.close()
+      if (kind === 'sqlite') {
+        expect(readFileSync(join(folder, 'state.db')).includes('hunter-two')).toBe(false)
+        rmSync(join(folder, 'key'))
+        const keyless = new SqliteBackend({ path: join(folder, 'state.db') })
+        expect(await keyless.getCloudOutputByName(state, 'app', QUEUE, 'q')).toEqual({ password: { secret: true } })
+        await fails('PermissionDenied', keyless.getCloudOutputValueByName(state, 'app', QUEUE, 'q', 'password'))
+        await keyless.close()
+      }
+    })
+
+    test('a hook decides who may do what', async () => {
+      await add(be, state, 'app', 'q', 'h1', { password: secret('hunter-two') })
+      const permit = (p: { principal: string | undefined; action: string }) => (p.principal === 'root' ? true : p.action === 'output:readSecret' ? 'ask root' : false)
+      const guarded = kind === 'memory' ? new MemoryBackend({ of: be as MemoryBackend, permit }) : new SqliteBackend({ path: join(folder, 'state.db'), permit })
+      const e = await fails('PermissionDenied', guarded.getCloudOutputValueByName(state, 'app', QUEUE, 'q', 'password'))
+      expect(e.message).toContain('ask root')
+      await fails('PermissionDenied', guarded.createResourceChangeTransaction(state, 'app', make('n', 'h2')))
+      await fails('PermissionDenied', guarded.getComponent(state, 'app', { reveal: true }))
+      expect(await guarded.getCloudOutputByName(state, 'app', QUEUE, 'q')).toEqual({ password: { secret: true } })
+      expect(await guarded.getCloudOutputValueByName(state, 'app', QUEUE, 'q', 'password', undefined, { principal: 'root' })).toBe('hunter-two')
+      expect(await be.listChanges()).toEqual([])
+      await guarded.close()
     })
 
     test('tags find, sorted by name', async () => {

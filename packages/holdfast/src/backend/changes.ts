@@ -36,7 +36,7 @@ function sides(diff: ResourceDifference): { readonly previous: ResourceModel | u
 /** What tells one difference from another: names, types, hashes, and what is new. */
 function digestOfDiff(s: Session, diff: ResourceDifference): string {
   const { previous, next } = sides(diff)
-  return digestOf([diff.actionType, previous ? [previous.name, previous.ruuid, previous.hash] : null, next ? [next.name, next.ruuid, next.hash, attributesOf(next)] : null], () => s.ringToSeal([]))
+  return digestOf([diff.actionType, previous ? [previous.name, previous.ruuid, previous.hash] : null, next ? [next.name, next.ruuid, next.hash, attributesOf(next)] : null], () => s.ringToSeal())
 }
 
 const ops = { CREATE: 'create', UPDATE_IDENTITY: 'update', UPDATE_NAME: 'update', DELETE: 'delete' } as const

@@ -17,7 +17,7 @@ export interface RequestContext {
   /** A call that is repeated under the same id gives the first answer again; with other arguments it is refused (RequestIdConflict). Kept for 7 days. */
   readonly requestId?: string
   readonly principal?: Principal
-  /** The call belongs to a holder of a lease of its own: it is refused (FenceRejected) when that was taken over. */
+  /** The caller holds the lease itself: the call is refused (FenceRejected) when that was taken over. */
   readonly fence?: { readonly scope: string; readonly fence: number }
   /** Refused (RevisionConflict) when the state is at another revision. */
   readonly expectedRevision?: number

@@ -16,7 +16,7 @@ export async function once<T>(
 ): Promise<T> {
   const id = ctx?.requestId
   if (id === undefined) return act(() => [])
-  const digest = digestOf([method, ...args], () => s.ringToSeal([]))
+  const digest = digestOf([method, ...args], () => s.ringToSeal())
   const known = async (): Promise<{ readonly answer: T } | undefined> => {
     const row = await s.store.request(scope, id)
     if (!row) return undefined

@@ -94,14 +94,11 @@ export class Session {
     return this.#ring
   }
 
-  /** The key to seal with, made when there is none. `entries`: what becomes true with the first use of it. */
-  ringToSeal(entries: Entry[]): Keyring {
+  /** The key to seal with, made when there is none. `entries`: of the commit that stores what is sealed; the check of a new key becomes true with it. */
+  ringToSeal(entries?: Entry[]): Keyring {
     if (!this.#ring && this.#keyCheck !== undefined) throw new BackendError('The state holds sealed values, and its key is not here.', 'Restore the key file, or set HOLDFAST_KEY.', [], { code: 'HF4301' })
     this.#ring ??= this.#ringFrom(this.#keys.create()) as Keyring
-    if (this.#keyCheck === undefined) {
-      entries.push({ t: 'meta.keyCheck', value: this.#ring.keyCheck })
-      this.#keyCheck = this.#ring.keyCheck
-    }
+    if (this.#keyCheck === undefined) entries?.push({ t: 'meta.keyCheck', value: this.#ring.keyCheck })
     return this.#ring
   }
 
@@ -136,7 +133,8 @@ export class Session {
     if (after === 'release') scope.lease = undefined
     const options: CommitOptions = {
       env: env.id, expectSeq: o.ctx?.expectedRevision ?? o.expectSeq, fence: o.ctx?.fence ?? (lease && { scope: name, fence: lease.fence }),
-      hold: { scope: name, holder: this.holder, ttlMs: limits.leaseTtlMs, nowMs: this.clock.now(), after },
+      // Who comes with a fence has the lease itself.
+      hold: o.ctx?.fence ? undefined : { scope: name, holder: this.holder, ttlMs: limits.leaseTtlMs, nowMs: this.clock.now(), after },
     }
     try {
       const { seq } = await this.store.commit(entries, options)

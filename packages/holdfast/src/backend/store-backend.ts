@@ -130,19 +130,25 @@ export class StoreBackend extends AbstractBackend {
   }
 
   override getResourceState(uuid: string, ctx?: RequestContext): Promise<ResourceState> {
-    return this.#do(async (s) => readState(s, await stateOf(s, uuid), await this.#clear(s, ctx, uuid)))
+    return this.#do(async (s) => {
+      const env = await stateOf(s, uuid)
+      return readState(s, env, await this.#clear(s, ctx, env))
+    })
   }
 
   override getTopLevelResourceStates(ctx?: RequestContext): Promise<ResourceState[]> {
     return this.#do(async (s) => {
       const states: ResourceState[] = []
-      for (const env of await s.store.envs()) if (parentOf(env) === undefined) states.push(await readState(s, env, await this.#clear(s, ctx, env.id)))
+      for (const env of await s.store.envs()) if (parentOf(env) === undefined) states.push(await readState(s, env, await this.#clear(s, ctx, env)))
       return states.sort((a, b) => (a.name < b.name ? -1 : 1))
     })
   }
 
   override getComponent(uuid: string, component: string, ctx?: RequestContext): Promise<ComponentModel> {
-    return this.#do(async (s) => readComponent(s, await stateOf(s, uuid), component, await this.#clear(s, ctx, uuid)))
+    return this.#do(async (s) => {
+      const env = await stateOf(s, uuid)
+      return readComponent(s, env, component, await this.#clear(s, ctx, env, component))
+    })
   }
 
   override updateComponent(uuid: string, diff: ComponentDifference, ctx?: RequestContext): Promise<void> {
@@ -205,8 +211,9 @@ export class StoreBackend extends AbstractBackend {
 
   #resource(uuid: string, ctx: RequestContext | undefined, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<ResourceModel> {
     return this.#do(async (s) => {
-      const row = await find(s, await stateOf(s, uuid))
-      const [model] = await modelsOf(s, [row], (await this.#clear(s, ctx, uuid))(row))
+      const env = await stateOf(s, uuid)
+      const row = await find(s, env)
+      const [model] = await modelsOf(s, [row], (await this.#clear(s, ctx, env, componentOf(row.address)))(row))
       return model as ResourceModel
     })
   }
@@ -218,7 +225,11 @@ export class StoreBackend extends AbstractBackend {
   }
 
   override listResourcesByTag(uuid: string, component: string, type: string, tag: string, ctx?: RequestContext): Promise<ResourceModel[]> {
-    return this.#do(async (s) => modelsOf(s, await resourcesByTag(s, await stateOf(s, uuid), component, type, tag), ctx?.reveal === true && s.ring !== undefined && !s.permit))
+    return this.#do(async (s) => {
+      const env = await stateOf(s, uuid)
+      const [first, ...rest] = await resourcesByTag(s, env, component, type, tag)
+      return first ? modelsOf(s, [first, ...rest], (await this.#clear(s, ctx, env, component))(first)) : []
+    })
   }
 
   override getCloudOutputValueByName(uuid: string, component: string, type: string, name: string, key: string, transform?: (value: any) => unknown, ctx?: RequestContext): Promise<any> {
@@ -267,9 +278,10 @@ export class StoreBackend extends AbstractBackend {
 
   #output(uuid: string, ctx: RequestContext | undefined, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<CloudOutput> {
     return this.#do(async (s) => {
-      const row = await find(s, await stateOf(s, uuid))
+      const env = await stateOf(s, uuid)
+      const row = await find(s, env)
       const outputs = await outputsOf(s, row)
-      return (shown(outputs, hasSecret(outputs) && (await this.#clear(s, ctx, uuid))(row)) ?? {}) as CloudOutput
+      return (shown(outputs, hasSecret(outputs) && (await this.#clear(s, ctx, env, componentOf(row.address)))(row)) ?? {}) as CloudOutput
     })
   }
 
@@ -302,9 +314,9 @@ export class StoreBackend extends AbstractBackend {
   }
 
   /** Whether the secrets of a row may be given out in clear: asked for, allowed, and the key is here. Fails PermissionDenied. */
-  async #clear(s: Session, ctx: RequestContext | undefined, uuid: string): Promise<(row: ResourceRow) => boolean> {
+  async #clear(s: Session, ctx: RequestContext | undefined, env: EnvRow, component?: string): Promise<(row: ResourceRow) => boolean> {
     if (ctx?.reveal !== true) return () => false
-    await demand(s.permit, ctx, 'output:readSecret', { state: uuid })
+    await demand(s.permit, ctx, 'output:readSecret', { state: stateName(env), ...(component === undefined ? {} : { component }) })
     if (!s.ring) throw new PermissionDenied('The key to open secrets is not here.')
     return () => true
   }

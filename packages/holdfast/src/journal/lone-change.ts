@@ -33,9 +33,12 @@ export function completeLone(
   const { evidence } = o
   return [
     { t: 'tx.move', token: tx.token, to: 'completed', set: { endedAt: now, ...(evidence === undefined ? {} : { evidence }) } },
-    ...(o.old && o.old.since < next ? [{ t: 'resource.until' as const, uid: o.old.uid, since: o.old.since, until: next }] : []),
-    ...(o.old && o.old.since === next && !o.put ? [{ t: 'resource.drop' as const, uid: o.old.uid, since: next }] : []),
+    // What a run planned says itself what it replaces.
+    ...(ownRun(c) ? [] : ((tx.target.before ?? []) as Entry[])),
+    ...(ownRun(c) && o.old && o.old.since < next ? [{ t: 'resource.until' as const, uid: o.old.uid, since: o.old.since, until: next }] : []),
+    ...(ownRun(c) && o.old && o.old.since === next && !o.put ? [{ t: 'resource.drop' as const, uid: o.old.uid, since: next }] : []),
     ...(o.put ? [{ t: 'resource.put' as const, row: { ...o.put.row, since: next, until: undefined }, docs: o.put.docs }] : [{ t: 'claim.drop' as const, uid: tx.uid }, { t: 'resolved.drop' as const, env: env.id, uid: tx.uid }]),
+    ...(ownRun(c) ? [] : ((tx.target.also ?? []) as Entry[])),
     { t: 'task.put', row: taskOf(c, 'success') },
     eventOf(c, evidence === undefined ? 'tx.completed' : 'tx.recovered', evidence === undefined ? {} : { evidence }),
     ...(env.openRun === undefined ? [{ t: 'run.put' as const, row: runOf(c, 'committed') }, { t: 'env.commit' as const, env: env.id, from: env.revision, to: next, partial: env.partial }] : []),
