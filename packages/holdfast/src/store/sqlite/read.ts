@@ -59,7 +59,7 @@ export class Reader {
       rows = by.component === '.'
         ? this.sql(`${from} resources r where ${inEnv} and instr(address, '/') = 0`).all(env)
         : this.sql(`${from} resources r where ${inEnv} and address > ? and address < ? and instr(substr(address, ?), '/') = 0`).all(env, before, `${by.component}0`, before.length + 1)
-    } else if ('fingerprint' in by) rows = this.sql(`${from} resources r where ${inEnv} and fingerprint = ?`).all(env, by.fingerprint)
+    } else if ('fingerprint' in by) rows = this.sql(`${from} resources r where ${inEnv} and substr(fingerprint, -8) = substr(?, -8) and fingerprint = ?`).all(env, by.fingerprint, by.fingerprint)
     else {
       const tagged = `${from} (select uid as u, since as s, env as e from tags where ${inEnv} and key = ?${by.value === undefined ? '' : ' and value = ?'}) cross join resources r where r.env = e and r.uid = u and r.since = s`
       rows = by.value === undefined ? this.sql(tagged).all(env, by.tag) : this.sql(tagged).all(env, by.tag, by.value)
