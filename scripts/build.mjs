@@ -22,6 +22,7 @@ const entries = {
   root: 'root.ts',
   local: 'builtin/local/index.ts',
   random: 'builtin/random/index.ts',
+  backend: 'backend/index.ts',
   testing: 'testing/index.ts',
   'store-writer': 'store/sqlite/writer.ts',
   supervisor: 'builtin/local/supervisor/main.ts',

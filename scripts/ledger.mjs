@@ -1,5 +1,5 @@
 // The ledger: ids of everything the founding contracts ask for, by contract and area (packages/holdfast/test/ledger.json).
-// A row is done when the name of a test holds its id.
+// A row is done when the name of a test holds its id: a test of ours, or a case of an exported suite (`*-suite.ts`, `*-cases.ts`).
 //
 //   npm run ledger            rows without a test, per area
 //   npm run ledger -- --json  { rows, missing: [id...] }
@@ -20,7 +20,7 @@ if (known.size !== rows.length) throw new Error('ledger: an id stands twice')
 const tested = new Set()
 const foreign = []
 const folder = resolve(flags.tests ?? join(root, 'packages'))
-for (const file of filesBelow(folder, (name) => name.endsWith('.test.ts') || name.endsWith('-suite.ts'))) {
+for (const file of filesBelow(folder, (name) => /\.test\.ts$|-suite\.ts$|-cases\.ts$/.test(name))) {
   for (const name of testNames(readFileSync(file, 'utf8'))) {
     for (const [id] of name.matchAll(/\bS\d{3}-\d+[a-z]?\b/g)) (known.has(id) ? tested.add(id) : foreign.push(`${file}: ${id} is not in the ledger`))
   }

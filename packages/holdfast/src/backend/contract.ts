@@ -6,6 +6,9 @@ import type {
 /** Version of the contract below: what `loadBackend` compares. */
 export const CONTRACT_VERSION = 1
 
+/** Marks AbstractBackend, in every copy of this package. */
+export const BACKEND_BRAND: unique symbol = Symbol.for('holdfast.backend') as never
+
 /** Who asks. Opaque to a backend; its permission hook gives it a meaning. */
 export type Principal = string
 
@@ -14,7 +17,7 @@ export interface RequestContext {
   /** A call that is repeated under the same id gives the first answer again; with other arguments it is refused (RequestIdConflict). Kept for 7 days. */
   readonly requestId?: string
   readonly principal?: Principal
-  /** The call belongs to a holder of a lease of its own: it is refused (FenceRejected) when that was taken over. */
+  /** The caller holds the lease itself: the call is refused (FenceRejected) when that was taken over. */
   readonly fence?: { readonly scope: string; readonly fence: number }
   /** Refused (RevisionConflict) when the state is at another revision. */
   readonly expectedRevision?: number
@@ -150,6 +153,7 @@ const lacks = (method: string): Promise<never> => Promise.reject(new NotImplemen
  * What a backend extends. A method that it leaves out rejects with NotImplemented; none is silent. It cannot be constructed itself.
  */
 export abstract class AbstractBackend implements Backend {
+  static readonly [BACKEND_BRAND] = true
   readonly contractVersion: number = CONTRACT_VERSION
   abstract readonly capabilities: BackendCapabilities
 

@@ -68,6 +68,8 @@ export interface ResourceState {
   readonly resourceChanges: Readonly<Record<string, OpenResourceChange>>
   /** Transactions that failed, or whose outcome is unknown, by token. */
   readonly failedChanges: Readonly<Record<string, FailedResourceChange>>
+  /** Commit number of the state: it grows with everything that is written (`expectedRevision`). */
+  readonly revision: number
 }
 
 export interface OpenResourceChange {

@@ -56,6 +56,7 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
   const changes = narrowed(compiled.changes, graph, state, request)
   guard(changes, request.allowDeletes)
   const findings = judge(cx, graph, diff.scope, changes)
+  await refuseReferenced(state, changes)
   const meta = await cx.store.meta()
   const deletedFirst = new Set(changes.filter((c) => c.doc.action === 'delete' && c.phase === 'expand').map((c) => c.uid))
   const plan: Plan = {
@@ -67,6 +68,18 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
     ...(findings.length > 0 ? { findings } : {}),
   }
   return wrap(plan, state, false)
+}
+
+/** What a component of another program, or of the founding contract, refers to may not go (journal: HF4103). */
+async function refuseReferenced(state: EnvState, changes: readonly PlannedChange[]): Promise<void> {
+  if (state.env.seq === 0) return
+  const references = await state.cx.store.references({ targetEnv: state.env.id })
+  for (const r of references) {
+    const going = changes.find((c) => (c.doc.action === 'delete' || c.doc.action === 'forget') && (c.uid === r.targetUid || c.doc.address === r.address))
+    if (!going) continue
+    const names = new Map((await state.cx.store.components(r.env)).map((c) => [c.uid, c.name]))
+    throw failure('HF4103', { address: going.doc.address, message: `The plan would delete ${going.doc.address}, which is used by ${names.get(r.component) ?? r.component}.`, details: { referrers: [names.get(r.component) ?? r.component] } })
+  }
 }
 
 export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {

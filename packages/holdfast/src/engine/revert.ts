@@ -19,7 +19,7 @@ export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
   const ids = (addresses: readonly Address[] | undefined) => (addresses ?? []).flatMap((a) => at.get(a) ?? [])
   const inBase = (addresses: readonly Address[] | undefined) => ids(addresses).filter((id) => state.base.has(id.slice('done:'.length)))
   const takers = takersOf(state)
-  const unknown = [...state.unknown.values()].map((tx): TaskSpec =>
+  const unknown = [...state.unknown.values()].filter((tx) => tx.target.change === undefined).map((tx): TaskSpec =>
     ({ id: `unknown:${tx.token}`, after: ids(tx.target.row?.meta.deps), limit: tx.type, undo: 'none', retries: 0, deadlineMs: undefined, done: 'unknown' }))
   return [...unknown, ...order.map(([uid, u]): TaskSpec => {
     const id = `done:${uid}`
@@ -61,13 +61,13 @@ export async function revertOn(state: EnvState, o: RunOptions): Promise<RunDocum
   const specs = doneTasks(state, run.tasks)
   const { outcome } = await runFlow({ tasks: specs, parallelism: cx.serial ? 1 : cx.parallelism, limits: limitsOf(state), onFailure: 'revert' }, run.tasks, { clock: cx.clock, stop: o.stop, abort: o.abort, revert: true })
   // While an outcome is unknown, nobody can say that everything is as it was.
-  const stuck = state.unknown.size > 0
+  const stuck = [...state.unknown.values()].some((tx) => tx.target.change === undefined)
   if (outcome === 'reverted' && !stuck) await closeReverted(run)
   else await endRun(run, 'incomplete')
   return documentOf(run, null, run.tasks.error ?? (stuck ? unknownLeft(state) : undefined))
 }
 
 export function unknownLeft(state: EnvState): HoldfastError {
-  const [tx] = state.unknown.values()
+  const tx = [...state.unknown.values()].find((t) => t.target.change === undefined)
   return failure('HF3103', { ...(tx ? { address: tx.address, task: tx.token } : {}), message: `${tx?.address}: ${tx?.evidence}. Whether the ${tx?.op} happened is unknown.` })
 }

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { failure, limits, type Millis } from '../base/index.ts'
-import { classOf, maxCallMsOf } from '../journal/index.ts'
+import { classOf, failLone, maxCallMsOf } from '../journal/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
 import type { LeaseRow, TxRow } from '../state/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
@@ -149,12 +149,22 @@ async function settleLeft(state: EnvState, abort: AbortSignal, which: (tx: TxRow
 }
 
 function canBeAsked(cx: EngineContext, tx: TxRow): boolean {
+  if (tx.target.change !== undefined) return false // whoever opened it made the call, if anybody did
   const type = cx.types.get(tx.type)
   return type !== undefined && classOf(tx.op, tx.capability, type.read !== undefined) !== 'D'
 }
 
 async function settleOne(work: Work, tx: TxRow): Promise<void> {
   const { state } = work
+  if (tx.target.change !== undefined) {
+    // No provider of ours was called: only who opened it, or a person, knows what happened.
+    const lone = { tx, env: state.env, holder: state.cx.holder, now: state.cx.clock.now() }
+    const evidence = 'the process that opened it is gone'
+    await state.commit(failLone(lone, 'unknown', evidence, undefined))
+    state.unknown.set(tx.address, { ...tx, status: 'unknown', evidence })
+    state.cx.emit({ type: 'log', node: tx.address, message: `settled what was left: ${tx.op} is unknown` })
+    return
+  }
   if (tx.status === 'open') {
     await fail(work, tx, 'no', failure('HF3106', { address: tx.address, message: 'The run ended before anything was sent.' }))
     return

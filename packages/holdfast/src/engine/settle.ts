@@ -1,4 +1,5 @@
 import { failure, type HoldfastError } from '../base/index.ts'
+import { completeLone, dropLone } from '../journal/index.ts'
 import { ask, withDeadline, callContext, callInputs, complete, event, fail, openOutputs, receiveOutputs, settle, taskRow, type EnvState, type Fields, type Work } from '../resource/index.ts'
 import { unresolved, type TxRow } from '../state/index.ts'
 
@@ -17,6 +18,7 @@ export type SettleHow =
 
 /** What `run settle` accepts for a transaction, as flags. */
 export function actionsFor(tx: TxRow): string[] {
+  if (tx.target.change !== undefined) return ['--to previous', '--to new', '--abandon']
   if (tx.status === 'failed') return ['--abandon']
   const out = ['--retry']
   if (tx.op === 'create') out.push('--adopt ID', '--absent')
@@ -36,6 +38,10 @@ export async function settleByHand(state: EnvState, token: string, how: SettleHo
   const flag = how.kind === 'to' ? `--to ${how.state}` : how.kind === 'adopt' ? '--adopt ID' : `--${how.kind}`
   const can = actionsFor(tx)
   if (!can.includes(flag)) throw failure('HF6007', { address: tx.address, message: `${flag} does not fit a ${tx.op} that is ${tx.status}.`, hint: `Use one of ${can.join(', ')}.` })
+  if (tx.target.change !== undefined) {
+    await settleLone(state, tx, how)
+    return settledDocument(state, token)
+  }
   const { storeId } = await cx.store.meta()
   const control = new AbortController()
   const work: Work = { state, run: tx.run, storeId, abort: control.signal, referred: () => false }
@@ -58,8 +64,25 @@ export async function settleByHand(state: EnvState, token: string, how: SettleHo
       break
     default: how satisfies never
   }
-  const now = (await cx.store.tx(token)) as TxRow
+  return settledDocument(state, token)
+}
+
+async function settledDocument(state: EnvState, token: string): Promise<Record<string, unknown>> {
+  const now = (await state.cx.store.tx(token)) as TxRow
   return { tx: now.token, address: now.address, op: now.op, status: now.status, applied: now.applied ?? null, evidence: now.evidence ?? null, openRun: state.env.openRun ?? null }
+}
+
+/** A change that no run planned, by a person's word: as before, as it was to become (with the outputs it had), or given up. */
+async function settleLone(state: EnvState, tx: TxRow, how: SettleHow): Promise<void> {
+  const { cx, env } = state
+  const lone = { tx, env, holder: cx.holder, now: cx.clock.now() }
+  const said = `settled by hand: ${how.kind === 'to' ? `--to ${how.state}` : '--abandon'}`
+  if (how.kind !== 'to' || how.state === 'previous') return state.commit(dropLone(lone, how.kind === 'to' ? 'previous' : 'abandoned', said))
+  const { row, inputs, prior } = tx.target
+  const outputs = prior?.outputs ?? '{}'
+  const old = state.current.get(tx.uid)
+  const put = row && { row: prior ? row : { ...row, meta: { ...row.meta, noOutputs: true } }, docs: { inputs, outputs } }
+  return state.commit(completeLone(lone, { old, put, evidence: said }))
 }
 
 async function retry(work: Work, tx: TxRow, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import { assert, limits, mutant, unreachable } from '../base/index.ts'
 import { runMoves, txMoves, unresolved, type ClaimRow, type ComponentRow, type EnvRow, type ReferenceRow, type RequestRow, type ResourceRow, type TxRow } from '../state/index.ts'
 import type { Entry } from './entry.ts'
+import { baseOf } from './lone-change.ts'
 import { refusals } from './refusals.ts'
 import { GONE, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
 
@@ -106,8 +107,9 @@ class Change {
       }
       case 'tx.open':
         assert(!t.txs.has(e.row.token), `tx.open: ${e.row.token} exists already`)
-        if (e.row.op === 'delete' && e.row.target.change !== undefined) this.refuseReferenced(e.row.uid, e.row.address)
-        return this.putTx(undefined, e.row)
+        this.putTx(undefined, e.row)
+        if (e.row.target.change !== undefined) this.guardLone(e.row, e.row.target.change)
+        return
       case 'tx.move': {
         const old = t.txs.get(e.token)
         assert(old, `tx.move: there is no transaction ${e.token}`)
@@ -305,6 +307,24 @@ class Change {
   private dropReference(key: string, row: ReferenceRow): void {
     this.drop(this.t.references, key)
     this.remove(under(this.t.referencesTo, row.targetUid, () => new Set()), key)
+  }
+
+  /** A change that no run plans was decided on what its caller read: that must still be so. */
+  private guardLone(tx: TxRow, change: string): void {
+    const base = baseOf(change)
+    if (tx.op === 'delete') this.refuseReferenced(tx.uid, tx.address)
+    let stands = false
+    if (base === undefined) {
+      for (const key of this.t.lookup.get(tx.env)?.get(`@${tx.address}`) ?? []) {
+        const { uid, since } = parseKey(key)
+        const row = this.t.resources.get(uid)?.get(since)?.row
+        if (row?.until === undefined && row?.type === tx.type) stands = true
+      }
+      if (stands) throw refusals.moved(tx.address)
+      return
+    }
+    for (const { row } of this.t.resources.get(tx.uid)?.values() ?? []) if (row.env === tx.env && row.until === undefined && row.fingerprint === base) stands = true
+    if (!stands) throw refusals.moved(tx.address)
   }
 
   private refuseReferenced(uid: string, address: string): void {

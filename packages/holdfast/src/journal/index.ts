@@ -7,6 +7,7 @@
  */
 export type { Entry } from './entry.ts'
 export { checkEntries, COMPACT_ROWS_MAX, fold, type FoldOptions } from './fold.ts'
+export { baseOf, completeLone, dropLone, failLone, openLone, type LoneChange } from './lone-change.ts'
 export { refusals } from './refusals.ts'
-export { emptyTables, GONE, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
+export { componentOf, emptyTables, GONE, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
 export { classOf, maxCallMsOf, recover, type LostCall, type Settlement } from './recover.ts'

@@ -10,6 +10,7 @@ export const refusals = {
     }),
   stale: (expected: number, actual: number): HoldfastError =>
     failure('HF2401', { message: `The state has changed: expected commit ${expected}, found ${actual}.`, details: { expected, actual } }),
+  moved: (address: string): HoldfastError => failure('HF2401', { message: `${address} has changed since it was read.`, address, details: { address } }),
   envExists: (app: string, name: string): HoldfastError =>
     failure('HF2401', { message: `The environment ${name} of ${app} was created by another command in the meantime.`, hint: 'Run the command again.' }),
   revisionMoved: (expected: number, actual: number): HoldfastError =>

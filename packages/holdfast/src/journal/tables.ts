@@ -78,9 +78,12 @@ export function under<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 
 export const referenceKey = (r: Pick<ReferenceRow, 'env' | 'component' | 'targetUid'>): string => `${r.env} ${r.component} ${r.targetUid}`
 
-/** What a resource row can be found by: `@address`, `#fingerprint`, `=tag`, `=tag=value`. */
+/** The path before the last segment of an address, `.` where there is none. */
+export const componentOf = (address: string): string => (address.includes('/') ? address.slice(0, address.lastIndexOf('/')) : '.')
+
+/** What a resource row can be found by: `@address`, `/component`, `#fingerprint`, `=tag`, `=tag=value`. */
 export function lookupKeys(row: Pick<ResourceRow, 'address' | 'fingerprint' | 'meta'>): string[] {
-  const keys = [`@${row.address}`, `#${row.fingerprint}`]
+  const keys = [`@${row.address}`, `/${componentOf(row.address)}`, `#${row.fingerprint}`]
   for (const [k, v] of Object.entries(row.meta.tags)) keys.push(`=${k}`, `=${k}=${v}`)
   return keys
 }

@@ -2,6 +2,7 @@ import { failure, isFailure, mutant, sha256hex, type FailureCode, type HoldfastE
 import type { Address, Mark } from '../model/index.ts'
 import { DeadlinePassed } from '../flow/index.ts'
 import { isNotOurs, isOutcomeUnknown, type CallContext, type CallKey, type ResourceType } from '../provider/index.ts'
+import { componentOf } from '../journal/index.ts'
 import { callKey } from '../secret/index.ts'
 import { callInputs, receiveOutputs, said, secretTexts, type Fields } from './facts.ts'
 import type { EnvState } from './state.ts'
@@ -29,11 +30,11 @@ export function callContext(state: EnvState, type: ResourceType, t: CallTarget, 
   const { cx } = state
   const mark: Mark = { store: storeId, uid: t.uid, ordinal: t.ordinal }
   const key: CallKey = callKey(cx.ring, storeId, mutant('token-renewed-on-retry') ? { ...t, token: cx.ids.next('x') } : t)
-  const component = t.address.includes('/') ? t.address.slice(0, t.address.lastIndexOf('/')) : '.'
+  const component = componentOf(t.address)
   return {
     key,
     mark,
-    namespace: sha256hex(`holdfast:namespace\0${storeId}\0${state.env.id}\0${component}\0${type.type}`).slice(0, 32),
+    namespace: sha256hex(`holdfast:namespace\0${storeId}\0${state.env.id}\0${state.seeds.get(component) ?? component}\0${type.type}`).slice(0, 32),
     ...(t.physicalName === undefined ? {} : { physicalName: t.physicalName }),
     signal,
     host: cx.host,

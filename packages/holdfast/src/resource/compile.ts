@@ -120,6 +120,15 @@ function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly str
   }
 }
 
+/** Why nothing is done about a node until a change of it is settled. */
+function waitsFor(state: EnvState, token: string): string {
+  const tx = [...state.unknown.values()].find((t) => t.token === token)
+  if (tx?.target.change === undefined) return `waits for ${token} to be settled`
+  if (tx.status === 'failed') return `blocked: failed transaction ${token}`
+  if (tx.status === 'unknown' || state.ownerless.has(token)) return `needs recovery: ${token}`
+  return `busy: ${token} is open`
+}
+
 function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDocument {
   const { decision, type, node, row } = d
   const action: ChangeAction = decision.action === 'read' ? 'read' : 'maybe' in decision && decision.maybe ? 'maybe'
@@ -127,7 +136,7 @@ function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDoc
       : decision.action === 'unchanged' ? 'update' : decision.action
   const reasons: string[] = []
   if (d.movedFrom !== undefined) reasons.push(d.moveReason === 'movedFrom' ? `moved from ${d.movedFrom}` : `moved from ${d.movedFrom}: ${d.moveReason}`)
-  if (d.blockedBy !== undefined) reasons.push(`waits for ${d.blockedBy} to be settled`)
+  if (d.blockedBy !== undefined) reasons.push(waitsFor(state, d.blockedBy))
   if (decision.action === 'replace') reasons.push(...decision.because.map((b) => (d.paths.some((p) => top(p.path) === b) ? `${b} forces a new object` : b)))
   if (decision.action === 'create' && row) reasons.push('it is gone')
   if (decision.action === 'record' && d.movedFrom === undefined) reasons.push('only its options or dependencies differ')

@@ -3,7 +3,7 @@ import { UnknownValue, type Address, type Value } from '../model/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { decodeDoc } from '../secret/index.ts'
 import { unresolved, type EnvRow, type ResourceDocs, type ResourceRow, type TrashRow, type TxRow } from '../state/index.ts'
-import type { Fence } from '../store/index.ts'
+import { holderAlive, type Fence } from '../store/index.ts'
 import type { EngineContext } from './context.ts'
 import type { Fields } from './facts.ts'
 
@@ -25,8 +25,12 @@ export class EnvState {
   readonly at = new Map<Address, string>()
   /** Failed half-way and not settled: the next change of the uid supersedes it. uid -> token. */
   readonly partly = new Map<string, string>()
-  /** Transactions whose outcome only a person can decide, by address. */
+  /** Transactions whose outcome only a person, or who opened them, can decide, by address. */
   readonly unknown = new Map<Address, TxRow>()
+  /** Open changes that no run plans, whose process is gone. */
+  readonly ownerless = new Set<string>()
+  /** What the namespace of a component is made of, where that is not its name. */
+  readonly seeds = new Map<string, string>()
   trash: readonly TrashRow[] = []
   readonly #outputs = new Map<string, Value>()
   readonly #docs = new Map<string, ResourceDocs>()
@@ -47,13 +51,21 @@ export class EnvState {
       if (r.status !== 'deleting') s.at.set(r.address, r.uid)
     }
     if (s.env.openRun !== undefined) for (const r of await cx.store.resources(s.env.id, 'open')) if (r.until === s.next && r.since <= s.env.revision) s.base.set(r.uid, r)
-    for (const tx of await cx.store.txs({ env: s.env.id, unresolved: true })) s.#note(tx)
+    for (const tx of await cx.store.txs({ env: s.env.id, unresolved: true })) {
+      s.#note(tx)
+      if (tx.target.change === undefined || (tx.status !== 'open' && tx.status !== 'sent')) continue
+      const run = await cx.store.run(tx.run)
+      if (run && holderAlive(run.holder) === false) s.ownerless.add(tx.token)
+    }
+    for (const c of await cx.store.components(s.env.id)) if (c.seed !== c.name) s.seeds.set(c.name, c.seed)
     s.trash = await cx.store.trash(s.env.id)
     return s
   }
 
   #note(tx: TxRow): void {
-    if (tx.status === 'failed') this.partly.set(tx.uid, tx.token)
+    // A change that no run plans is for whoever opened it: to a run it is something to wait for, however it stands.
+    if (tx.target.change !== undefined) this.unknown.set(tx.address, tx)
+    else if (tx.status === 'failed') this.partly.set(tx.uid, tx.token)
     else if (tx.status === 'unknown') this.unknown.set(tx.address, tx)
   }
 

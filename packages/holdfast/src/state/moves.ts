@@ -4,7 +4,7 @@ import type { RunStatus, TaskState, TxStatus } from './records.ts'
 export const txMoves = {
   open: ['sent', 'failed'], // failed from here: nothing was sent
   sent: ['sent', 'completed', 'failed', 'unknown'], // sent again: a further attempt of the same request
-  unknown: ['sent', 'completed', 'failed', 'abandoned'], // only with proof or a person's word, never by time alone
+  unknown: ['sent', 'unknown', 'completed', 'failed', 'abandoned'], // unknown again: more is known about it; out of it only with proof or a person's word, never by time alone
   failed: ['completed', 'failed', 'abandoned'], // 'partly' only: recovered, or given up; applied 'no' blocks nothing
   completed: [],
   abandoned: [],

@@ -63,6 +63,8 @@ export interface ResourceMeta {
   readonly lookup?: boolean
   /** With status `partial`: it was whole before an update of it failed half-way, so another full update makes it whole again. */
   readonly whole?: boolean
+  /** It was made without outputs; the document of them is empty. */
+  readonly noOutputs?: boolean
   readonly site?: string
 }
 

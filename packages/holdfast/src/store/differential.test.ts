@@ -28,7 +28,7 @@ async function everything(store: Store): Promise<unknown> {
   for (const env of [ENV, 'e-2']) {
     for (const view of ['committed', 'current', 'open', 'all'] as const) views.push([env, view, (await store.resources(env, view)).map((r) => ({ ...r }))])
     for (const view of ['committed', 'current'] as const) {
-      for (const by of [{ address: 'app/u1' }, { fingerprint: 'f1:u2' }, { tag: 'k' }, { tag: 'l', value: 'w' }]) views.push([env, view, by, await store.find(env, view, by)])
+      for (const by of [{ address: 'app/u1' }, { component: 'app' }, { component: '.' }, { fingerprint: 'f1:u2' }, { tag: 'k' }, { tag: 'l', value: 'w' }]) views.push([env, view, by, await store.find(env, view, by)])
     }
     views.push(await store.components(env), await store.component(env, 'db'), await store.references({ env }), await store.references({ targetEnv: env }), await store.envById(env), await store.envs())
     views.push(await store.txs({ env, unresolved: true }), await store.runs(env, 9), await store.plans(env, 9), await store.claimsOf(env), await store.events(env, { seq: 20 }, 50), await store.outputs(env, 7))

@@ -43,8 +43,8 @@ export interface Hold {
   readonly after: 'keep' | 'release'
 }
 
-/** What a resource is looked up by. A tag without a value: any value. */
-export type Lookup = { readonly address: Address } | { readonly fingerprint: string } | { readonly tag: string; readonly value?: string | undefined }
+/** What a resource is looked up by. `component`: the path before the last segment of the address, `.` where there is none. A tag without a value: any value. */
+export type Lookup = { readonly address: Address } | { readonly component: string } | { readonly fingerprint: string } | { readonly tag: string; readonly value?: string | undefined }
 
 export type ResourceView = 'committed' | 'current' | 'open' | 'all'
 

@@ -6,6 +6,7 @@
  * @module
  */
 export { storeCases, storeSuite, type StoreSubject, type StoreSuiteOptions } from './store-suite.ts'
+export { backendCases, backendSuite, runBackendCase, type BackendFactory, type BackendSuiteOptions } from './backend-suite.ts'
 export { checkProvider, providerCases, providerSuite, type ProviderCase, type ProviderSubject, type ProviderSuite, type TestFramework } from './provider-suite.ts'
 export type { CrashTarget } from './provider-crash.ts'
 /** The port of a store, and the store that keeps nothing: a model to compare with, and a base to wrap. */

@@ -67,7 +67,7 @@ function randomEntry(dice: Dice, env: string): Entry {
       t: 'tx.open',
       row: txRow(`${env}-${dice.pick(TOKENS)}`, uid, {
         env, run: dice.pick(RUNS), status: dice.pick(['open', 'sent']), op: dice.pick(['create', 'update', 'delete']), ordinal: dice.int(3), undo: dice.int(2) === 0, firstSentAt: maybe(dice.int(9)),
-        target: { inputs: text(), ...(dice.int(3) === 0 ? { change: text(), ...(dice.int(2) === 0 ? { failed: text() } : {}) } : {}), ...(dice.int(2) === 0 ? { row: resourceRow(uid, { env, since, until: maybe(since + 1) }) } : {}), ...(dice.int(2) === 0 ? { prior: { inputs: text(), outputs: text() } } : {}), ...(dice.int(4) === 0 ? { before: [{ t: 'claim.drop', uid: text() }] } : {}), ...(dice.int(4) === 0 ? { also: [{ t: 'claim.drop', uid: text() }] } : {}) },
+        target: { inputs: text(), ...(dice.int(3) === 0 ? { change: dice.int(2) === 0 ? text() : JSON.stringify({ previous: { hash: `f1:${uid}` } }), ...(dice.int(2) === 0 ? { failed: text() } : {}) } : {}), ...(dice.int(2) === 0 ? { row: resourceRow(uid, { env, since, until: maybe(since + 1) }) } : {}), ...(dice.int(2) === 0 ? { prior: { inputs: text(), outputs: text() } } : {}), ...(dice.int(4) === 0 ? { before: [{ t: 'claim.drop', uid: text() }] } : {}), ...(dice.int(4) === 0 ? { also: [{ t: 'claim.drop', uid: text() }] } : {}) },
       }),
     }
     case 7:

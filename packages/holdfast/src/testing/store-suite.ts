@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { TestFramework } from './provider-suite.ts'
 import type { Case, StoreSubject } from './store-case.ts'
 import { journalCases } from './store-cases-journal.ts'
+import { loneCases } from './store-cases-lone.ts'
 import { rowCases } from './store-cases-rows.ts'
 
 export type { StoreSubject }
@@ -13,7 +14,7 @@ export interface StoreSuiteOptions {
   readonly lacks?: Readonly<Record<string, string>>
 }
 
-const cases: Readonly<Record<string, Case>> = { ...rowCases, ...journalCases }
+const cases: Readonly<Record<string, Case>> = { ...rowCases, ...journalCases, ...loneCases }
 
 /** Every promise of the store port, one case each. An adapter is proven by this suite and by nothing else. */
 export function storeSuite(name: string, open: () => Promise<StoreSubject>, options: StoreSuiteOptions): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { systemClock, systemRandom } from '../../src/base/index.ts'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
-import { connect, migrate } from '../../src/store/sqlite/open.ts'
+import { connect, createFile, migrate } from '../../src/store/sqlite/open.ts'
 import { migrations } from '../../src/store/sqlite/migrations.ts'
 import { driver, isOld, storeFailure } from '../../src/store/sqlite/driver.ts'
 import { commitRevision, createEnv, ENV, event, put, resourceRow } from '../../src/testing/store-fixtures.ts'
@@ -221,6 +221,23 @@ describe('the schema', () => {
     const old = await openSqliteStore({ path: copy })
     expect((await old.resources(ENV, 'committed')).length).toBe(1)
     await old.close()
+  })
+
+  test('a file of the first schema keeps its rows, and is found by name, hash and tag afterwards', async () => {
+    const path = fresh()
+    createFile(path)
+    const db = connect(path, 'write')
+    migrate(db, path, systemClock, systemRandom, noFailpoint, migrations.slice(0, 1))
+    db.exec(`insert into envs (id, app, name, revision, partial, seq) values ('${ENV}', 'shop', 'default', 1, 0, 1);
+      insert into docs (inputs, outputs) values ('{}', '{}');
+      insert into resources (env, uid, since, seq, doc, ordinal, status, address, type, fingerprint, shape, meta) values (1, 'u1', 1, 1, 1, 1, 'ready', 'db/a', 'x', 'f1:a', '', '{"typeVersion":1,"provider":"p","tags":{"team":"x"}}')`)
+    db.close()
+    const store = await openSqliteStore({ path })
+    expect(mode(`${path}.schema-1.bak`)).toBe('600')
+    for (const by of [{ address: 'db/a' }, { component: 'db' }, { fingerprint: 'f1:a' }, { tag: 'team', value: 'x' }]) expect((await store.find(ENV, 'committed', by)).map((r) => r.uid)).toEqual(['u1'])
+    expect((await store.doctor()).filter((c) => !c.ok)).toEqual([])
+    expect((await store.meta()).schema).toBe(migrations.length)
+    await store.close()
   })
 
   test('every commit is synced, also when the file is opened again', async () => {

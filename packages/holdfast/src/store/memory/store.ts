@@ -107,7 +107,7 @@ export class MemoryStore implements Store {
   find(env: string, view: 'committed' | 'current', by: Lookup): Promise<ResourceRow[]> {
     return this.read((t) => {
       const revision = t.envs.get(env)?.revision ?? 0
-      const key = 'address' in by ? `@${by.address}` : 'fingerprint' in by ? `#${by.fingerprint}` : by.value === undefined ? `=${by.tag}` : `=${by.tag}=${by.value}`
+      const key = 'address' in by ? `@${by.address}` : 'component' in by ? `/${by.component}` : 'fingerprint' in by ? `#${by.fingerprint}` : by.value === undefined ? `=${by.tag}` : `=${by.tag}=${by.value}`
       const rows: ResourceRow[] = []
       for (const k of t.lookup.get(env)?.get(key) ?? []) {
         const at = k.indexOf(' ')

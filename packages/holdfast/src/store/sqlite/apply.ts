@@ -199,10 +199,7 @@ export class Applier {
         return
       }
       case OP.holdSettle: return this.settleHold()
-      case OP.guardDelete: {
-        const at = this.take(2)
-        return this.refuseReferenced(c[at] as string, c[at + 1] as string)
-      }
+      case OP.guardLone: return this.guardLone(k)
       case OP.envDrop: return this.dropEnv(env)
       case OP.componentPut: {
         const at = this.take(5)
@@ -265,11 +262,13 @@ export class Applier {
     this.sql('delete from claims where env = ? and until is not null and until <= ?').run(env.k, to)
     const upTo = to - limits.historyRevisions
     if (upTo < 1) return
+    this.sql('delete from outputs where env = ? and since < (select max(since) from outputs where env = ? and since <= ?)').run(env.k, env.k, upTo)
+    // Most commits find nothing that old, and one look says so.
+    if (!this.sql('select 1 from resources where env = ? and until is not null and until <= ? limit 1').get(env.k, upTo)) return
     const old = 'select doc, uid, since from resources where env = ? and until is not null and until <= ? order by until, uid, since limit ?'
     this.sql(`delete from tags where env = ? and (uid, since) in (select uid, since from (${old}))`).run(env.k, env.k, upTo, COMPACT_ROWS_MAX)
     this.sql(`delete from docs where id in (select doc from (${old}))`).run(env.k, upTo, COMPACT_ROWS_MAX)
     this.sql(`delete from resources where env = ? and (uid, since) in (select uid, since from (${old}))`).run(env.k, env.k, upTo, COMPACT_ROWS_MAX)
-    this.sql('delete from outputs where env = ? and since < (select max(since) from outputs where env = ? and since <= ?)').run(env.k, env.k, upTo)
   }
 
   private untag(k: number, uid: string, since: number): void {
@@ -328,6 +327,15 @@ export class Applier {
     }
     this.sql(`insert into refs (env, component, target_uid, target_env, address, type) values (?, ?, ?, (select k from envs where id = ?), ?, ?)
       on conflict (env, component, target_uid) do update set target_env = excluded.target_env, address = excluded.address, type = excluded.type`).run(k, component, uid, targetEnv, address, type)
+  }
+
+  private guardLone(k: number): void {
+    const at = this.take(5)
+    const [uid, address, type, base, deletes] = this.c.slice(at, at + 5) as [string, string, string, string | null, number]
+    if (deletes) this.refuseReferenced(uid, address)
+    if (base === null) {
+      if (this.sql('select 1 from resources where env = ? and address = ? and type = ? and until is null').get(k, address, type)) throw refusals.moved(address)
+    } else if (!this.sql('select 1 from resources where env = ? and uid = ? and until is null and fingerprint = ?').get(k, uid, base)) throw refusals.moved(address)
   }
 
   private refuseReferenced(uid: string, address: string): void {

@@ -1,5 +1,5 @@
 import { unreachable } from '../../base/index.ts'
-import { checkEntries, type Entry } from '../../journal/index.ts'
+import { baseOf, checkEntries, type Entry } from '../../journal/index.ts'
 import type { ResourceMeta, ResourceRow, TaskRow, TxRow, TxTarget } from '../../state/index.ts'
 import type { CommitOptions } from '../port.ts'
 import type { Cell } from './driver.ts'
@@ -27,8 +27,8 @@ export const OP = {
   envDrop: 31, componentPut: 32, componentDrop: 33, referencePut: 34, referenceDrop: 35, resolvedPut: 36, resolvedDrop: 37, requestPut: 38,
   /** scope, holder, ttl, now, 1 to keep or 0 to release: `check` before everything else, `settle` after it */
   holdCheck: 39, holdSettle: 40,
-  /** A deletion that no run plans: uid, address; comes before its txOpen. */
-  guardDelete: 41,
+  /** A change that no run plans: uid, address, type, fingerprint of its base, 1 when it deletes; comes after its txOpen. */
+  guardLone: 41,
 } as const
 
 /** Columns that `tx.move` may set beside the status, by number. */
@@ -70,12 +70,12 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       case 'tx.open': {
         const r = e.row
-        if (r.op === 'delete' && r.target.change !== undefined) cells.push(OP.guardDelete, r.uid, r.address)
         const about: TxAbout = [r.type, r.op, short(r.task, r.address), r.address, r.undo ? 1 : 0, r.ordinal, r.payloadDigest, r.fence, r.openedAt]
         cells.push(
           OP.txOpen, r.target.inputs, `[${JSON.stringify(about)},${packTarget(r.target, r)}]`, r.run, JSON.stringify(r.capability), r.address, r.token, r.uid, r.status, r.applied ?? null,
           r.epoch, r.attempts, r.firstSentAt ?? null, r.lastSentAt ?? null, r.endedAt ?? null, r.evidence ?? null,
         )
+        if (r.target.change !== undefined) cells.push(OP.guardLone, r.uid, r.address, r.type, baseOf(r.target.change) ?? null, r.op === 'delete' ? 1 : 0)
         break
       }
       case 'tx.move': {

@@ -53,7 +53,13 @@ export class Reader {
     const inEnv = 'env = (select k from envs where id = ?)'
     let rows: Row[]
     if ('address' in by) rows = this.sql(`${from} resources r where ${inEnv} and address = ?`).all(env, by.address)
-    else if ('fingerprint' in by) rows = this.sql(`${from} resources r where ${inEnv} and fingerprint = ?`).all(env, by.fingerprint)
+    else if ('component' in by) {
+      // Names inside a component are a range of the index; those of components inside it lie between them.
+      const before = `${by.component}/`
+      rows = by.component === '.'
+        ? this.sql(`${from} resources r where ${inEnv} and instr(address, '/') = 0`).all(env)
+        : this.sql(`${from} resources r where ${inEnv} and address > ? and address < ? and instr(substr(address, ?), '/') = 0`).all(env, before, `${by.component}0`, before.length + 1)
+    } else if ('fingerprint' in by) rows = this.sql(`${from} resources r where ${inEnv} and fingerprint = ?`).all(env, by.fingerprint)
     else {
       const tagged = `${from} (select uid as u, since as s, env as e from tags where ${inEnv} and key = ?${by.value === undefined ? '' : ' and value = ?'}) cross join resources r where r.env = e and r.uid = u and r.since = s`
       rows = by.value === undefined ? this.sql(tagged).all(env, by.tag) : this.sql(tagged).all(env, by.tag, by.value)
@@ -83,7 +89,8 @@ export class Reader {
 
   resolved(uids: readonly string[]): (ResolvedRow | undefined)[] {
     const find = this.sql('select r.uid, r.doc, e.id as env from resolved r join envs e on e.k = r.env where r.uid = ?')
-    return this.ofOneCommit(() => uids.map((uid) => one(find.get(uid), resolvedRow)))
+    const look = () => uids.map((uid) => one(find.get(uid), resolvedRow))
+    return uids.length > 1 ? this.ofOneCommit(look) : look()
   }
 
   request(scope: string, id: string): RequestRow | undefined {
@@ -139,7 +146,8 @@ export class Reader {
   docs(keys: readonly { readonly uid: string; readonly since: number }[]): (ResourceDocs | undefined)[] {
     // Few environments share a file: trying each is cheaper than a further index over all rows.
     const find = this.sql(`select ${INPUTS} as inputs, d.outputs from resources r join docs d on d.id = r.doc where r.env in (select k from envs) and r.uid = ? and r.since = ?`)
-    return this.ofOneCommit(() => keys.map((key) => one(find.get(key.uid, key.since), (d) => ({ inputs: d.inputs, outputs: d.outputs }))))
+    const look = () => keys.map((key) => one(find.get(key.uid, key.since), (d) => ({ inputs: d.inputs, outputs: d.outputs })))
+    return keys.length > 1 ? this.ofOneCommit(look) : look()
   }
 
   claims(keys: readonly string[]): (ClaimRow | undefined)[] {

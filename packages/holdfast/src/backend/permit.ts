@@ -1,0 +1,34 @@
+import { PermissionDenied } from './errors.ts'
+import type { ComponentExport } from './models.ts'
+import type { RequestContext } from './contract.ts'
+
+export type Action =
+  | 'state:create' | 'state:read' | 'state:delete' | 'component:create' | 'component:rename' | 'component:delete'
+  | 'resource:create' | 'resource:update' | 'resource:rename' | 'resource:delete' | 'output:readSecret' | 'reference:create' | 'reference:delete'
+  | 'tx:fail' | 'tx:recover' | 'tx:abandon'
+
+export interface PermitRequest {
+  readonly principal: string | undefined
+  readonly action: Action
+  readonly resource: { readonly state: string; readonly component?: string; readonly ruuid?: string; readonly name?: string; readonly key?: string; readonly tags?: Readonly<Record<string, string>> }
+}
+
+/** Says whether somebody may do something: true or nothing wrong; false, or a text that says why not. Without a hook the caller owns everything. */
+export type Permit = (request: PermitRequest) => boolean | string | undefined | Promise<boolean | string | undefined>
+
+/** Fails PermissionDenied. */
+export async function demand(permit: Permit | undefined, ctx: RequestContext | undefined, action: Action, resource: PermitRequest['resource']): Promise<void> {
+  if (!permit) return
+  const answer = await permit({ principal: ctx?.principal, action, resource })
+  if (answer === true || answer === undefined) return
+  const what = [resource.state, resource.component, resource.ruuid && `${resource.ruuid};${resource.name ?? '*'}`, resource.key].filter((x) => x !== undefined).join(' ')
+  throw new PermissionDenied(`${ctx?.principal ?? 'The caller'} may not do ${action} on ${what}${typeof answer === 'string' ? `: ${answer}` : ''}.`, undefined, [], { details: { action, ...resource } })
+}
+
+const wildcard = (pattern: string, text: string): boolean =>
+  new RegExp(`^${pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`).test(text)
+
+/** Whether a component's exports (undefined: everything) let a state refer to a resource. */
+export function exported(exports: readonly ComponentExport[] | undefined, key: string, toState: string): boolean {
+  return exports === undefined || exports.some((x) => wildcard(x.resources, key) && wildcard(x.to ?? '*', toState))
+}

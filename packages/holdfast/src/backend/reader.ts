@@ -1,0 +1,221 @@
+import { canonical } from '../base/index.ts'
+import type { Value } from '../model/index.ts'
+import { unresolved, type ComponentRow, type EnvRow, type ReferenceRow, type ResourceDocs, type ResourceRow, type TxRow } from '../state/index.ts'
+import { holderAlive } from '../store/index.ts'
+import { componentHash } from './digest.ts'
+import { CloudOutputDoesNotExist, ComponentDoesNotExist, ResourceDoesNotExist, ResourceStateDoesNotExist } from './errors.ts'
+import type { ChangeRecord, ChangeStatus, CloudOutput, ComponentModel, FailedResourceChange, OpenResourceChange, ResourceDifference, ResourceModel, ResourceReferenceModel, ResourceState } from './models.ts'
+import { addressOf, childrenApp, componentOf, derivedUid, nameIn, parentOf, stateName } from './names.ts'
+import type { Session } from './session.ts'
+import { decode, keyOfRow, modelOf, shown } from './values.ts'
+
+/** What a change said when it was opened; stored with its transaction. */
+export interface ChangeDoc {
+  readonly action: ResourceDifference['actionType']
+  readonly owner: string
+  readonly digest: string
+  readonly previous?: { readonly name: string; readonly hash: string }
+}
+
+export const changeDoc = (tx: TxRow): ChangeDoc | undefined => (tx.target.change === undefined ? undefined : (JSON.parse(tx.target.change) as ChangeDoc))
+
+/** Gives the state, or fails ResourceStateDoesNotExist. */
+export async function stateOf(s: Session, uuid: string): Promise<EnvRow> {
+  const env = typeof uuid === 'string' ? await s.store.envById(uuid) : undefined
+  if (!env || env.app === '/gone') throw new ResourceStateDoesNotExist(`There is no resource state ${String(uuid)}.`)
+  return env
+}
+
+/** Whether a component exists: it was made, or has resources. */
+export async function componentExists(s: Session, env: EnvRow, name: string): Promise<boolean> {
+  return hasContent(s, env, name, await s.store.component(env.id, name))
+}
+
+const hasContent = async (s: Session, env: EnvRow, name: string, row: ComponentRow | undefined): Promise<boolean> =>
+  row?.declared === true || (await s.store.find(env.id, 'committed', { component: name })).length > 0
+
+/** Gives the row of the component, where it has one. Fails ComponentDoesNotExist. */
+export async function demandComponent(s: Session, env: EnvRow, name: string): Promise<ComponentRow | undefined> {
+  const row = await s.store.component(env.id, name)
+  if (!(await hasContent(s, env, name, row))) throw new ComponentDoesNotExist(`${stateName(env)} has no component ${name}.`)
+  return row
+}
+
+/** The resource of a type under a name. Fails ComponentDoesNotExist, ResourceDoesNotExist. Costs one look-up where it is there. */
+export async function resourceByName(s: Session, env: EnvRow, component: string, type: string, name: string): Promise<ResourceRow> {
+  const row = (await s.store.find(env.id, 'committed', { address: addressOf(component, name) })).find((r) => r.type === type)
+  if (row && !name.includes('/')) return row
+  await demandComponent(s, env, component)
+  throw new ResourceDoesNotExist(`${component} has no ${type} called ${name}.`)
+}
+
+export async function resourceByHash(s: Session, env: EnvRow, component: string, type: string, hash: string): Promise<ResourceRow> {
+  const row = (await s.store.find(env.id, 'committed', { fingerprint: hash })).find((r) => r.type === type && componentOf(r.address) === component)
+  if (row) return row
+  await demandComponent(s, env, component)
+  throw new ResourceDoesNotExist(`${component} has no ${type} with the hash ${hash}.`)
+}
+
+export async function resourcesByTag(s: Session, env: EnvRow, component: string, type: string, tag: string): Promise<ResourceRow[]> {
+  const eq = tag.indexOf('=')
+  const by = eq < 0 ? { tag } : { tag: tag.slice(0, eq), value: tag.slice(eq + 1) }
+  const rows = (await s.store.find(env.id, 'committed', by)).filter((r) => r.type === type && componentOf(r.address) === component)
+  if (rows.length === 0) await demandComponent(s, env, component)
+  return rows
+}
+
+/** Outputs of a resource. Fails CloudOutputDoesNotExist. */
+export async function outputsOf(s: Session, row: ResourceRow): Promise<Value> {
+  const [docs] = row.meta.noOutputs ? [] : await s.store.docs([row])
+  if (!docs) throw new CloudOutputDoesNotExist(`${row.type} ${nameIn(row.address)} has no output.`)
+  return decode(row.uid, row.type, 'outputs', docs.outputs, s.ring)
+}
+
+export async function modelsOf(s: Session, rows: readonly ResourceRow[], clear: boolean): Promise<ResourceModel[]> {
+  const docs = await s.store.docs(rows)
+  return rows.map((row, i) => modelOf(row, decode(row.uid, row.type, 'inputs', (docs[i] as ResourceDocs).inputs, s.ring), clear))
+}
+
+/** Everything around the resources that components of a state are made of. */
+interface Surroundings {
+  readonly env: EnvRow
+  /** By name. */
+  readonly rows: ReadonlyMap<string, ComponentRow>
+  readonly held: readonly ReferenceRow[]
+  readonly pointing: readonly ReferenceRow[]
+}
+
+async function surroundings(s: Session, env: EnvRow): Promise<Surroundings> {
+  const [components, held, pointing] = await Promise.all([s.store.components(env.id), s.store.references({ env: env.id }), s.store.references({ targetEnv: env.id })])
+  return { env, rows: new Map(components.map((c) => [c.name, c])), held, pointing }
+}
+
+/** The row that a reference means now: the same object wherever it is called, else what stands in its place. */
+export async function targetOf(s: Session, reference: ReferenceRow): Promise<Pick<ResourceRow, 'address' | 'type'>> {
+  const here = (await s.store.find(reference.targetEnv, 'committed', { address: reference.address })).find((r) => r.uid === reference.targetUid)
+  if (here) return here
+  const moved = (await s.store.resources(reference.targetEnv, 'committed')).find((r) => r.uid === reference.targetUid)
+  return moved ?? reference
+}
+
+async function referenceModel(s: Session, reference: ReferenceRow): Promise<ResourceReferenceModel> {
+  const target = await targetOf(s, reference)
+  return { componentName: componentOf(target.address), ruuid: target.type, name: nameIn(target.address), ...(reference.targetEnv === reference.env ? {} : { isInParentResourceState: true }) }
+}
+
+async function assemble(s: Session, around: Surroundings, name: string, rows: readonly ResourceRow[], clear: (row: ResourceRow) => boolean): Promise<ComponentModel> {
+  const docs = await s.store.docs(rows)
+  const resolved = await s.store.resolved(rows.map((r) => r.uid))
+  const cloudOutput: Record<string, CloudOutput> = {}
+  const previousResolvedCloudValues: Record<string, Record<string, unknown>> = {}
+  const externalReferences: Record<string, { cnt: number }> = {}
+  const resources = rows.map((row, i) => {
+    const key = keyOfRow(row)
+    const doc = docs[i] as ResourceDocs
+    if (!row.meta.noOutputs) cloudOutput[key] = (shown(decode(row.uid, row.type, 'outputs', doc.outputs, s.ring), clear(row)) ?? {}) as CloudOutput
+    const read = resolved[i]
+    if (read) previousResolvedCloudValues[key] = shown(decode(row.uid, row.type, 'resolved', read.doc, s.ring), clear(row)) as Record<string, unknown>
+    const cnt = around.pointing.filter((r) => r.targetUid === row.uid || (r.address === row.address && r.type === row.type)).length
+    if (cnt > 0) externalReferences[key] = { cnt }
+    return modelOf(row, decode(row.uid, row.type, 'inputs', doc.inputs, s.ring), clear(row))
+  })
+  const uid = around.rows.get(name)?.uid
+  const references: ResourceReferenceModel[] = []
+  for (const r of around.held) if (r.component === uid) references.push(await referenceModel(s, r))
+  return { name, hash: componentHash({ resources, references }), resources, references, cloudOutput, previousResolvedCloudValues, externalReferences }
+}
+
+export async function readComponent(s: Session, env: EnvRow, name: string, clear: (row: ResourceRow) => boolean): Promise<ComponentModel> {
+  const rows = await s.store.find(env.id, 'committed', { component: name })
+  if (rows.length === 0) await demandComponent(s, env, name)
+  return assemble(s, await surroundings(s, env), name, rows, clear)
+}
+
+/** The components of a state by name, with their rows. */
+export async function componentsOf(s: Session, env: EnvRow): Promise<Map<string, ResourceRow[]>> {
+  const out = new Map<string, ResourceRow[]>()
+  for (const c of await s.store.components(env.id)) if (c.declared) out.set(c.name, [])
+  for (const row of await s.store.resources(env.id, 'committed')) {
+    const name = componentOf(row.address)
+    const list = out.get(name)
+    if (list) list.push(row)
+    else out.set(name, [row])
+  }
+  return new Map([...out].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+export async function readComponents(s: Session, env: EnvRow, clear: (row: ResourceRow) => boolean): Promise<ComponentModel[]> {
+  const around = await surroundings(s, env)
+  const out: ComponentModel[] = []
+  for (const [name, rows] of await componentsOf(s, env)) out.push(await assemble(s, around, name, rows, clear))
+  return out
+}
+
+/** Uid of a component: the one on record, or the one that follows from its name and is nobody else's. */
+export function uidOf(rows: readonly ComponentRow[], env: string, name: string): string {
+  const own = rows.find((c) => c.name === name)
+  if (own) return own.uid
+  const taken = new Set(rows.map((c) => c.uid))
+  for (let n = 0; ; n++) {
+    const uid = derivedUid(env, name, n)
+    if (!taken.has(uid)) return uid
+  }
+}
+
+export async function readState(s: Session, env: EnvRow, clear: (row: ResourceRow) => boolean): Promise<ResourceState> {
+  const components = await readComponents(s, env, clear)
+  const identities = await s.store.components(env.id)
+  const resourceChanges: Record<string, OpenResourceChange> = {}
+  const failedChanges: Record<string, FailedResourceChange> = {}
+  for (const tx of await s.store.txs({ env: env.id, unresolved: true })) {
+    const record = await recordOf(s, tx)
+    const { componentName, diff, owner, openedAt } = record
+    if (record.status === 'open') resourceChanges[tx.token] = { componentName, diff, owner, openedAt, ownerGone: record.ownerGone }
+    else failedChanges[tx.token] = { componentName, diff, failedState: record.failedState, outcome: record.status === 'unknown' ? 'unknown' : 'failed', owner, openedAt }
+  }
+  return {
+    name: stateName(env), uuid: env.id, components, componentNameToUuid: Object.fromEntries(components.map((c) => [c.name, uidOf(identities, env.id, c.name)])),
+    parentUuid: parentOf(env) ?? null, children: (await s.store.envs(childrenApp(env))).map((e) => e.id), resourceChanges, failedChanges, revision: env.seq,
+  }
+}
+
+const iso = (at: number | undefined): string | null => (at === undefined ? null : new Date(at).toISOString())
+
+export function statusOf(tx: TxRow): ChangeStatus {
+  switch (tx.status) {
+    case 'open':
+    case 'sent': return 'open'
+    case 'failed': return unresolved(tx) ? 'failed' : 'abandoned'
+    default: return tx.status
+  }
+}
+
+/** A transaction as the contract shows it, whoever opened it. */
+export async function recordOf(s: Session, tx: TxRow): Promise<ChangeRecord> {
+  const run = await s.store.run(tx.run)
+  const doc = changeDoc(tx)
+  const status = statusOf(tx)
+  const { failed } = tx.target
+  return {
+    transactionToken: tx.token, stateUuid: tx.env, componentName: componentOf(tx.address), diff: differenceOf(s, tx), status,
+    failedState: failed === undefined ? (tx.evidence ?? null) : shown(decode(tx.uid, tx.type, 'failed', failed, s.ring), false),
+    owner: doc?.owner ?? (run ? `pid ${run.holder.pid} on ${run.holder.host}` : tx.run), openedAt: iso(tx.openedAt) as string, endedAt: iso(tx.endedAt), evidence: tx.evidence ?? null,
+    ownerGone: status === 'open' && run !== undefined && holderAlive(run.holder) === false,
+  }
+}
+
+function differenceOf(s: Session, tx: TxRow): ResourceDifference {
+  const doc = changeDoc(tx)
+  const { row, prior, inputs } = tx.target
+  const componentName = componentOf(tx.address)
+  const actionType = doc?.action ?? (tx.op === 'create' ? 'CREATE' : tx.op === 'delete' ? 'DELETE' : 'UPDATE_IDENTITY')
+  const model = (name: string, hash: string, text: string): ResourceModel => ({ ...(shown(decode(tx.uid, tx.type, 'inputs', text, s.ring), false) as object), name, ruuid: tx.type, hash })
+  const previous = doc?.previous ?? { name: nameIn(tx.address), hash: row?.fingerprint ?? '' }
+  return {
+    actionType, componentName,
+    ...(prior ? { previousResource: model(previous.name, previous.hash, prior.inputs) } : {}),
+    ...(row && actionType !== 'DELETE' ? { newResource: model(nameIn(row.address), row.fingerprint, inputs) } : {}),
+  }
+}
+
+export const sameText = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b)

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { changeCases } from './backend/changes-cases.ts'
+import { componentCases } from './backend/components-cases.ts'
+import { differenceCases } from './backend/differences-cases.ts'
+import { failureCases } from './backend/failures-cases.ts'
+import { lookupCases } from './backend/lookups-cases.ts'
+import { referenceCases } from './backend/references-cases.ts'
+import { stateCases } from './backend/states-cases.ts'
+import { Trial, wanted, type BackendCase, type BackendFactory } from './backend/trial.ts'
+import type { TestFramework } from './provider-suite.ts'
+
+export type { BackendFactory }
+
+export interface BackendSuiteOptions {
+  /** `{ describe, test }` of vitest or node:test. */
+  readonly framework: TestFramework
+  /** Cases that do not hold for the backend, by name, each with its reason; they are shown, and not run. */
+  readonly lacks?: Readonly<Record<string, string>>
+}
+
+const all: readonly BackendCase[] = [...stateCases, ...componentCases, ...changeCases, ...failureCases, ...lookupCases, ...referenceCases, ...differenceCases]
+
+const CASE_TIMEOUT_MS = 60_000
+
+/** Every promise of the founding contract 1, one case each. A backend is proven by this suite and by nothing else. */
+export function backendSuite(factory: BackendFactory, options: BackendSuiteOptions): void {
+  const { framework, lacks = {} } = options
+  for (const named of Object.keys(lacks)) assert.ok(all.some((c) => c.name === named), `backendSuite: there is no case "${named}"`)
+  framework.describe(`backend: ${factory.name}`, () => {
+    for (const c of all) {
+      const lack = lacks[c.name] ?? lackOf(factory, c)
+      if (lack === undefined) framework.test(c.name, () => runBackendCase(factory, c.name), CASE_TIMEOUT_MS)
+      else framework.test(`${c.name} (not here: ${lack})`, async () => {})
+    }
+  })
+}
+
+function lackOf(factory: BackendFactory, { needs }: BackendCase): string | undefined {
+  const missing = needs.filter((need) => factory[need] === undefined)
+  return missing.length === 0 ? undefined : `the factory gives no ${missing.join(' and no ')}`
+}
+
+/** Runs one case with a backend of its own; throws an AssertionError when it does not hold. */
+export async function runBackendCase(factory: BackendFactory, name: string): Promise<void> {
+  const c = all.find((x) => x.name === name)
+  assert.ok(c, `there is no case "${name}"`)
+  const trial = new Trial(factory, await factory.open(wanted))
+  try {
+    await c.run(trial)
+  } finally {
+    await trial.end()
+  }
+}
+
+export const backendCases = (): string[] => all.map((c) => c.name)
