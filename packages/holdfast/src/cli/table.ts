@@ -81,6 +81,7 @@ export const verbs: readonly VerbSpec[] = [
   },
   { name: 'plan ls', summary: 'stored plans, newest first', own: [limit], load: async () => (await import('./verbs/plan.ts')).planList },
   { name: 'plan show', args: '<id>', summary: 'a stored plan', load: async () => (await import('./verbs/plan.ts')).planShow },
+  { name: 'plan diff', args: '<a> <b>', summary: 'how two stored plans differ', load: async () => (await import('./verbs/plan.ts')).planDiff },
   { name: 'trash ls', summary: 'data that was moved away instead of deleted', load: async () => (await import('./verbs/trash.ts')).trashList },
   { name: 'trash restore', args: '<id>', summary: 'move data back to where it was', own: [{ flags: '--to <path>', summary: 'or to another place' }], load: async () => (await import('./verbs/trash.ts')).trashRestore },
   { name: 'trash empty', args: '[id]', summary: 'delete data in the trash for good', load: async () => (await import('./verbs/trash.ts')).trashEmpty },

@@ -1,8 +1,8 @@
 import type { Address } from '../model/index.ts'
-import type { ChangeDocument } from '../plan/index.ts'
+import type { ChangeDocument, FindingDocument } from '../plan/index.ts'
 import type { RunStatus } from '../state/index.ts'
 
-export type { ChangeAction, ChangeDocument, PathChange } from '../plan/index.ts'
+export type { ChangeAction, ChangeDocument, FindingDocument, PathChange } from '../plan/index.ts'
 
 /** What `plan` prints with --json (contract.md 3), less `v`, `app` and `env`, which the command adds. */
 export interface PlanDocument {
@@ -14,6 +14,8 @@ export interface PlanDocument {
   readonly summary: Readonly<Record<string, number>>
   /** Objects of earlier runs that are still to be deleted. */
   readonly pending?: readonly Address[]
+  /** What policies warn of. */
+  readonly findings?: readonly FindingDocument[]
   /** Run that is neither committed nor taken back and that an apply of this plan takes over. */
   readonly openRun?: string
 }

@@ -11,6 +11,7 @@ export type {
   ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
 } from './documents.ts'
 export { loadPlan, makePlan, type PlannedRun } from './plan.ts'
+export { diffPlans, type PlanDiffDocument } from './plan-diff.ts'
 export { exitCodeOf, graphDocument, listPlans, listResources, listRuns, readDrift, readOutputs, readStatus, showPlan, showResource, showRun } from './read.ts'
 export { listSecrets, removeSecret, setSecret } from './secrets.ts'
 export { beginRun, type RunOptions, type RunSession } from './session.ts'

@@ -6,6 +6,7 @@ import { guard, isEmpty, readPlan, restrict, summarise, writePlan, type Plan, ty
 import { compile, diffResources, EnvState, freeze, type EngineContext } from '../resource/index.ts'
 import { decodeDoc } from '../secret/index.ts'
 import { equal } from '../diff/index.ts'
+import { judge } from './policies.ts'
 import type { PlanRequest } from './api.ts'
 import type { PlanDocument } from './documents.ts'
 
@@ -54,6 +55,7 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
   const compiled = await compile(state, graph, diff, options)
   const changes = narrowed(compiled.changes, graph, state, request)
   guard(changes, request.allowDeletes)
+  const findings = judge(cx, graph, diff.scope, changes)
   await refuseReferenced(state, changes)
   const meta = await cx.store.meta()
   const deletedFirst = new Set(changes.filter((c) => c.doc.action === 'delete' && c.phase === 'expand').map((c) => c.uid))
@@ -63,6 +65,7 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
     outputs: graph?.outputs && freeze(graph.outputs, diff.scope),
     outputsChanged: await outputsChanged(state, graph, diff.scope),
     pending: [...state.current.values()].filter((r) => r.status === 'deleting' && !deletedFirst.has(r.uid)).map((r) => ({ uid: r.uid, address: r.address })),
+    ...(findings.length > 0 ? { findings } : {}),
   }
   return wrap(plan, state, false)
 }
@@ -85,6 +88,7 @@ export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {
     document: {
       id: plan.id, revision: plan.vector.revision, changes: plan.changes.map((c) => c.doc), summary: summarise(plan),
       ...(plan.pending.length ? { pending: plan.pending.map((p) => p.address) } : {}),
+      ...(plan.findings ? { findings: plan.findings } : {}),
       ...(state.env.openRun === undefined ? {} : { openRun: state.env.openRun }),
     },
     empty: isEmpty(plan) && state.env.openRun === undefined && !state.env.partial,
@@ -163,5 +167,5 @@ export const outputsPlace = (state: EnvState) => ({ table: 'outputs', row: state
 /** A stored plan as a person reads it. */
 export function shownPlan(text: string, ring: EngineContext['ring']): PlanDocument {
   const plan = readPlan(text, ring)
-  return { id: plan.id, revision: plan.vector.revision, changes: plan.changes.map((c) => c.doc), summary: summarise(plan) }
+  return { id: plan.id, revision: plan.vector.revision, changes: plan.changes.map((c) => c.doc), summary: summarise(plan), ...(plan.findings ? { findings: plan.findings } : {}) }
 }

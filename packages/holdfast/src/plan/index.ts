@@ -8,4 +8,4 @@
 export { afterUsers, orderByClaims, refuseCircles, type ClaimOrder, type Going, type Owner, type Wanting } from './claims.ts'
 export { readPlan, writePlan } from './codec.ts'
 export { guard, restrict } from './guards.ts'
-export { deleteTask, isEmpty, summarise, type ChangeAction, type ChangeDocument, type PathChange, type Plan, type PlannedChange, type Vector } from './plan.ts'
+export { deleteTask, isEmpty, summarise, type ChangeAction, type ChangeDocument, type FindingDocument, type PathChange, type Plan, type PlannedChange, type Vector } from './plan.ts'

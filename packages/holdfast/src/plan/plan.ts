@@ -33,6 +33,14 @@ export interface ChangeDocument {
   readonly protected?: boolean
 }
 
+/** What a policy found (contract.md 3). */
+export interface FindingDocument {
+  readonly policy: string
+  readonly level: 'deny' | 'warn'
+  readonly message: string
+  readonly address?: Address
+}
+
 /** One frozen change: what is shown, and all that is needed to carry it out without planning again. */
 export interface PlannedChange {
   readonly doc: ChangeDocument
@@ -86,6 +94,8 @@ export interface Plan {
   readonly outputsChanged: boolean
   /** Objects of earlier runs that are still to be deleted. */
   readonly pending: readonly { readonly uid: string; readonly address: Address }[]
+  /** What policies warn of; a plan that one denies is never made. */
+  readonly findings?: readonly FindingDocument[]
 }
 
 /** Nothing to do: no change, no output, no pending delete. */

@@ -15,6 +15,7 @@ export {
   trim, unbase64, upper, url, values, when, yaml, type UrlParts,
 } from './functions.ts'
 export { lookup, type LookupOptions } from './lookup.ts'
+export { askPolicies, isPolicy, policy, type Policy, type PolicyFinding, type PolicyGraph, type PolicyNode, type Verdict } from './policy.ts'
 export { isNode } from './reference.ts'
 export { declaredTypes, forgetProgramTypes, resource, type NodeArgs, type ResourceFn, type ResourceOrigin } from './resource.ts'
 export { mapSite, setSiteMapper, showSite } from './site.ts'

@@ -1,4 +1,5 @@
 import { failure } from '../base/index.ts'
+import { isPolicy, type Policy } from '../program/index.ts'
 
 /** Where the state of an environment is kept. */
 export interface StateChoice {
@@ -28,6 +29,8 @@ export interface ProjectOptions {
   /** Packages whose types are needed also when the program no longer imports them. */
   readonly providers?: readonly string[]
   readonly defaults?: PlaceOptions
+  /** Rules about every plan, whatever the program says. */
+  readonly policies?: readonly Policy[]
   readonly environments?: Readonly<Record<string, EnvironmentOptions>>
 }
 
@@ -43,9 +46,10 @@ export const keyEnv = (name: string): KeyChoice => ({ kind: 'env', name })
 
 /** Checks the options of a project. Fails HF1005 naming the option. */
 export function defineProject(options: ProjectOptions): Project {
-  const o = object(options, 'defineProject(...)', ['app', 'providers', 'defaults', 'environments'])
+  const o = object(options, 'defineProject(...)', ['app', 'providers', 'defaults', 'policies', 'environments'])
   if (o.app !== undefined && !text(o.app)) throw wrong('app must be the path of the program')
   if (o.providers !== undefined && !(Array.isArray(o.providers) && o.providers.every(text))) throw wrong('providers must be a list of package names')
+  if (o.policies !== undefined && !(Array.isArray(o.policies) && o.policies.every(isPolicy))) throw wrong('policies must be a list of what policy() gives')
   if (o.defaults !== undefined) place(o.defaults, 'defaults', [])
   if (o.environments !== undefined) {
     for (const [name, value] of Object.entries(object(o.environments, 'environments'))) {

@@ -92,7 +92,7 @@ async function assemble(request: OpenRequest, program: Program, store: Store, ch
   const serial = request.variables.HOLDFAST_TEST === '1' && !!request.variables.HOLDFAST_FAILPOINT
   const cx: EngineContext = {
     store, clock: systemClock, random: systemRandom, ids, types: await allTypes(), env: row, host, ring, redactor, holder: currentHolder(), emit: request.emit,
-    asset: assets.take, keepAssets: assets.keep, pruneAssets: assets.prune, parallelism: serial ? 1 : request.concurrency ?? place.concurrency ?? limits.parallelLocal, serial,
+    asset: assets.take, keepAssets: assets.keep, pruneAssets: assets.prune, policies: [...program.project?.policies ?? [], ...program.app?.policies ?? []], parallelism: serial ? 1 : request.concurrency ?? place.concurrency ?? limits.parallelLocal, serial,
   }
   let graph: DesiredGraph | undefined
   return {

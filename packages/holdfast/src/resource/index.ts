@@ -11,7 +11,7 @@ export { attempt, complete, event, fail, openOutputs, taskRow, type Change, type
 export { compile, freeze, type Compiled } from './compile.ts'
 export type { EngineContext, EngineEvent, EventType } from './context.ts'
 export { diffResources, makeScope, type DiffOptions, type EnvDiff, type NodeDiff } from './diff.ts'
-export { callInputs, receiveOutputs, type Fields } from './facts.ts'
+export { callInputs, receiveOutputs, resolveInputs, type Fields } from './facts.ts'
 export { TaskLog, type TaskRecord } from './log.ts'
 export { goneEntries } from './remove.ts'
 export { assetsIn } from './rows.ts'

@@ -225,6 +225,24 @@ describe('environments, values and secrets', () => {
   })
 })
 
+test('plan diff says what two stored plans do differently', async () => {
+  const p = makeProject({ 'app.ts': files({ a: '', b: '', c: '' }) })
+  const plan = async (): Promise<string> => (await p.run('plan', '--json')).json.id
+  const first = await plan()
+  p.write({ 'app.ts': files({ a: '', b: '{ protect: true }', d: '' }) })
+  const second = await plan()
+  const { json } = await p.run('plan', 'diff', first, second, '--json')
+  expect(json).toMatchObject({ a: first, b: second, revisions: { a: 0, b: 0 }, same: 1 })
+  const names = (list: any[]) => list.map((c) => c.address)
+  expect([names(json.onlyInA), names(json.onlyInB), names(json.different)]).toEqual([['c'], ['d'], ['b']])
+  const text = await p.run('plan', 'diff', first, second, '--exit-code')
+  expect(text.code).toBe(7)
+  expect(text.stdout).toBe('-  c  holdfast:local/File  create\n+  d  holdfast:local/File  create\n~  b  holdfast:local/File  create, otherwise\n')
+  const same = await p.run('plan', 'diff', second, second, '--exit-code')
+  expect([same.code, same.stdout]).toEqual([0, 'The plans are the same: 3 changes.\n'])
+  expect(refused(await p.run('plan', 'diff', first, 'p-0', '--json'))).toEqual([6, 'HF2404'])
+})
+
 describe('what holds data goes to the trash', () => {
   const data = (more = ''): string => program(`Directory('data', { path: 'data', data: true })${more}`)
   const filled = async (): Promise<Project> => {

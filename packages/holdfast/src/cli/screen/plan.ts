@@ -28,6 +28,7 @@ export function planScreen(doc: PlanDocument, s: PlanScreen, paint: Paint): stri
   const head = [paint.bold(`${s.app}${dot}${s.env}`), next, s.program && `program ${s.program.slice(0, 8)}`, `state ${s.store}`].filter(Boolean).join('   ')
   let out = `${head}\n`
   if (doc.openRun !== undefined) out += `${paint.yellow(`run ${doc.openRun} is not finished; an apply takes it over`)}\n`
+  for (const f of doc.findings ?? []) out += `${paint.yellow('warning')} ${f.address === undefined ? '' : `${f.address}: `}${f.message} (policy ${f.policy})\n`
   const summary = summaryLine(doc.summary, paint)
   const pending = doc.pending?.length ? `Still to be deleted, from earlier runs: ${doc.pending.join(', ')}\n` : ''
   if (doc.changes.length === 0) return `${out}\nNo changes.${doc.summary.unchanged ? ` ${summary}` : ''}\n${pending}`

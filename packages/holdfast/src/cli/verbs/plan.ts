@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { failure } from '../../base/index.ts'
-import { listPlans, makePlan, showPlan as showStored, type PlanDocument, type PlanRequest } from '../../engine/index.ts'
+import { diffPlans, listPlans, makePlan, showPlan as showStored, type ChangeDocument, type PlanDocument, type PlanRequest } from '../../engine/index.ts'
 import { count } from '../flags.ts'
 import { rowsText } from '../screen/rows.ts'
 import { withProject, type Session } from '../session.ts'
@@ -47,4 +47,21 @@ export const planShow: Verb = (io, call) => withProject(io, call, { access: 'rea
   if (call.flags.json) s.print(doc)
   else io.out(showPlan(doc, s, call, io.paintOut, (stored.usedBy ?? null) === null))
   return 0
+})
+
+/** Exit 7 with --exit-code when they are not the same. */
+export const planDiff: Verb = (io, call) => withProject(io, call, { access: 'read', programOptional: true }, async (s) => {
+  const [a, b] = await Promise.all(call.args.map(async (id) => (await showStored(s.cx, id)) as unknown as PlanDocument)) as [PlanDocument, PlanDocument]
+  const doc = diffPlans(a, b)
+  const { onlyInA, onlyInB, different, same } = doc
+  const equal = onlyInA.length + onlyInB.length + different.length === 0
+  if (call.flags.json) s.print(doc)
+  else {
+    const line = (sign: string, c: ChangeDocument): readonly string[] => [sign, c.address, c.type, c.action]
+    io.out(equal ? `The plans are the same: ${same} changes.\n` : rowsText([
+      ...onlyInA.map((c) => line('-', c)), ...onlyInB.map((c) => line('+', c)),
+      ...different.map((d) => ['~', d.address, d.a.type, d.a.action === d.b.action ? `${d.a.action}, otherwise` : `${d.a.action} ${io.paintOut.sign('→')} ${d.b.action}`]),
+    ]))
+  }
+  return call.flags.exitCode && !equal ? CHANGES_EXIT_CODE : 0
 })
