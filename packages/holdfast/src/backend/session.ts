@@ -166,7 +166,7 @@ export class Session {
   async commit(env: EnvRow, entries: readonly Entry[], o: Parting = {}): Promise<number> {
     const fence = o.ctx?.fence
     // The caller has a lease of its own: the fence is all that is asked for, and ours would only stand in its way.
-    if (fence) return (await this.store.commit(entries, { env: env.id, expectSeq: o.expectSeq ?? o.ctx?.expectedRevision, fence })).seq
+    if (fence) return (await this.store.commit(entries, { env: env.id, expectSeq: o.ctx?.expectedRevision ?? o.expectSeq, fence })).seq
     const name = o.scope ?? scopeOf(env)
     const scope = this.#scope(name)
     return scope.turns.run(this, () => this.#commit(env, entries, o, scope, name))
@@ -181,9 +181,8 @@ export class Session {
     // Whoever comes while the release is on its way takes the lease anew.
     if (after === 'release') scope.lease = undefined
     const options: CommitOptions = {
-      env: env.id, expectSeq: o.ctx?.expectedRevision ?? o.expectSeq, fence: o.ctx?.fence ?? (lease && { scope: name, fence: lease.fence }),
-      // Who comes with a fence has the lease itself.
-      hold: o.ctx?.fence ? undefined : { scope: name, holder: this.holder, ttlMs: limits.leaseTtlMs, nowMs: this.clock.now(), after },
+      env: env.id, expectSeq: o.ctx?.expectedRevision ?? o.expectSeq, fence: lease && { scope: name, fence: lease.fence },
+      hold: { scope: name, holder: this.holder, ttlMs: limits.leaseTtlMs, nowMs: this.clock.now(), after },
     }
     try {
       const { seq } = await this.store.commit(entries, options)
