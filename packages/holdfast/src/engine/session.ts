@@ -150,7 +150,7 @@ async function settleLeft(state: EnvState, abort: AbortSignal, which: (tx: TxRow
 
 function canBeAsked(cx: EngineContext, tx: TxRow): boolean {
   const type = cx.types.get(tx.type)
-  return type !== undefined && classOf(tx.op, tx.capability, type.read !== undefined) !== 'D'
+  return type !== undefined && classOf(tx.op, tx.capability, type.read !== undefined, type.find !== undefined) !== 'D'
 }
 
 async function settleOne(work: Work, tx: TxRow): Promise<void> {

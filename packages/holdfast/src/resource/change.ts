@@ -47,7 +47,7 @@ export interface Change {
 export type ChangeResult =
   | { readonly kind: 'done'; readonly outputs: Fields | undefined; readonly note: string | undefined }
   /** `tx`: with what the last attempt reported before it failed. */
-  | { readonly kind: 'failed'; readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }
+  | { readonly kind: 'failed'; readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly'; readonly final?: boolean }
   /** Not settled yet: {@link settle} goes on from the transaction. */
   | { readonly kind: 'lost'; readonly tx: TxRow; readonly evidence: string; readonly timedOut: boolean }
 
@@ -201,7 +201,7 @@ export interface Attempt {
 export async function conclude(work: Work, tx: TxRow, type: ResourceType, site: Site | undefined, answer: Answer, inputs: Fields, recovered = false): Promise<Attempt> {
   switch (answer.kind) {
     case 'unknown': return { tx, result: { kind: 'lost', tx, evidence: answer.evidence, timedOut: answer.timedOut } }
-    case 'rejected': return { tx, result: { kind: 'failed', tx, error: answer.error, applied: tx.target.partial === undefined ? 'no' : 'partly' } }
+    case 'rejected': return { tx, result: { kind: 'failed', tx, error: answer.error, applied: tx.target.partial === undefined ? 'no' : 'partly', ...(answer.final ? { final: true } : {}) } }
     case 'notOurs': return { tx, result: await complete(work, tx, undefined, `left alone: ${answer.message}`, recovered) }
     case 'applied': {
       if (tx.op === 'delete') return { tx, result: await complete(work, tx, undefined, undefined, recovered) }
