@@ -3,6 +3,7 @@ import { failure, limits, type Millis } from '../base/index.ts'
 import { classOf, maxCallMsOf } from '../journal/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
 import type { LeaseRow, TxRow } from '../state/index.ts'
+import { holderAlive } from '../store/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
 import { applyOn } from './apply.ts'
 import type { RunDocument } from './documents.ts'
@@ -159,9 +160,40 @@ async function settleOne(work: Work, tx: TxRow): Promise<void> {
     await fail(work, tx, 'no', failure('HF3106', { address: tx.address, message: 'The run ended before anything was sent.' }))
     return
   }
-  // The last holder may have begun its call a little after its intent.
-  const late = tx.lastSentAt !== undefined && maxCallMsOf(tx.capability) > 0 ? { ...tx, lastSentAt: tx.lastSentAt + limits.leaseMarginMs } : tx
+  const late = maxCallMsOf(tx.capability) > 0 ? begunLate(tx) : await holderQuiet(work, tx)
+  if (!late) return
   const result = await settle(work, late, 'the process ended before the answer came', false, undefined, work.abort)
   if (result.kind === 'failed') await fail(work, result.tx, result.applied, result.error)
   state.cx.emit({ type: 'log', node: tx.address, message: `settled what was left: ${tx.op} ${result.kind === 'done' ? 'had happened' : result.kind === 'failed' ? 'had not happened' : 'is unknown'}` })
+}
+
+/** The last holder may have begun its call a little after its intent. */
+const begunLate = (tx: TxRow): TxRow => (tx.lastSentAt === undefined ? tx : { ...tx, lastSentAt: tx.lastSentAt + limits.leaseMarginMs })
+
+const LOOK_MS = 200
+
+/**
+ * A call that dies with its process may land as long as that lives: one that was stopped (SIGSTOP, a long pause) goes on where it was. So what its
+ * holder sent is judged when the holder is gone, or after the last moment at which it may have begun, and ended, a call under its lease.
+ *
+ * Gives    undefined when this run was stopped while it waited: the next one settles it.
+ */
+async function holderQuiet(work: Work, tx: TxRow): Promise<TxRow | undefined> {
+  const { cx } = work.state
+  const holder = (await cx.store.run(tx.run))?.holder
+  if (!holder || tx.lastSentAt === undefined || (holder.pid === cx.holder.pid && holder.startedAt === cx.holder.startedAt && holder.bootId === cx.holder.bootId)) return tx
+  let told = false
+  for (;;) {
+    const alive = holderAlive(holder)
+    if (alive === false) return tx
+    const leftMs = tx.lastSentAt + (alive ? limits.maxCallMs : limits.leaseMarginMs) - cx.clock.now()
+    if (leftMs <= 0) return tx
+    if (!told) cx.emit({ type: 'task.progress', run: work.run, node: tx.address, message: `pid ${holder.pid} on ${holder.host}, which sent the call, may still carry it out: waiting for its end, at most ${Math.ceil(leftMs / 1000)} s` })
+    told = true
+    try {
+      await cx.clock.sleep(Math.min(leftMs, alive ? LOOK_MS : leftMs), work.abort)
+    } catch {
+      return undefined
+    }
+  }
 }

@@ -123,18 +123,18 @@ async function reopen(work: Work, tx: TxRow, now: number): Promise<TxRow> {
 
 const RENEWALS_MAX = 3
 
+const isFresh = (work: Work, tx: TxRow): boolean => work.state.cx.clock.now() - (tx.lastSentAt ?? 0) <= limits.leaseMarginMs
+
 /**
  * An intent is as good as the lease under which it was written. A process that was stopped between the two writes it again, under the fence, before
  * it calls: otherwise a call could begin after another holder has waited for it and settled it.
  */
 async function renewed(work: Work, tx: TxRow): Promise<TxRow> {
-  const { state } = work
-  const { clock } = state.cx
   let row = tx
   for (let i = 0; i <= RENEWALS_MAX; i++) {
-    const now = clock.now()
-    if (now - (row.lastSentAt ?? now) <= limits.leaseMarginMs) return row
-    await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { lastSentAt: now } }])
+    if (isFresh(work, row)) return row
+    const now = work.state.cx.clock.now()
+    await work.state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { lastSentAt: now } }])
     row = { ...row, lastSentAt: now }
   }
   throw failure('HF4203', { address: tx.address, message: `The store takes longer than ${limits.leaseMarginMs / 1000} s to write an intent: a lease cannot be kept.` })
@@ -149,33 +149,43 @@ export async function send(
   const inputs = known?.inputs ?? state.decode(tx, 'inputs', tx.target.inputs)
   const prior = known ? known.prior : priorOf(state, tx)
   const target = callTarget(tx, site)
-  let row = await renewed(work, tx)
-  const answer = await ask(state, tx.address, site, signal, async () => {
-    const cc = callContext(state, type, target, work.storeId, signal)
-    const opened = openInputs(state, type, inputs, target)
-    const partial = async (raw: Record<string, unknown>) => {
-      const outputs = receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, true)
-      const text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
-      row = { ...row, target: { ...row.target, partial: text } }
-      await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target: row.target } }, event(work, 'task.partial', tx, {})])
-      state.cx.emit({ type: 'task.partial', run: work.run, node: tx.address, op: tx.op, tx: tx.token })
-    }
+  // All that takes time is done before the last look at the clock.
+  const cc = callContext(state, type, target, work.storeId, signal)
+  const opened = openInputs(state, type, inputs, target)
+  const before = prior && { inputs: openInputs(state, type, prior.inputs, target), outputs: openOutputs(state, prior.outputs) }
+  let row = tx
+  const partial = async (raw: Record<string, unknown>) => {
+    const outputs = receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, true)
+    const text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
+    row = { ...row, target: { ...row.target, partial: text } }
+    await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target: row.target } }, event(work, 'task.partial', tx, {})])
+    state.cx.emit({ type: 'task.partial', run: work.run, node: tx.address, op: tx.op, tx: tx.token })
+  }
+  const call = async (): Promise<unknown> => {
     switch (tx.op) {
       case 'create': return type.create({ ...cc, inputs: opened as never, partial: partial as never })
       case 'update': {
-        assert(type.update && prior, `send: ${tx.type} cannot be updated`)
-        const before = { inputs: openInputs(state, type, prior.inputs, target), outputs: openOutputs(state, prior.outputs) }
+        assert(type.update && before, `send: ${tx.type} cannot be updated`)
         return type.update({ ...cc, inputs: opened as never, outputs: before.outputs as never, prior: before as never, partial: partial as never })
       }
       case 'delete': {
-        assert(prior, 'send: a delete without the object')
-        await type.delete({ ...cc, inputs: opened as never, outputs: openOutputs(state, prior.outputs) as never })
+        assert(before, 'send: a delete without the object')
+        await type.delete({ ...cc, inputs: opened as never, outputs: before.outputs as never })
         return {}
       }
       case 'read': throw failure('HF9001', { message: 'a read is no change' })
     }
-  })
-  return { tx: row, answer }
+  }
+  for (;;) {
+    row = await renewed(work, row)
+    let stale = false
+    const answer = await ask(state, tx.address, site, signal, () => {
+      // The process may have been stopped since: this is the last moment before the call.
+      stale = !isFresh(work, row)
+      return stale ? Promise.resolve(undefined) : call()
+    })
+    if (!stale) return { tx: row, answer }
+  }
 }
 
 export const callTarget = (tx: TxRow, site: Site | undefined): CallTarget =>

@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { systemRandom } from '../../src/base/index.ts'
+import { systemClock, systemRandom } from '../../src/base/index.ts'
 import { exitCodeOf, readStatus } from '../../src/engine/index.ts'
 import { refused } from '../../src/provider/index.ts'
-import { MemoryStore } from '../../src/store/index.ts'
+import type { Holder } from '../../src/state/index.ts'
+import { currentHolder, MemoryStore } from '../../src/store/index.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 import { boxSpec, Cloud, makeLab, type Class, type Lab } from '../support/world.ts'
 
@@ -155,5 +159,89 @@ describe('a lost create with a token (class A)', () => {
     expect(await lab.apply(box(lab))).toMatchObject({ outcome: 'applied' })
     expect(lab.cloud.calls).toEqual(['read x'])
     expect(lab.cloud.content).toEqual(['x=1'])
+  })
+})
+
+describe('the process that sent a call', () => {
+  /** A process that only lives, as a holder. */
+  async function sleeper(): Promise<{ readonly holder: Holder; kill(): Promise<void> }> {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+    await once(child, 'spawn')
+    const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+    const startedAt = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] as string
+    return {
+      holder: { ...currentHolder(), pid: child.pid as number, startedAt },
+      async kill() {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+      },
+    }
+  }
+  /** A lab whose first command broke off in the middle of a create, by the hand of `holder`; `lands`: the call takes effect. */
+  async function brokenOff(holder: Holder, lands: boolean): Promise<{ readonly lab: Lab; readonly clock: VirtualClock }> {
+    const { lab, clock } = labOf({ class: 'B' })
+    const first = lab.again()
+    Object.assign(first.cx, { holder })
+    const run = lab.cloud.run.bind(lab.cloud)
+    const called = new Promise<void>((resolve) => {
+      lab.cloud.run = (call, signal, act, partial) => {
+        if (call !== 'create x') return run(call, signal, act, partial)
+        lab.cloud.run = run
+        lab.cloud.calls.push(call)
+        if (lands) act()
+        resolve()
+        return new Promise(() => undefined)
+      }
+    })
+    void first.apply(box(first))
+    await called
+    return { lab, clock }
+  }
+
+  test.runIf(process.platform === 'linux')('may still carry it out while it lives: what dies with it is judged when it is gone, or when it can hold no lease any more', async () => {
+    const other = await sleeper()
+    try {
+      const { lab, clock } = await brokenOff(other.holder, true)
+      const began = clock.now()
+      expect(await lab.apply(box(lab))).toMatchObject({ outcome: 'applied' })
+      expect(clock.now() - began).toBeGreaterThanOrEqual(60_000)
+      expect(waits(lab)).toEqual([`pid ${other.holder.pid} on ${other.holder.host}, which sent the call, may still carry it out: waiting for its end, at most 60 s`])
+      expect(lab.cloud.calls).toEqual(['create x', 'read x'])
+    } finally {
+      await other.kill()
+    }
+  })
+
+  test.runIf(process.platform === 'linux')('carries out nothing any more when it is gone: what dies with it is judged at once', async () => {
+    const other = await sleeper()
+    await other.kill()
+    const { lab, clock } = await brokenOff(other.holder, false)
+    const began = clock.now()
+    expect(await lab.apply(box(lab))).toMatchObject({ outcome: 'applied' })
+    expect(clock.now() - began).toBeLessThan(1000)
+    expect(lab.cloud.calls).toEqual(['create x', 'read x', 'create x'])
+  })
+
+  test('that was stopped between the last write and the call does not call, even when it was stopped after its first look at the clock', async () => {
+    let stoppedMs = 0
+    let looks = -1
+    const clock = { ...systemClock, now: () => (looks >= 0 && looks-- === 0 ? (stoppedMs = 60_000) : 0, systemClock.now() + stoppedMs) }
+    const store = new MemoryStore({ clock, random: systemRandom })
+    const other = new MemoryStore({ clock: { ...clock, now: () => systemClock.now() + 60_000 }, random: systemRandom, tables: store.tables, isDead: () => true })
+    store.lease.keep = () => undefined
+    const lab = makeLab({ store, clock })
+    const commit = store.commit.bind(store)
+    store.commit = async (entries, options) => {
+      const done = await commit(entries, options)
+      if (!entries.some((e) => e.t === 'tx.open')) return done
+      await other.lease.acquire('lab/default', { ...lab.cx.holder, id: 'h-other' }, 30_000)
+      looks = 1
+      return done
+    }
+    const doc = await lab.apply(box(lab)).catch((e: { code: string }) => ({ error: e }))
+    expect(stoppedMs).toBe(60_000)
+    expect(doc.error).toMatchObject({ code: 'HF4203' })
+    expect(lab.cloud.calls).toEqual([])
   })
 })
