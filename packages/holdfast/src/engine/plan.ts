@@ -53,6 +53,7 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
   const diff = await diffResources(state, graph, options)
   const compiled = await compile(state, graph, diff, options)
   const changes = narrowed(compiled.changes, graph, state, request)
+  refuseUndeclared(state, changes)
   guard(changes, request.allowDeletes)
   const meta = await cx.store.meta()
   const deletedFirst = new Set(changes.filter((c) => c.doc.action === 'delete' && c.phase === 'expand').map((c) => c.uid))
@@ -64,6 +65,27 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
     pending: [...state.current.values()].filter((r) => r.status === 'deleting' && !deletedFirst.has(r.uid)).map((r) => ({ uid: r.uid, address: r.address })),
   }
   return wrap(plan, state, false)
+}
+
+/** What nobody could carry out is refused before anything is changed. What is pending since an earlier run stays pending. */
+function refuseUndeclared(state: EnvState, changes: readonly PlannedChange[]): void {
+  const { types } = state.cx
+  for (const tx of state.unknown.values()) {
+    if (types.has(tx.type)) continue
+    throw failure('HF2106', {
+      address: tx.address, message: `The ${tx.op} of ${tx.address} (${tx.token}) is not settled, and its type ${tx.type} is not declared any more, so nobody can ask what became of it. Nothing was changed.`,
+      hint: `Keep the file that declares ${tx.type} imported until it is settled. Or say what became of it yourself: holdfast run settle ${tx.token} --abandon`,
+    })
+  }
+  for (const c of changes) {
+    if (c.uid === undefined || c.doc.action === 'forget') continue
+    const row = state.current.get(c.uid)
+    if (!row || row.meta.lookup || types.has(row.type)) continue
+    throw failure('HF2106', {
+      address: row.address, message: `${row.address} is to be ${c.doc.action === 'delete' ? 'deleted' : 'replaced'}, and its type ${row.type} is not declared any more, so nobody can delete the object. Nothing was changed.`,
+      hint: `Keep the file that declares ${row.type} imported until the object is deleted. Or give it up, and the object stays: holdfast state forget ${row.address}`,
+    })
+  }
 }
 
 export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {

@@ -1,12 +1,14 @@
 import { setMaxListeners } from 'node:events'
 import { failure, limits, type Millis } from '../base/index.ts'
 import { classOf, maxCallMsOf } from '../journal/index.ts'
+import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
 import type { LeaseRow, TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
 import { applyOn } from './apply.ts'
 import type { RunDocument } from './documents.ts'
+import { forgetOn } from './forget.ts'
 import { loadOn, planOn, refuseStale, vectorOf, wrap, type PlannedRun } from './plan.ts'
 import { revertOn } from './revert.ts'
 import { settleByHand, type SettleHow } from './settle.ts'
@@ -28,6 +30,8 @@ export interface RunSession {
   /** The stored plan of the open run, or of the last partly committed one, again. */
   resume(o: RunOptions): Promise<RunDocument>
   settle(tx: string, how: SettleHow): Promise<Record<string, unknown>>
+  /** Gives a node up: its object stays. */
+  forget(address: Address): Promise<Record<string, unknown>>
   end(): Promise<void>
 }
 
@@ -98,6 +102,7 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
       return applyOn(state, wrap(readPlan(row.doc, cx.ring), state, true), 'resume', joined(o))
     },
     settle: (tx, how) => settleByHand(state, tx, how),
+    forget: (address) => forgetOn(state, address),
     end: release,
   }
 }

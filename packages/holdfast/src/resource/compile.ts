@@ -142,7 +142,7 @@ function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDoc
     ...(verb ? { verb } : {}),
     ...(irreversible ? { irreversible: true } : {}),
     ...(type.identity === 'new' && decision.action !== 'read' && row ? { identity: 'new' as const } : {}),
-    ...(decision.action === 'create' && classOf('create', type.capability ?? {}, type.read !== undefined) === 'D' ? { recovery: 'D' as const } : {}),
+    ...(decision.action === 'create' && classOf('create', type.capability ?? {}, type.read !== undefined, type.find !== undefined) === 'D' ? { recovery: 'D' as const } : {}),
     // Of what failed half-way the program's word counts: it can only be changed together with the repair.
     ...(node.options.protect || (row?.meta.protect && row.status !== 'partial') ? { protected: true } : {}),
   }
