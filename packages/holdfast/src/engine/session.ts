@@ -11,8 +11,9 @@ import type { RunDocument } from './documents.ts'
 import { forgetOn } from './forget.ts'
 import { loadOn, planOn, refuseStale, vectorOf, wrap, type PlannedRun } from './plan.ts'
 import { revertOn } from './revert.ts'
-import { settleByHand, type SettleHow } from './settle.ts'
+import { objectsOf, settleByHand, type SettleHow } from './settle.ts'
 import { readPlan } from '../plan/index.ts'
+import { takeSpooled } from './spool.ts'
 
 export type RunOptions = Omit<ApplyOptions, 'lockTimeoutMs'>
 
@@ -30,6 +31,8 @@ export interface RunSession {
   /** The stored plan of the open run, or of the last partly committed one, again. */
   resume(o: RunOptions): Promise<RunDocument>
   settle(tx: string, how: SettleHow): Promise<Record<string, unknown>>
+  /** What a change that is not settled may have left in the world. */
+  objectsOf(tx: string): ReturnType<typeof objectsOf>
   /** Gives a node up: its object stays. */
   forget(address: Address): Promise<Record<string, unknown>>
   end(): Promise<void>
@@ -52,13 +55,17 @@ export async function beginRun(cx: EngineContext, o: { readonly lockTimeoutMs: M
     cx.emit({ type: 'lock.lost', message: reason })
     lost.abort(new Error(reason))
   })
+  let env = cx.env.id
   const release = async () => {
+    cx.spool?.end(env, lease.fence)
     if (lostBecause === undefined) await cx.store.lease.release(lease)
   }
   try {
     const state = await EnvState.load(cx, { scope, fence: lease.fence })
+    env = state.env.id
     const tookOver = state.env.openRun
     const abort = either(o.abort ?? lost.signal, lost.signal)
+    await takeSpooled(state, abort)
     if (state.env.seq > 0) await settleLeft(state, abort, (tx) => tx.status === 'open' || tx.status === 'sent')
     return makeSession(cx, state, tookOver, lost.signal, abort, release)
   } catch (e) {
@@ -102,6 +109,7 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
       return applyOn(state, wrap(readPlan(row.doc, cx.ring), state, true), 'resume', joined(o))
     },
     settle: (tx, how) => settleByHand(state, tx, how),
+    objectsOf: (tx) => objectsOf(state, tx),
     forget: (address) => forgetOn(state, address),
     end: release,
   }

@@ -6,6 +6,7 @@ import { encodeDoc } from '../secret/index.ts'
 import type { ResourceRow, TaskKind, TaskRow, TxOp, TxRow } from '../state/index.ts'
 import { ask, callContext, openInputs, type Answer, type CallTarget } from './call.ts'
 import { bodyOf, receiveOutputs, secretOf, secretTexts, type Fields } from './facts.ts'
+import { keepOutcome, type SpooledOutcome } from './spool.ts'
 import type { EnvState } from './state.ts'
 
 /** One run at work: what its changes share. */
@@ -153,12 +154,13 @@ export async function send(
   const cc = callContext(state, type, target, work.storeId, signal)
   const opened = openInputs(state, type, inputs, target)
   const before = prior && { inputs: openInputs(state, type, prior.inputs, target), outputs: openOutputs(state, prior.outputs) }
+  if (state.fence) state.cx.spool?.reserve(state.env.id, state.fence.fence)
   let row = tx
   const partial = async (raw: Record<string, unknown>) => {
     const outputs = receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, true)
     const text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
     row = { ...row, target: { ...row.target, partial: text } }
-    await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target: row.target } }, event(work, 'task.partial', tx, {})])
+    await kept(state, row, { kind: 'partial', partial: text }, () => state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target: row.target } }, event(work, 'task.partial', tx, {})]))
     state.cx.emit({ type: 'task.partial', run: work.run, node: tx.address, op: tx.op, tx: tx.token })
   }
   const call = async (): Promise<unknown> => {
@@ -237,7 +239,7 @@ async function recordRaw(work: Work, tx: TxRow, type: ResourceType, raw: unknown
   if (state.cx.ring) for (const [k, v] of Object.entries(asData(raw))) if (keep(k, v)) sealed[k] = secretOf(state.cx.ring, v, tx.type, `outputs.${k}`)
   const partial = encodeDoc(sealed, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
   const target = { ...tx.target, partial }
-  await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target } }])
+  await kept(state, tx, { kind: 'partial', partial }, () => state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target } }]))
   return { ...tx, target }
 }
 
@@ -250,8 +252,18 @@ function asData(raw: unknown): Record<string, Plain> {
   }
 }
 
-/** The change is complete: outcome, outputs, row, claims and event become true in one commit. */
-export async function complete(work: Work, tx: TxRow, outputs: Fields | undefined, note: string | undefined, recovered = false): Promise<ChangeResult> {
+/** Writes an outcome down. What the store cannot take is kept beside it, and the failure goes on. */
+async function kept(state: EnvState, tx: TxRow, outcome: SpooledOutcome, write: () => Promise<void>): Promise<void> {
+  try {
+    await write()
+  } catch (e) {
+    await keepOutcome(state, tx, outcome, e)
+    throw e
+  }
+}
+
+/** The change is complete: outcome, outputs, row, claims and event, and `more`, become true in one commit. */
+export async function complete(work: Work, tx: TxRow, outputs: Fields | undefined, note: string | undefined, recovered = false, more: readonly Entry[] = []): Promise<ChangeResult> {
   const { state } = work
   const now = state.cx.clock.now()
   const outcome: Entry[] = [{ t: 'tx.move', token: tx.token, to: 'completed', set: { endedAt: now, ...(note === undefined ? {} : { evidence: note }) } }]
@@ -263,13 +275,13 @@ export async function complete(work: Work, tx: TxRow, outputs: Fields | undefine
     text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
     effects.push({ t: 'resource.put', row: withPhysicalId(target.row, outputs), docs: { inputs: target.inputs, outputs: text } })
   }
-  effects.push(...((target.also ?? []) as Entry[]))
+  effects.push(...((target.also ?? []) as Entry[]), ...more)
   const rest: Entry[] = [{ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'reverted' : 'success', undefined, note) }]
   if (!(recovered && mutant('recovery-forgets-event'))) rest.push(event(work, recovered ? 'tx.recovered' : 'tx.completed', tx, note === undefined ? {} : { note }))
   if (mutant('status-before-outputs')) {
     await state.commit([...outcome, ...rest])
     await state.commit(effects)
-  } else await state.commit([...outcome, ...effects, ...rest])
+  } else await kept(state, tx, { kind: 'done', outputs: text === '' ? undefined : text, note }, () => state.commit([...outcome, ...effects, ...rest]))
   if (target.row && outputs) {
     state.release(target.row)
     // As they will be read back, so that an expression gives the same text now and at the next plan.
@@ -291,7 +303,7 @@ const bothClaims = (standing: { readonly meta: RowDraft['meta'] } | undefined, r
 const draftOf = ({ seq: _seq, ...row }: RowDraft & { readonly seq?: number }): RowDraft => row
 
 /** The change failed for good. `partly`: a row says what stands, so that it can be taken back or repaired. */
-export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', error: HoldfastError): Promise<void> {
+export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', error: HoldfastError, more: readonly Entry[] = []): Promise<void> {
   const { state } = work
   const now = state.cx.clock.now()
   const text = state.cx.redactor.text(error.message)
@@ -317,7 +329,7 @@ export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', erro
       entries.push(tx.undo ? { t: 'claim.put', row: { key, env: state.env.id, uid: tx.uid, until: state.next } } : { t: 'claim.drop', uid: tx.uid, key })
     }
   }
-  entries.push({ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'revertFailure' : 'failure', text, undefined) }, event(work, 'tx.failed', tx, { applied, code: error.code, message: text }))
-  await state.commit(entries)
+  entries.push({ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'revertFailure' : 'failure', text, undefined) }, event(work, 'tx.failed', tx, { applied, code: error.code, message: text }), ...more)
+  await kept(state, tx, { kind: 'failed', applied, code: error.code, message: text, partial }, () => state.commit(entries))
   if (applied === 'partly') state.partly.set(tx.uid, tx.token)
 }

@@ -3,7 +3,7 @@ import type { Address, Value } from '../model/index.ts'
 import type { Host, TypeRegistry } from '../provider/index.ts'
 import type { Keyring, Redactor } from '../secret/index.ts'
 import type { EnvRow, Holder } from '../state/index.ts'
-import type { Store } from '../store/index.ts'
+import type { Spool, Store } from '../store/index.ts'
 
 /** One thing that happened, for screens and for `--events` (spec/api-cli.md 4.3). Redacted by who emits it. */
 export interface EngineEvent {
@@ -46,6 +46,8 @@ export interface EngineContext {
   readonly keepAssets: (digests: readonly { readonly path: string; readonly digest: string }[]) => Promise<void>
   /** Bytes that no live row names any more go; `live`: digests. */
   readonly pruneAssets?: (live: ReadonlySet<string>) => void
+  /** Keeps the outcome of a call when the store cannot take it. */
+  readonly spool?: Spool
   readonly parallelism: number
   /** One task at a time, each transaction its own commit: for kill matrices. */
   readonly serial: boolean

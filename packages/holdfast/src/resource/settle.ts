@@ -84,7 +84,8 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
   }
 }
 
-async function giveUp(work: Work, tx: TxRow, evidence: string): Promise<Settled> {
+/** The transaction waits for a person, or for the next apply to ask again. */
+export async function giveUp(work: Work, tx: TxRow, evidence: string): Promise<Settled> {
   const { state } = work
   if (tx.status === 'unknown' && tx.evidence === evidence) return { kind: 'unknown', tx, evidence }
   await state.commit([

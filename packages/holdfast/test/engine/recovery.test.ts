@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { systemClock, systemRandom } from '../../src/base/index.ts'
 import { exitCodeOf, readStatus } from '../../src/engine/index.ts'
+import { str } from '../../src/program/index.ts'
 import { refused } from '../../src/provider/index.ts'
 import type { Holder } from '../../src/state/index.ts'
 import { currentHolder, MemoryStore } from '../../src/store/index.ts'
@@ -159,6 +160,46 @@ describe('a lost create with a token (class A)', () => {
     expect(await lab.apply(box(lab))).toMatchObject({ outcome: 'applied' })
     expect(lab.cloud.calls).toEqual(['read x'])
     expect(lab.cloud.content).toEqual(['x=1'])
+  })
+})
+
+describe('a create of which nobody knows whether it happened', () => {
+  test('owns what it claims: its own node waits for it, another node is refused with the way out', async () => {
+    const lab = makeLab({ class: 'D' })
+    lab.cloud.fault('create x', 'lost-applied')
+    expect(exitCodeOf(await lab.apply(box(lab)))).toBe(12)
+    const again = await lab.apply(() => {
+      box(lab)()
+      lab.Box('other', { name: 'other' })
+    })
+    expect([exitCodeOf(again), again.error?.code]).toEqual([12, 'HF3103'])
+    expect(lab.cloud.content).toEqual(['other=1', 'x=1'])
+    const [open] = (await readStatus(lab.cx)).open
+    await expect(lab.plan(() => void lab.Box('b', { name: 'x' }))).rejects.toMatchObject({ code: 'HF2104', message: 'a and b both claim box:x.', hint: expect.stringContaining(`run settle ${open?.tx}`) })
+  })
+})
+
+describe('what an object of which nobody knows may refer to', () => {
+  test('is not deleted before that is settled, neither in the end nor to make room (F3)', async () => {
+    const lab = makeLab({ class: 'D', more: { replaceOn: ['zone'], deleteFirst: true } })
+    const program = (zone: string | undefined, user: boolean) => () => {
+      const a = zone === undefined ? undefined : lab.Box('a', { name: 'a', zone })
+      if (user && a) lab.Box('user', { name: str`user-of-${a.id}` })
+    }
+    await lab.apply(program('a', false))
+    lab.cloud.fault('create user-of-o1', 'lost-applied')
+    expect(exitCodeOf(await lab.apply(program('a', true)))).toBe(12)
+    expect(exitCodeOf(await lab.apply(program('z', false)))).toBe(12)
+    expect(lab.cloud.content).toEqual(['a=1', 'user-of-o1=1'])
+    expect(await lab.apply(program(undefined, false))).toMatchObject({ outcome: 'applied', pending: ['a'] })
+    expect(lab.cloud.content).toEqual(['a=1', 'user-of-o1=1'])
+    const [open] = (await readStatus(lab.cx)).open
+    const session = await lab.session()
+    await session.settle(open?.tx as string, { kind: 'adopt', id: 'o2' })
+    await session.end()
+    expect(await lab.apply(program(undefined, false))).toMatchObject({ outcome: 'applied', pending: [] })
+    expect(lab.cloud.content).toEqual([])
+    expect(lab.cloud.calls.slice(-2)).toEqual(['delete user-of-o1', 'delete a'])
   })
 })
 
