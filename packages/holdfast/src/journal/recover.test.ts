@@ -125,6 +125,10 @@ describe('a lost update', () => {
     const rejected = update({ resends: 1, lastResend: 'rejected', resentAt: 3000 })
     expect(recover(rejected)).toEqual({ act: 'look', by: 'read' })
     expect(recover({ ...rejected, look: 'old', lookedAt: 3100, looks: 1 })).toMatchObject({ act: 'fail', applied: 'no' })
+    const full = update({ capability: { update: 'full', maxCallMs: 1000 }, resends: 1, lastResend: 'rejected', resentAt: 3000 })
+    expect(recover({ ...full, readable: true })).toEqual({ act: 'look', by: 'read' })
+    expect(recover({ ...full, readable: true, look: 'old', lookedAt: 3100, looks: 1 })).toMatchObject({ act: 'fail', applied: 'no' })
+    expect(recover({ ...full, readable: false })).toMatchObject({ act: 'fail', applied: 'partly' })
   })
 })
 

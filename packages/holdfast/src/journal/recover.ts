@@ -165,8 +165,9 @@ function recoverDelete(c: LostCall, quiet: EpochMs): Settlement {
 
 function recoverUpdate(c: LostCall, quiet: EpochMs): Settlement {
   if (c.capability.update === 'full') {
-    if (rejected(c) && c.resentAt >= quiet) return { act: 'fail', applied: 'partly', why: 'the update was rejected after an attempt whose answer was lost' }
-    return { act: 'resend' }
+    if (!rejected(c) || c.resentAt < quiet) return { act: 'resend' }
+    // One look decides, and nothing is sent again (F2).
+    if (!c.readable && !searchable(c.capability, c.findable === true)) return { act: 'fail', applied: 'partly', why: 'the update was rejected after an attempt whose answer was lost' }
   }
   if (!isLooked(c, quiet)) return { act: 'look', by: lookBy(c) }
   switch (c.look) {
