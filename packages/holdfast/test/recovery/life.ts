@@ -10,7 +10,7 @@ import type { CommitOptions, Spool, SpoolFile } from '../../src/store/index.ts'
 import { Kernel, Process } from '../sim/kernel.ts'
 import { Stream } from '../sim/random.ts'
 import { SimStore, type SimStoreOptions } from '../sim/store.ts'
-import { Service, WINDOW_MS, type ModelClass, type ModelOp, type Outcome } from './service.ts'
+import { classes, ops, outcomes, Service, WINDOW_MS, type ModelClass, type ModelOp, type Outcome } from './service.ts'
 
 /** Where the first holder breaks off: the records of spec/backend.md 12.1. `R1`: an intent of which nothing was sent, in two records. `R3`: the answer is kept, and not in the state. */
 export const points = ['none', 'before R1', 'after R1', 'after R2', 'after send', 'after R3', 'after R4'] as const
@@ -23,11 +23,13 @@ export interface Case {
   readonly outcome: Outcome
   /** The first holder is stopped for so long, and goes on; else it is dead, and known to be. */
   readonly pauseMs?: number
+  /** So many of the calls that follow are turned away at the door. */
+  readonly turnedAway?: number
   /** The one that recovers dies around its n-th commit or call; another comes after it. */
   readonly dies?: { readonly n: number; readonly phase: 'before' | 'after' }
 }
 export const nameOf = (c: Case): string =>
-  `${c.class} ${c.op}, ${c.outcome}, ${c.pauseMs === undefined ? 'killed' : `stopped for ${c.pauseMs / 1000} s`} ${c.point}${c.dies ? `, recovery killed ${c.dies.phase} its event ${c.dies.n}` : ''}`
+  `${c.class} ${c.op}, ${c.outcome}, ${c.pauseMs === undefined ? 'killed' : `stopped for ${c.pauseMs / 1000} s`} ${c.point}${c.turnedAway ? `, then ${c.turnedAway} turned away` : ''}${c.dies ? `, recovery killed ${c.dies.phase} its event ${c.dies.n}` : ''}`
 
 export interface Verdict {
   /** What is wrong; empty: nothing. */
@@ -155,6 +157,7 @@ export class Life {
       await this.#sleep(60_000)
     }
     this.service.watched = { op: c.op, outcome: c.outcome }
+    this.service.turnsAway = { op: c.op, left: c.turnedAway ?? 0 }
     const first = this.#breaksOff()
     if (c.pauseMs === undefined) {
       await first
@@ -163,6 +166,7 @@ export class Life {
     const wrong: string[] = []
     await this.#recover()
     await first
+    this.service.turnsAway = undefined
     this.service.watched = undefined // where nothing was sent, nothing went wrong
     // Whatever is still on its way lands.
     await this.#sleep(200_000)
@@ -281,6 +285,39 @@ export class Life {
 }
 
 const EVENTS_MAX = 5_000
+
+/** The model of spec/backend.md 12.6: classes, operations, crash points and outcomes, each with each. */
+export const allCases: readonly Case[] = classes.flatMap((cls) => ops.flatMap((op) => points.flatMap((point) => outcomes.map((outcome): Case => ({ class: cls, op, point, outcome })))))
+
+export interface Tally {
+  cases: number
+  unknown: number
+  readonly wrong: string[]
+}
+export const newTally = (): Tally => ({ cases: 0, unknown: 0, wrong: [] })
+
+export function add(tally: Tally, c: Case): Verdict {
+  const v = judge(c)
+  tally.cases++
+  if (v.unknown) tally.unknown++
+  for (const w of v.wrong) tally.wrong.push(`${nameOf(c)}: ${w}`)
+  return v
+}
+
+const DEATHS_MAX = 60
+/** The one that recovers dies before and after each of its commits and calls. */
+export function withDeaths(tally: Tally, c: Case): void {
+  for (const phase of ['before', 'after'] as const) for (let n = 1; n <= DEATHS_MAX; n++) if (!add(tally, { ...c, dies: { n, phase } }).reached) break
+}
+
+/** Acts in a macrotask: inside a microtask the kernel could drain nothing. */
+export const inMacrotask = <T>(act: () => T): Promise<T> => new Promise((resolve, reject) => setImmediate(() => {
+  try {
+    resolve(act())
+  } catch (e) {
+    reject(e as Error)
+  }
+}))
 
 /** Runs one case. Takes that it is called from a macrotask (see the kernel). */
 export function judge(c: Case): Verdict {

@@ -46,6 +46,8 @@ export class Service {
   watched: { readonly op: ModelOp; readonly outcome: Outcome } | undefined
   /** What it has rejected, and rejects from then on. */
   rejects: ModelOp | undefined
+  /** Calls of this kind that are turned away at the door, once the watched one has been made: "too many requests". */
+  turnsAway: { readonly op: ModelOp; left: number } | undefined
   readonly #tokens = new Map<string, { readonly object: ModelObject; readonly at: number }>()
   #made = 0
 
@@ -109,6 +111,7 @@ export class Service {
         const lost = () => reject(outcomeUnknown(new Error('connection reset')))
         const land = (tell: (out: T) => void) => {
           try {
+            if (!watched && !this.watched && this.turnsAway?.op === op && this.turnsAway.left-- > 0) throw new Error('too many requests')
             if (this.rejects === op) throw refused(`${op} is not allowed`)
             const out = act()
             tell(out)
@@ -123,7 +126,11 @@ export class Service {
               void onCall(op, 'after')
               return answer(WAY_MS, lost)
             case 'lands late':
-              act()
+              try {
+                act()
+              } catch {
+                // It was refused, and nobody hears of it.
+              }
               return
             case 'applied, answer lost': return land(() => answer(WAY_MS, lost))
             case 'applied, window expired': return land(() => answer(WINDOW_MS + 20_000, lost))
