@@ -163,6 +163,33 @@ describe('a lost create with a token (class A)', () => {
   })
 })
 
+describe('S000-89 a deployment that is repeated after a lost answer makes no second object', () => {
+  for (const cls of ['A', 'B', 'C'] as const) {
+    test(`class ${cls}: the first process died in the middle, the next one finds or repeats it`, async () => {
+      for (const fault of ['lost', 'lost-applied'] as const) {
+        const { lab } = labOf({ class: cls })
+        const first = lab.again()
+        const run = lab.cloud.run.bind(lab.cloud)
+        const called = new Promise<void>((resolve) => {
+          lab.cloud.run = (call, signal, act, partial) => {
+            lab.cloud.run = run
+            lab.cloud.calls.push(call)
+            if (fault === 'lost-applied') return run(call, signal, act, partial).then(() => new Promise(() => resolve()))
+            resolve()
+            return new Promise(() => undefined)
+          }
+        })
+        void first.apply(box(first))
+        await called
+        expect(await lab.apply(box(lab))).toMatchObject({ outcome: 'applied' })
+        expect(lab.cloud.content).toEqual(['x=1'])
+        expect(lab.cloud.objects.size).toBe(1)
+        expect((await readStatus(lab.cx)).open).toEqual([])
+      }
+    })
+  }
+})
+
 describe('a create of which nobody knows whether it happened', () => {
   test('owns what it claims: its own node waits for it, another node is refused with the way out', async () => {
     const lab = makeLab({ class: 'D' })

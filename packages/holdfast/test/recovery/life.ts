@@ -6,9 +6,10 @@ import { noOptions, reveal, type Value } from '../../src/model/index.ts'
 import { makeRegistry } from '../../src/provider/index.ts'
 import { decodeDoc, makeKeyring, makeRedactor } from '../../src/secret/index.ts'
 import { unresolved, type TxRow } from '../../src/state/index.ts'
-import type { CommitOptions, Spool, SpoolFile } from '../../src/store/index.ts'
+import type { CommitOptions } from '../../src/store/index.ts'
 import { Kernel, Process } from '../sim/kernel.ts'
 import { Stream } from '../sim/random.ts'
+import { MemorySpool } from '../sim/spool.ts'
 import { SimStore, type SimStoreOptions } from '../sim/store.ts'
 import { classes, ops, outcomes, Service, WINDOW_MS, type ModelClass, type ModelOp, type Outcome } from './service.ts'
 
@@ -58,26 +59,6 @@ class HookedStore extends SimStore {
   }
 }
 
-/** What is kept beside the store, in memory. */
-class MemorySpool implements Spool {
-  readonly files: Map<string, string[]>
-  constructor(files: Map<string, string[]>) {
-    this.files = files
-  }
-  reserve(): void {}
-  async put(env: string, fence: number, record: string): Promise<void> {
-    const name = `${env}.${fence}`
-    this.files.set(name, [...(this.files.get(name) ?? []), record])
-  }
-  list(env: string, fence: number): readonly SpoolFile[] {
-    return [...this.files].filter(([name]) => name.startsWith(`${env}.`) && name !== `${env}.${fence}`).map(([name, records]) => ({ name, records }))
-  }
-  async drop(name: string): Promise<void> {
-    this.files.delete(name)
-  }
-  end(): void {}
-}
-
 /** One object, one change of it that breaks off, and those that come after. */
 export class Life {
   readonly kernel: Kernel
@@ -105,7 +86,7 @@ export class Life {
     process.onDeath(() => this.#dead.add(holder.id))
     const on = hook(process)
     const store = new HookedStore({
-      process, tables: this.tables, random: new Stream(1, `store ${n}`), storeId: 'st-model', faults: { slowCommit: 0 }, crash: undefined, isDead: (id) => this.#dead.has(id), onCommit: () => undefined,
+      process, tables: this.tables, random: new Stream(1, `store ${n}`), storeId: 'st-model', faults: { slowCommit: 0, full: 0 }, crash: undefined, isDead: (id) => this.#dead.has(id), onCommit: () => undefined,
     }, on, change)
     const env = { id: ids.next('e'), app: 'model', name: 'default', revision: 0, partial: false, seq: 0, openRun: undefined }
     const redactor = makeRedactor()
