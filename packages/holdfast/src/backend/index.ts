@@ -9,7 +9,7 @@ export {
   AbstractBackend, backendMethods, CONTRACT_VERSION, type Backend, type BackendCapabilities, type ChangeFilter, type Differences, type Principal, type RequestContext,
 } from './contract.ts'
 export { compareComponents, type ComponentDifferences, type DifferenceDiagnostic } from './differences.ts'
-export { type Surroundings } from './differences-check.ts'
+export type { Surroundings } from './differences-check.ts'
 export { componentHash } from './digest.ts'
 export * from './errors.ts'
 export { loadBackend, type BackendConfiguration, type LoadOptions } from './load.ts'
@@ -25,4 +25,4 @@ export {
   type FailedResourceChange, type NewComponent, type OpenResourceChange, type ReferenceActionType, type ResourceActionType, type ResourceDifference, type ResourceModel,
   type ResourceReferenceDifference, type ResourceReferenceModel, type ResourceState, type TaggableResourceModel,
 } from './models.ts'
-export { type Content } from './pairing.ts'
+export type { Content } from './pairing.ts'
