@@ -22,6 +22,7 @@ const exceptions = {
   'secret/key-file.ts': 'reads and creates the key file; nothing else in secret/ does',
   'store/holder.ts': 'asks the operating system whether the process of a lease is alive',
   'store/doctor.ts': 'looks at the modes of files',
+  'store/spool.ts': 'keeps outcomes in files beside the state',
   'model/url.ts': 'isIP() of node:net, a pure function',
 }
 const worldModules = /^node:(fs|fs\/promises|child_process|worker_threads|net|http|https|dgram|tls|cluster|sqlite)$/

@@ -35,6 +35,8 @@ const suites = [
   { name: 'disk-full', what: 'the disk fills up at every 64 KiB of what a run writes' },
   { name: 'tarball', what: 'the packed package in an empty folder, scripts blocked, on Node 20 and on the newest Node' },
   { name: 'types', what: 'the types of the packed package under TypeScript 5.9, 6 and 7, with the lowest and the newest zod 4' },
+  { name: 'recovery-model', what: 'every crash of every change of every class, with a crash during recovery, with two holders, with requests turned away; planted bugs are found' },
+  { name: 'recovery-pairs', what: 'two holders, and the second dies at each of its steps while it recovers' },
   { name: 'simulation-1', what: 'the engine in a simulated world, seeds 1 to 5,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '1', '5000'] },
   { name: 'simulation-2', what: 'seeds 5,001 to 10,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '5001', '5000'] },
   { name: 'mutants', what: 'each planted bug is found by the simulation within 5,000 seeds', script: ['node', 'scripts/verify-sim.mjs', 'mutants'] },

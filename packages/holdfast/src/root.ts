@@ -6,7 +6,7 @@
  */
 export { HoldfastError } from './base/index.ts'
 export type { NodeOptions } from './model/index.ts'
-export { notOurs, outcomeUnknown, type CallContext, type CallKey, type Host, type Prior, type ResourceSpec } from './provider/index.ts'
+export { notOurs, outcomeUnknown, refused, type CallContext, type CallKey, type Host, type Prior, type ResourceSpec } from './provider/index.ts'
 export { app, asset, component, each, lookup, policy, resource, sensitive } from './program/index.ts'
 export {
   add, and, at, base64, coalesce, concat, duration, eq, get, hmac, join, json, keys, length, lower, max, merge, min, mul, not, or, replace, sha256, split, str, sub,

@@ -53,6 +53,7 @@ export const registry = {
   HF2103: e(2, 'A node refers to one that does not exist.', 'A reference comes from another app or an earlier build.', 'Use references of nodes of this build only.'),
   HF2104: e(2, 'Two nodes claim the same thing.', 'Two nodes of the program name one path, port or other physical object.', 'Let one of them own it, and refer to that one.'),
   HF2105: e(5, 'The thing is owned by another node.', 'A node of another environment or app claims the same path, port or other physical object.', 'Choose another, or destroy the owner first.'),
+  HF2106: e(2, 'A node can only be taken care of by a type that is not declared any more.', 'The program no longer imports the file, and the project no longer names the package, that declares the type of an object that is to go or of a change that is not settled.', ['Keep the type imported until that is done.', 'Or give the object up: `holdfast state forget ADDRESS`; an unsettled change: `holdfast run settle TX --abandon`.']),
   HF2301: e(2, 'A declared secret has no value.', 'The secret was never set in this environment.', 'Run `holdfast secret set NAME` and give the value on stdin.'),
   HF2401: e(11, 'The plan is stale.', 'The state has changed since the plan was made.', 'Plan again.'),
   HF2402: e(2, 'The plan cannot be applied.', 'The file was edited, is not a plan, or was made for another state, environment or program.', 'Plan again.'),

@@ -68,6 +68,7 @@ export const verbs: readonly VerbSpec[] = [
   { name: 'state show', args: '<address>', summary: 'one node with inputs, outputs and history', own: [{ flags: '--open', summary: 'as the open run has changed it' }], load: async () => (await import('./verbs/state.ts')).stateShow },
   { name: 'state doctor', summary: 'verify the state file', load: async () => (await import('./verbs/state.ts')).stateDoctor },
   { name: 'state export', summary: 'every table as lines of JSON, secrets sealed', load: async () => (await import('./verbs/state.ts')).stateExport },
+  { name: 'state forget', args: '<address>', summary: 'give a node up; its object stays', load: async () => (await import('./verbs/state.ts')).stateForget },
   { name: 'run ls', summary: 'runs, newest first', own: [limit], load: async () => (await import('./verbs/run.ts')).runList },
   { name: 'run show', args: '<run>', summary: 'a run with its steps and events', load: async () => (await import('./verbs/run.ts')).runShow },
   { name: 'run resume', summary: 'go on with the run that was not finished', load: async () => (await import('./verbs/run.ts')).runResume },

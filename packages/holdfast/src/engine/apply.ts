@@ -139,8 +139,17 @@ export async function openRun(state: EnvState, row: RunRow): Promise<Entry[]> {
 /** Changes that wait for a person, and all that waits for them. */
 function blockedChanges(changes: readonly PlannedChange[], state: EnvState): Set<string> {
   const blocked = new Set<string>()
-  for (const c of changes) if (state.unknown.has(c.doc.address) || c.after.some((a) => blocked.has(a))) blocked.add(c.doc.address)
+  const named = namedByUnknown(state)
+  const goesFirst = (c: PlannedChange) => c.phase === 'expand' && (c.deleteFirst || c.doc.action === 'delete') && named.has(c.doc.address)
+  for (const c of changes) if (state.unknown.has(c.doc.address) || goesFirst(c) || c.after.some((a) => blocked.has(a))) blocked.add(c.doc.address)
   return blocked
+}
+
+/** What an object may refer to of which nobody knows whether it exists (spec/reliability.md F3): it is not deleted. */
+function namedByUnknown(state: EnvState): Set<Address> {
+  const named = new Set<Address>()
+  for (const tx of state.unknown.values()) for (const d of tx.target.row?.meta.deps ?? []) named.add(d)
+  return named
 }
 
 function expandSpec(run: Run, changes: readonly PlannedChange[], through: readonly { readonly id: string; readonly after: readonly string[] }[], blocked: ReadonlySet<string>, o: RunOptions): FlowSpec {
@@ -274,7 +283,8 @@ function stillUsed(state: EnvState, gone: Parameters<EnvState['provisional']>[0]
 /** Deletes what the new revision does not have any more: dependants first, each as soon as it can. What fails stays as a pending delete. */
 async function contract(run: Run, o: RunOptions): Promise<void> {
   const { state } = run
-  const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !(run.row.status === 'kept' && stillUsed(state, r)))
+  const named = namedByUnknown(state)
+  const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !named.has(r.address) && !(run.row.status === 'kept' && stillUsed(state, r)))
   if (rows.length > 0) {
     emitPhase(run, 'contract')
     const uidsAt = new Map<Address, string[]>()

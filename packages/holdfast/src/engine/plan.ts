@@ -54,6 +54,7 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
   const diff = await diffResources(state, graph, options)
   const compiled = await compile(state, graph, diff, options)
   const changes = narrowed(compiled.changes, graph, state, request)
+  refuseUndeclared(state, changes)
   guard(changes, request.allowDeletes)
   const findings = judge(cx, graph, diff.scope, changes)
   await refuseReferenced(state, changes)
@@ -79,6 +80,27 @@ async function refuseReferenced(state: EnvState, changes: readonly PlannedChange
     if (!going) continue
     const names = new Map((await state.cx.store.components(r.env)).map((c) => [c.uid, c.name]))
     throw failure('HF4103', { address: going.doc.address, message: `The plan would delete ${going.doc.address}, which is used by ${names.get(r.component) ?? r.component}.`, details: { referrers: [names.get(r.component) ?? r.component] } })
+  }
+}
+
+/** What nobody could carry out is refused before anything is changed. What is pending since an earlier run stays pending. */
+function refuseUndeclared(state: EnvState, changes: readonly PlannedChange[]): void {
+  const { types } = state.cx
+  for (const tx of state.unknown.values()) {
+    if (types.has(tx.type) || tx.target.change !== undefined) continue // a lone change is its caller's to settle
+    throw failure('HF2106', {
+      address: tx.address, message: `The ${tx.op} of ${tx.address} (${tx.token}) is not settled, and its type ${tx.type} is not declared any more, so nobody can ask what became of it. Nothing was changed.`,
+      hint: `Keep the file that declares ${tx.type} imported until it is settled. Or say what became of it yourself: holdfast run settle ${tx.token} --abandon`,
+    })
+  }
+  for (const c of changes) {
+    if (c.uid === undefined || c.doc.action === 'forget') continue
+    const row = state.current.get(c.uid)
+    if (!row || row.meta.lookup || types.has(row.type)) continue
+    throw failure('HF2106', {
+      address: row.address, message: `${row.address} is to be ${c.doc.action === 'delete' ? 'deleted' : 'replaced'}, and its type ${row.type} is not declared any more, so nobody can delete the object. Nothing was changed.`,
+      hint: `Keep the file that declares ${row.type} imported until the object is deleted. Or give it up, and the object stays: holdfast state forget ${row.address}`,
+    })
   }
 }
 

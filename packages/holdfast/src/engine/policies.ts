@@ -2,7 +2,7 @@ import { failure, type Site } from '../base/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import { masked, type Address, type Scope, type Value } from '../model/index.ts'
 import type { PlannedChange } from '../plan/index.ts'
-import { askPolicies, type Policy, type PolicyGraph, type PolicyNode, type Verdict } from '../program/index.ts'
+import { askPolicies, type PolicyGraph, type PolicyNode, type Verdict } from '../program/index.ts'
 import { resolveInputs, type EngineContext } from '../resource/index.ts'
 
 /**

@@ -1,15 +1,19 @@
 import { setMaxListeners } from 'node:events'
 import { failure, limits, type Millis } from '../base/index.ts'
 import { classOf, failLone, maxCallMsOf } from '../journal/index.ts'
+import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
 import type { LeaseRow, TxRow } from '../state/index.ts'
+import { holderAlive } from '../store/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
 import { applyOn } from './apply.ts'
 import type { RunDocument } from './documents.ts'
+import { forgetOn } from './forget.ts'
 import { loadOn, planOn, refuseStale, vectorOf, wrap, type PlannedRun } from './plan.ts'
 import { revertOn } from './revert.ts'
-import { settleByHand, type SettleHow } from './settle.ts'
+import { objectsOf, settleByHand, type SettleHow } from './settle.ts'
 import { readPlan } from '../plan/index.ts'
+import { takeSpooled } from './spool.ts'
 
 export type RunOptions = Omit<ApplyOptions, 'lockTimeoutMs'>
 
@@ -27,6 +31,10 @@ export interface RunSession {
   /** The stored plan of the open run, or of the last partly committed one, again. */
   resume(o: RunOptions): Promise<RunDocument>
   settle(tx: string, how: SettleHow): Promise<Record<string, unknown>>
+  /** What a change that is not settled may have left in the world. */
+  objectsOf(tx: string): ReturnType<typeof objectsOf>
+  /** Gives a node up: its object stays. */
+  forget(address: Address): Promise<Record<string, unknown>>
   end(): Promise<void>
 }
 
@@ -47,13 +55,17 @@ export async function beginRun(cx: EngineContext, o: { readonly lockTimeoutMs: M
     cx.emit({ type: 'lock.lost', message: reason })
     lost.abort(new Error(reason))
   })
+  let env = cx.env.id
   const release = async () => {
+    cx.spool?.end(env, lease.fence)
     if (lostBecause === undefined) await cx.store.lease.release(lease)
   }
   try {
     const state = await EnvState.load(cx, { scope, fence: lease.fence })
+    env = state.env.id
     const tookOver = state.env.openRun
     const abort = either(o.abort ?? lost.signal, lost.signal)
+    await takeSpooled(state, abort)
     if (state.env.seq > 0) await settleLeft(state, abort, (tx) => tx.status === 'open' || tx.status === 'sent')
     return makeSession(cx, state, tookOver, lost.signal, abort, release)
   } catch (e) {
@@ -97,6 +109,8 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
       return applyOn(state, wrap(readPlan(row.doc, cx.ring), state, true), 'resume', joined(o))
     },
     settle: (tx, how) => settleByHand(state, tx, how),
+    objectsOf: (tx) => objectsOf(state, tx),
+    forget: (address) => forgetOn(state, address),
     end: release,
   }
 }
@@ -151,7 +165,7 @@ async function settleLeft(state: EnvState, abort: AbortSignal, which: (tx: TxRow
 function canBeAsked(cx: EngineContext, tx: TxRow): boolean {
   if (tx.target.change !== undefined) return false // whoever opened it made the call, if anybody did
   const type = cx.types.get(tx.type)
-  return type !== undefined && classOf(tx.op, tx.capability, type.read !== undefined) !== 'D'
+  return type !== undefined && classOf(tx.op, tx.capability, type.read !== undefined, type.find !== undefined) !== 'D'
 }
 
 async function settleOne(work: Work, tx: TxRow): Promise<void> {
@@ -169,9 +183,40 @@ async function settleOne(work: Work, tx: TxRow): Promise<void> {
     await fail(work, tx, 'no', failure('HF3106', { address: tx.address, message: 'The run ended before anything was sent.' }))
     return
   }
-  // The last holder may have begun its call a little after its intent.
-  const late = tx.lastSentAt !== undefined && maxCallMsOf(tx.capability) > 0 ? { ...tx, lastSentAt: tx.lastSentAt + limits.leaseMarginMs } : tx
+  const late = maxCallMsOf(tx.capability) > 0 ? begunLate(tx) : await holderQuiet(work, tx)
+  if (!late) return
   const result = await settle(work, late, 'the process ended before the answer came', false, undefined, work.abort)
   if (result.kind === 'failed') await fail(work, result.tx, result.applied, result.error)
   state.cx.emit({ type: 'log', node: tx.address, message: `settled what was left: ${tx.op} ${result.kind === 'done' ? 'had happened' : result.kind === 'failed' ? 'had not happened' : 'is unknown'}` })
+}
+
+/** The last holder may have begun its call a little after its intent. */
+const begunLate = (tx: TxRow): TxRow => (tx.lastSentAt === undefined ? tx : { ...tx, lastSentAt: tx.lastSentAt + limits.leaseMarginMs })
+
+const LOOK_MS = 200
+
+/**
+ * A call that dies with its process may land as long as that lives: one that was stopped (SIGSTOP, a long pause) goes on where it was. So what its
+ * holder sent is judged when the holder is gone, or after the last moment at which it may have begun, and ended, a call under its lease.
+ *
+ * Gives    undefined when this run was stopped while it waited: the next one settles it.
+ */
+async function holderQuiet(work: Work, tx: TxRow): Promise<TxRow | undefined> {
+  const { cx } = work.state
+  const holder = (await cx.store.run(tx.run))?.holder
+  if (!holder || tx.lastSentAt === undefined || (holder.pid === cx.holder.pid && holder.startedAt === cx.holder.startedAt && holder.bootId === cx.holder.bootId)) return tx
+  let told = false
+  for (;;) {
+    const alive = holderAlive(holder)
+    if (alive === false) return tx
+    const leftMs = tx.lastSentAt + (alive ? limits.maxCallMs : limits.leaseMarginMs) - cx.clock.now()
+    if (leftMs <= 0) return tx
+    if (!told) cx.emit({ type: 'task.progress', run: work.run, node: tx.address, message: `pid ${holder.pid} on ${holder.host}, which sent the call, may still carry it out: waiting for its end, at most ${Math.ceil(leftMs / 1000)} s` })
+    told = true
+    try {
+      await cx.clock.sleep(Math.min(leftMs, alive ? LOOK_MS : leftMs), work.abort)
+    } catch {
+      return undefined
+    }
+  }
 }

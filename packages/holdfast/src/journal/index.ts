@@ -10,4 +10,4 @@ export { checkEntries, COMPACT_ROWS_MAX, fold, type FoldOptions } from './fold.t
 export { baseOf, completeLone, dropLone, failLone, openLone, type LoneChange } from './lone-change.ts'
 export { refusals } from './refusals.ts'
 export { componentOf, emptyTables, GONE, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
-export { classOf, maxCallMsOf, recover, type LostCall, type Settlement } from './recover.ts'
+export { classOf, maxCallMsOf, quietAt, recover, searchable, tokenHonoured, type LostCall, type Settlement } from './recover.ts'

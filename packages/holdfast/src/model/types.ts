@@ -5,7 +5,7 @@ export type Address = string
 
 /** How a lost answer can be settled (contract.md 2, spec/backend.md 12.2). */
 export interface Capability {
-  readonly create?: { readonly token: { readonly windowMs: Millis } } | { readonly name: true } | { readonly find: true } | 'none'
+  readonly create?: CreateCapability | 'none'
   /** `full`: sending an update again is harmless. */
   readonly update?: 'full' | 'patch'
   /** How long a change may take until reads show it. */
@@ -13,6 +13,17 @@ export interface Capability {
   /** How long a lost call may still land; 0 when the call dies with the process. Never a deadline. */
   readonly maxCallMs?: Millis
 }
+/**
+ * What finds out whether a lost create happened. A type may have several: a token is asked while it is honoured, then the name, then the search.
+ * `token`  equal key, equal object, for that long.
+ * `name`   the inputs name the object uniquely; `read` finds it.
+ * `find`   `find` searches for the mark that the object carries from the moment it exists.
+ */
+export type CreateCapability =
+  | { readonly token: { readonly windowMs: Millis }; readonly name?: true; readonly find?: true }
+  | { readonly name: true; readonly find?: true }
+  | { readonly find: true }
+
 /** Class of a step: A token, B name, C find, D a person, U harmless to repeat. */
 export type RecoveryClass = 'A' | 'B' | 'C' | 'D' | 'U'
 

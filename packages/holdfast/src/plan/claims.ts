@@ -29,6 +29,8 @@ export interface Owner {
   readonly uid: string
   readonly env: string
   readonly address: Address | undefined
+  /** Its change that is not settled: nobody knows whether it owns the key. */
+  readonly unsettled?: string | undefined
 }
 
 export interface ClaimOrder {
@@ -80,7 +82,10 @@ export function orderByClaims(env: string, wanting: readonly Wanting[], going: r
     } else {
       const name = owner.address ?? owner.uid
       throw owner.env === env
-        ? failure('HF2104', { address: w.address, site: w.site, message: `${name} and ${w.address} both claim ${key}.`, details: { claim: key, nodes: [name, w.address] } })
+        ? failure('HF2104', {
+          address: w.address, site: w.site, message: `${name} and ${w.address} both claim ${key}.`, details: { claim: key, nodes: [name, w.address] },
+          ...(owner.unsettled === undefined ? {} : { hint: `Whether ${name} has it is not settled: holdfast run settle ${owner.unsettled}` }),
+        })
         : failure('HF2105', { address: w.address, site: w.site, message: `${w.address} claims ${key}, which ${name} of another environment or app owns.`, details: { claim: key, owner: name } })
     }
   }

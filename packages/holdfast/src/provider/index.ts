@@ -5,6 +5,6 @@
  * May import base, model, secret.
  * @module
  */
-export { isNotOurs, isOutcomeUnknown, NotOurs, notOurs, OutcomeUnknown, outcomeUnknown } from './outcome.ts'
+export { isNotOurs, isOutcomeUnknown, isRefused, NotOurs, notOurs, OutcomeUnknown, outcomeUnknown, Refused, refused } from './outcome.ts'
 export type { CallContext, CallKey, Host, Prior, ResourceSpec, ResourceType } from './port.ts'
 export { completeType, makeRegistry, type TypeRegistry } from './registry.ts'

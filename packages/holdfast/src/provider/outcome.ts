@@ -15,5 +15,19 @@ export class NotOurs extends Error {
 }
 export const notOurs = (what: string): NotOurs => new NotOurs(what)
 
+/**
+ * Thrown by a provider whose service has looked the key of the call up and says no: nothing was made under this key. After an answer was lost it is
+ * the proof that a plain error is not, for what turns a request away ("too many requests") may not know the key.
+ */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+}
+
+/** `throw refused(cause)`: the service knows the key, and will not carry the call out. */
+export function refused(cause?: unknown): Refused {
+  return new Refused(cause instanceof Error ? cause.message : cause === undefined ? 'the service refused' : String(cause), { cause })
+}
+
+export const isRefused = (e: unknown): boolean => e instanceof Error && e.name === 'Refused'
 export const isOutcomeUnknown = (e: unknown): boolean => e instanceof Error && e.name === 'OutcomeUnknown'
 export const isNotOurs = (e: unknown): boolean => e instanceof Error && e.name === 'NotOurs'

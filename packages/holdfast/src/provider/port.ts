@@ -66,8 +66,13 @@ export interface ResourceSpec<I extends z.ZodObject = z.ZodObject, O extends z.Z
   update?(a: CallContext & { readonly inputs: z.output<I>; readonly outputs: z.output<O>; readonly prior: Prior<z.output<I>, z.output<O>>; partial(outputs: Partial<z.output<O>>): Promise<void> }): Promise<z.input<O>>
   /** Succeeds when the object is gone already; works with the outputs of `partial` alone. Proves that the object is still ours, else leaves it and says so with `notOurs(...)`. */
   delete(a: CallContext & { readonly inputs: z.output<I>; readonly outputs: Partial<z.output<O>> }): Promise<void>
-  /** Answers `lookup(Type, inputs)`. */
-  find?(a: CallContext & { readonly inputs?: Partial<z.output<I>>; readonly mark?: Mark }): Promise<z.input<O> | undefined>
+  /**
+   * Two questions. With `inputs` alone it answers `lookup(Type, inputs)`. With `mark` it searches for the object that carries it: what a type of
+   * `capability: { create: { find: true } }` is asked after a create whose answer was lost. The mark decides then; `inputs` and `namespace` may narrow the search.
+   *
+   * Gives    every object that fits: one, a list, or `undefined` for none. It need not know yet what came into being less than `settleMs` ago.
+   */
+  find?(a: Omit<CallContext, 'mark'> & { readonly inputs?: Partial<z.output<I>>; readonly mark?: Mark }): Promise<z.input<O> | readonly z.input<O>[] | undefined>
   /** Outputs that follow from known inputs, before anything is made. Pure. Inputs may lack what is unknown. */
   readonly predict?: (inputs: Partial<z.output<I>>, host: Host) => Partial<z.output<O>>
   /** Outputs that an update never changes. */

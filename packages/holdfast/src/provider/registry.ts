@@ -29,6 +29,8 @@ export function completeType(spec: ResourceSpec, provider: string): ResourceType
   for (const k of ['create', 'delete'] as const) if (typeof spec[k] !== 'function') throw wrong(`${k} must be a function`)
   for (const k of ['read', 'update', 'find', 'predict', 'claims'] as const) if (spec[k] !== undefined && typeof spec[k] !== 'function') throw wrong(`${k} must be a function`)
   for (const k of spec.replaceOn ?? []) if (!(k in spec.inputs.shape)) throw wrong(`replaceOn names ${JSON.stringify(k)}, which is not an input`)
+  const how = spec.capability?.create
+  if (typeof how === 'object' && how !== null && 'find' in how && how.find && !spec.find) throw wrong('capability.create says find, and there is no find to ask')
   const timeoutMs = spec.timeout === undefined ? limits.callTimeoutMs : parseDuration(spec.timeout)
   if (timeoutMs === undefined) throw wrong(`timeout ${JSON.stringify(spec.timeout)} is not a duration such as 30s or 5m`)
   return { ...spec, version: spec.version ?? 1, provider, timeoutMs, limit: spec.limit ?? limits.parallelRemote }

@@ -1,7 +1,7 @@
 import { failure, isFailure, mutant, sha256hex, type FailureCode, type HoldfastError, type Site } from '../base/index.ts'
 import type { Address, Mark } from '../model/index.ts'
 import { DeadlinePassed } from '../flow/index.ts'
-import { isNotOurs, isOutcomeUnknown, type CallContext, type CallKey, type ResourceType } from '../provider/index.ts'
+import { isNotOurs, isOutcomeUnknown, isRefused, type CallContext, type CallKey, type ResourceType } from '../provider/index.ts'
 import { componentOf } from '../journal/index.ts'
 import { callKey } from '../secret/index.ts'
 import { callInputs, receiveOutputs, said, secretTexts, type Fields } from './facts.ts'
@@ -12,7 +12,8 @@ import type { Value } from '../model/index.ts'
 export type Answer =
   | { readonly kind: 'applied'; readonly raw: unknown }
   | { readonly kind: 'notOurs'; readonly message: string }
-  | { readonly kind: 'rejected'; readonly error: HoldfastError }
+  /** `final`: by a service that knows the key of the call. */
+  | { readonly kind: 'rejected'; readonly error: HoldfastError; readonly final?: boolean }
   | { readonly kind: 'unknown'; readonly evidence: string; readonly timedOut: boolean }
 
 export interface CallTarget {
@@ -71,7 +72,7 @@ export async function ask(state: EnvState, address: Address, site: Site | undefi
       return { kind: 'rejected', error: failure(e.code as FailureCode, { address, site, message, hint: state.cx.redactor.text(e.hint), ...details }) }
     }
     const code = (e as NodeJS.ErrnoException | undefined)?.code
-    return { kind: 'rejected', error: failure(code === 'ENOSPC' || code === 'EDQUOT' ? 'HF3111' : 'HF3101', { address, site, message: `${address}: ${message}` }) }
+    return { kind: 'rejected', error: failure(code === 'ENOSPC' || code === 'EDQUOT' ? 'HF3111' : 'HF3101', { address, site, message: `${address}: ${message}` }), ...(isRefused(e) ? { final: true } : {}) }
   }
 }
 
@@ -126,9 +127,19 @@ export async function lookup(state: EnvState, type: ResourceType, inputs: Fields
   const target: CallTarget = { token: 'lookup', uid: node.address, ordinal: 0, epoch: 0, address: node.address, site: node.site, physicalName: undefined }
   const control = new AbortController()
   const { storeId } = await state.cx.store.meta()
-  const answer = await withDeadline(state, type, control.signal, (signal) => ask(state, node.address, node.site, signal, () =>
-    find({ ...callContext(state, type, target, storeId, signal), inputs: openInputs(state, type, inputs, target) as never })))
+  const answer = await withDeadline(state, type, control.signal, (signal) => ask(state, node.address, node.site, signal, () => {
+    // What somebody else made carries no mark of ours: without one it is asked by its inputs.
+    const { mark: _mark, ...context } = callContext(state, type, target, storeId, signal)
+    return find({ ...context, inputs: openInputs(state, type, inputs, target) as never })
+  }))
   if (answer.kind === 'rejected') throw answer.error
-  if (answer.kind !== 'applied' || answer.raw === undefined) throw failure('HF3101', { address: node.address, site: node.site, message: `${node.address}: ${type.type} found nothing that fits.` })
-  return receiveOutputs(type, answer.raw, inputs, state.cx.ring, node.address, false)
+  const found = answer.kind === 'applied' ? foundIn(answer.raw) : []
+  if (found.length !== 1) {
+    const what = found.length === 0 ? 'nothing that fits' : `${found.length} objects that fit, and one is needed`
+    throw failure('HF3101', { address: node.address, site: node.site, message: `${node.address}: ${type.type} found ${what}.` })
+  }
+  return receiveOutputs(type, found[0], inputs, state.cx.ring, node.address, false)
 }
+
+/** What `find` answered, as a list. */
+export const foundIn = (raw: unknown): readonly unknown[] => (raw === undefined || raw === null ? [] : Array.isArray(raw) ? raw : [raw])

@@ -6,6 +6,7 @@ import { encodeDoc } from '../secret/index.ts'
 import type { ResourceRow, TaskKind, TaskRow, TxOp, TxRow } from '../state/index.ts'
 import { ask, callContext, openInputs, type Answer, type CallTarget } from './call.ts'
 import { bodyOf, receiveOutputs, secretOf, secretTexts, type Fields } from './facts.ts'
+import { keepOutcome, type SpooledOutcome } from './spool.ts'
 import type { EnvState } from './state.ts'
 
 /** One run at work: what its changes share. */
@@ -47,7 +48,7 @@ export interface Change {
 export type ChangeResult =
   | { readonly kind: 'done'; readonly outputs: Fields | undefined; readonly note: string | undefined }
   /** `tx`: with what the last attempt reported before it failed. */
-  | { readonly kind: 'failed'; readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }
+  | { readonly kind: 'failed'; readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly'; readonly final?: boolean }
   /** Not settled yet: {@link settle} goes on from the transaction. */
   | { readonly kind: 'lost'; readonly tx: TxRow; readonly evidence: string; readonly timedOut: boolean }
 
@@ -123,18 +124,18 @@ async function reopen(work: Work, tx: TxRow, now: number): Promise<TxRow> {
 
 const RENEWALS_MAX = 3
 
+const isFresh = (work: Work, tx: TxRow): boolean => work.state.cx.clock.now() - (tx.lastSentAt ?? 0) <= limits.leaseMarginMs
+
 /**
  * An intent is as good as the lease under which it was written. A process that was stopped between the two writes it again, under the fence, before
  * it calls: otherwise a call could begin after another holder has waited for it and settled it.
  */
 async function renewed(work: Work, tx: TxRow): Promise<TxRow> {
-  const { state } = work
-  const { clock } = state.cx
   let row = tx
   for (let i = 0; i <= RENEWALS_MAX; i++) {
-    const now = clock.now()
-    if (now - (row.lastSentAt ?? now) <= limits.leaseMarginMs) return row
-    await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { lastSentAt: now } }])
+    if (isFresh(work, row)) return row
+    const now = work.state.cx.clock.now()
+    await work.state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { lastSentAt: now } }])
     row = { ...row, lastSentAt: now }
   }
   throw failure('HF4203', { address: tx.address, message: `The store takes longer than ${limits.leaseMarginMs / 1000} s to write an intent: a lease cannot be kept.` })
@@ -149,33 +150,44 @@ export async function send(
   const inputs = known?.inputs ?? state.decode(tx, 'inputs', tx.target.inputs)
   const prior = known ? known.prior : priorOf(state, tx)
   const target = callTarget(tx, site)
-  let row = await renewed(work, tx)
-  const answer = await ask(state, tx.address, site, signal, async () => {
-    const cc = callContext(state, type, target, work.storeId, signal)
-    const opened = openInputs(state, type, inputs, target)
-    const partial = async (raw: Record<string, unknown>) => {
-      const outputs = receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, true)
-      const text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
-      row = { ...row, target: { ...row.target, partial: text } }
-      await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target: row.target } }, event(work, 'task.partial', tx, {})])
-      state.cx.emit({ type: 'task.partial', run: work.run, node: tx.address, op: tx.op, tx: tx.token })
-    }
+  // All that takes time is done before the last look at the clock.
+  const cc = callContext(state, type, target, work.storeId, signal)
+  const opened = openInputs(state, type, inputs, target)
+  const before = prior && { inputs: openInputs(state, type, prior.inputs, target), outputs: openOutputs(state, prior.outputs) }
+  if (state.fence) state.cx.spool?.reserve(state.env.id, state.fence.fence)
+  let row = tx
+  const partial = async (raw: Record<string, unknown>) => {
+    const outputs = receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, true)
+    const text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
+    row = { ...row, target: { ...row.target, partial: text } }
+    await kept(state, row, { kind: 'partial', partial: text }, () => state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target: row.target } }, event(work, 'task.partial', tx, {})]))
+    state.cx.emit({ type: 'task.partial', run: work.run, node: tx.address, op: tx.op, tx: tx.token })
+  }
+  const call = async (): Promise<unknown> => {
     switch (tx.op) {
       case 'create': return type.create({ ...cc, inputs: opened as never, partial: partial as never })
       case 'update': {
-        assert(type.update && prior, `send: ${tx.type} cannot be updated`)
-        const before = { inputs: openInputs(state, type, prior.inputs, target), outputs: openOutputs(state, prior.outputs) }
+        assert(type.update && before, `send: ${tx.type} cannot be updated`)
         return type.update({ ...cc, inputs: opened as never, outputs: before.outputs as never, prior: before as never, partial: partial as never })
       }
       case 'delete': {
-        assert(prior, 'send: a delete without the object')
-        await type.delete({ ...cc, inputs: opened as never, outputs: openOutputs(state, prior.outputs) as never })
+        assert(before, 'send: a delete without the object')
+        await type.delete({ ...cc, inputs: opened as never, outputs: before.outputs as never })
         return {}
       }
       case 'read': throw failure('HF9001', { message: 'a read is no change' })
     }
-  })
-  return { tx: row, answer }
+  }
+  for (;;) {
+    row = await renewed(work, row)
+    let stale = false
+    const answer = await ask(state, tx.address, site, signal, () => {
+      // The process may have been stopped since: this is the last moment before the call.
+      stale = !isFresh(work, row)
+      return stale ? Promise.resolve(undefined) : call()
+    })
+    if (!stale) return { tx: row, answer }
+  }
 }
 
 export const callTarget = (tx: TxRow, site: Site | undefined): CallTarget =>
@@ -201,7 +213,7 @@ export interface Attempt {
 export async function conclude(work: Work, tx: TxRow, type: ResourceType, site: Site | undefined, answer: Answer, inputs: Fields, recovered = false): Promise<Attempt> {
   switch (answer.kind) {
     case 'unknown': return { tx, result: { kind: 'lost', tx, evidence: answer.evidence, timedOut: answer.timedOut } }
-    case 'rejected': return { tx, result: { kind: 'failed', tx, error: answer.error, applied: tx.target.partial === undefined ? 'no' : 'partly' } }
+    case 'rejected': return { tx, result: { kind: 'failed', tx, error: answer.error, applied: tx.target.partial === undefined ? 'no' : 'partly', ...(answer.final ? { final: true } : {}) } }
     case 'notOurs': return { tx, result: await complete(work, tx, undefined, `left alone: ${answer.message}`, recovered) }
     case 'applied': {
       if (tx.op === 'delete') return { tx, result: await complete(work, tx, undefined, undefined, recovered) }
@@ -227,7 +239,7 @@ async function recordRaw(work: Work, tx: TxRow, type: ResourceType, raw: unknown
   if (state.cx.ring) for (const [k, v] of Object.entries(asData(raw))) if (keep(k, v)) sealed[k] = secretOf(state.cx.ring, v, tx.type, `outputs.${k}`)
   const partial = encodeDoc(sealed, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
   const target = { ...tx.target, partial }
-  await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target } }])
+  await kept(state, tx, { kind: 'partial', partial }, () => state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target } }]))
   return { ...tx, target }
 }
 
@@ -240,8 +252,18 @@ function asData(raw: unknown): Record<string, Plain> {
   }
 }
 
-/** The change is complete: outcome, outputs, row, claims and event become true in one commit. */
-export async function complete(work: Work, tx: TxRow, outputs: Fields | undefined, note: string | undefined, recovered = false): Promise<ChangeResult> {
+/** Writes an outcome down. What the store cannot take is kept beside it, and the failure goes on. */
+async function kept(state: EnvState, tx: TxRow, outcome: SpooledOutcome, write: () => Promise<void>): Promise<void> {
+  try {
+    await write()
+  } catch (e) {
+    await keepOutcome(state, tx, outcome, e)
+    throw e
+  }
+}
+
+/** The change is complete: outcome, outputs, row, claims and event, and `more`, become true in one commit. */
+export async function complete(work: Work, tx: TxRow, outputs: Fields | undefined, note: string | undefined, recovered = false, more: readonly Entry[] = []): Promise<ChangeResult> {
   const { state } = work
   const now = state.cx.clock.now()
   const outcome: Entry[] = [{ t: 'tx.move', token: tx.token, to: 'completed', set: { endedAt: now, ...(note === undefined ? {} : { evidence: note }) } }]
@@ -253,13 +275,13 @@ export async function complete(work: Work, tx: TxRow, outputs: Fields | undefine
     text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
     effects.push({ t: 'resource.put', row: withPhysicalId(target.row, outputs), docs: { inputs: target.inputs, outputs: text } })
   }
-  effects.push(...((target.also ?? []) as Entry[]))
+  effects.push(...((target.also ?? []) as Entry[]), ...more)
   const rest: Entry[] = [{ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'reverted' : 'success', undefined, note) }]
   if (!(recovered && mutant('recovery-forgets-event'))) rest.push(event(work, recovered ? 'tx.recovered' : 'tx.completed', tx, note === undefined ? {} : { note }))
   if (mutant('status-before-outputs')) {
     await state.commit([...outcome, ...rest])
     await state.commit(effects)
-  } else await state.commit([...outcome, ...effects, ...rest])
+  } else await kept(state, tx, { kind: 'done', outputs: text === '' ? undefined : text, note }, () => state.commit([...outcome, ...effects, ...rest]))
   if (target.row && outputs) {
     state.release(target.row)
     // As they will be read back, so that an expression gives the same text now and at the next plan.
@@ -281,7 +303,7 @@ const bothClaims = (standing: { readonly meta: RowDraft['meta'] } | undefined, r
 const draftOf = ({ seq: _seq, ...row }: RowDraft & { readonly seq?: number }): RowDraft => row
 
 /** The change failed for good. `partly`: a row says what stands, so that it can be taken back or repaired. */
-export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', error: HoldfastError): Promise<void> {
+export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', error: HoldfastError, more: readonly Entry[] = []): Promise<void> {
   const { state } = work
   const now = state.cx.clock.now()
   const text = state.cx.redactor.text(error.message)
@@ -307,7 +329,7 @@ export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', erro
       entries.push(tx.undo ? { t: 'claim.put', row: { key, env: state.env.id, uid: tx.uid, until: state.next } } : { t: 'claim.drop', uid: tx.uid, key })
     }
   }
-  entries.push({ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'revertFailure' : 'failure', text, undefined) }, event(work, 'tx.failed', tx, { applied, code: error.code, message: text }))
-  await state.commit(entries)
+  entries.push({ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'revertFailure' : 'failure', text, undefined) }, event(work, 'tx.failed', tx, { applied, code: error.code, message: text }), ...more)
+  await kept(state, tx, { kind: 'failed', applied, code: error.code, message: text, partial }, () => state.commit(entries))
   if (applied === 'partly') state.partly.set(tx.uid, tx.token)
 }

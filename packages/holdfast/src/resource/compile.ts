@@ -24,7 +24,7 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
   const going: Going[] = left.map((r) => ({ uid: r.uid, address: r.address, pending: false }))
   for (const r of state.current.values()) if (r.status === 'deleting') going.push({ uid: r.uid, address: r.address, pending: true })
   const owners = await ownersOf(state, diff.changed)
-  const order = orderByClaims(state.env.id, diff.changed.filter((d) => d.decision.action !== 'read').map(wanting), going, (key) => owners.get(key))
+  const order = orderByClaims(state.env.id, diff.changed.filter((d) => d.decision.action !== 'read').map((d) => wanting(state, d)), going, (key) => owners.get(key))
   const comeBack = boundComeBack(state, diff.changed.filter((d) => d.decision.action === 'create' && !d.row).map((d) => ({ address: d.node.address, type: d.type })))
   const first = withDependants(state, new Set([...order.deleteFirst, ...comeBack.values()]), left)
 
@@ -97,14 +97,18 @@ async function ownersOf(state: EnvState, changed: readonly NodeDiff[]): Promise<
   const out = new Map<string, Owner>()
   if (keys.length === 0 || state.env.seq === 0 && !state.cx.store.traits.durable) return out
   const rows = await state.cx.store.claims(keys)
+  const unknown = new Map([...state.unknown.values()].map((t) => [t.uid, t]))
   rows.forEach((row, i) => {
-    if (row && row.until === undefined) out.set(keys[i] as string, { uid: row.uid, env: row.env, address: state.current.get(row.uid)?.address })
+    if (!row || row.until !== undefined) return
+    const unsettled = unknown.get(row.uid)
+    out.set(keys[i] as string, { uid: row.uid, env: row.env, address: state.current.get(row.uid)?.address ?? unsettled?.address, unsettled: unsettled?.token })
   })
   return out
 }
 
-const wanting = (d: NodeDiff): Wanting => ({
-  address: d.node.address, site: d.node.site, uid: d.row?.uid, wants: d.claims,
+/** A create of which nobody knows whether it happened owns what it claims: its node waits for it, and does not fight it. */
+const wanting = (state: EnvState, d: NodeDiff): Wanting => ({
+  address: d.node.address, site: d.node.site, uid: d.row?.uid ?? state.unknown.get(d.node.address)?.uid, wants: d.claims,
   replaced: d.decision.action === 'replace',
   gives: d.decision.action === 'update' && d.row && d.claims ? d.row.meta.claims.filter((c) => !d.claims?.includes(c)) : [],
 })
@@ -151,7 +155,7 @@ function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDoc
     ...(verb ? { verb } : {}),
     ...(irreversible ? { irreversible: true } : {}),
     ...(type.identity === 'new' && decision.action !== 'read' && row ? { identity: 'new' as const } : {}),
-    ...(decision.action === 'create' && classOf('create', type.capability ?? {}, type.read !== undefined) === 'D' ? { recovery: 'D' as const } : {}),
+    ...(decision.action === 'create' && classOf('create', type.capability ?? {}, type.read !== undefined, type.find !== undefined) === 'D' ? { recovery: 'D' as const } : {}),
     // Of what failed half-way the program's word counts: it can only be changed together with the repair.
     ...(node.options.protect || (row?.meta.protect && row.status !== 'partial') ? { protected: true } : {}),
   }

@@ -4,7 +4,7 @@ import type { Host, TypeRegistry } from '../provider/index.ts'
 import type { Policy } from '../program/index.ts'
 import type { Keyring, Redactor } from '../secret/index.ts'
 import type { EnvRow, Holder } from '../state/index.ts'
-import type { Store } from '../store/index.ts'
+import type { Spool, Store } from '../store/index.ts'
 
 /** One thing that happened, for screens and for `--events` (spec/api-cli.md 4.3). Redacted by who emits it. */
 export interface EngineEvent {
@@ -49,6 +49,8 @@ export interface EngineContext {
   readonly pruneAssets?: (live: ReadonlySet<string>) => void
   /** Rules about every plan. */
   readonly policies?: readonly Policy[]
+  /** Keeps the outcome of a call when the store cannot take it. */
+  readonly spool?: Spool
   readonly parallelism: number
   /** One task at a time, each transaction its own commit: for kill matrices. */
   readonly serial: boolean

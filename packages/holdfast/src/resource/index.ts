@@ -7,7 +7,7 @@
  * @module
  */
 export { ask, callContext, lookup, withDeadline, type CallTarget } from './call.ts'
-export { attempt, complete, event, fail, openOutputs, taskRow, type Change, type RowDraft, type Work } from './change.ts'
+export { attempt, complete, conclude, event, fail, openOutputs, send, taskRow, type Change, type RowDraft, type Work } from './change.ts'
 export { compile, freeze, type Compiled } from './compile.ts'
 export type { EngineContext, EngineEvent, EventType } from './context.ts'
 export { diffResources, makeScope, type DiffOptions, type EnvDiff, type NodeDiff } from './diff.ts'
@@ -16,7 +16,8 @@ export { TaskLog, type TaskRecord } from './log.ts'
 export { goneEntries } from './remove.ts'
 export { assetsIn } from './rows.ts'
 export { sealSecret } from './secrets.ts'
-export { settle, type Settled } from './settle.ts'
+export { giveUp, nameOfObject, searchMark, settle, type Settled } from './settle.ts'
+export { keepOutcome, openRecord, type Spooled, type SpooledOutcome } from './spool.ts'
 export { EnvState } from './state.ts'
 export { ResourceTasks } from './tasks.ts'
 export { forgetBound, type GoneData } from './trash.ts'

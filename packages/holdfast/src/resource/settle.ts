@@ -1,10 +1,10 @@
 import { failure, type HoldfastError, type Millis, type Site } from '../base/index.ts'
 import { compare } from '../diff/index.ts'
 import { classOf, recover, type LostCall } from '../journal/index.ts'
-import type { Value } from '../model/index.ts'
+import { masked, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import type { TxRow } from '../state/index.ts'
-import { ask, callContext, openInputs, withDeadline } from './call.ts'
+import { ask, callContext, foundIn, openInputs, withDeadline, type Answer } from './call.ts'
 import { callTarget, complete, conclude, event, openOutputs, priorOf, send, taskRow, type ChangeResult, type Work } from './change.ts'
 import { receiveOutputs, type Fields } from './facts.ts'
 
@@ -27,9 +27,9 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
   let found: Fields | undefined
   let lastError: HoldfastError | undefined
   let call: LostCall = {
-    op: tx.op, class: classOf(tx.op, tx.capability, type.read !== undefined), capability: tx.capability, now: 0,
+    op: tx.op, class: classOf(tx.op, tx.capability, type.read !== undefined, type.find !== undefined), capability: tx.capability, now: 0,
     firstSentAt: tx.firstSentAt ?? tx.openedAt, lastAmbiguousAt: tx.lastSentAt ?? tx.openedAt,
-    resends: 0, lastResend: 'none', resentAt: 0, look: 'none', lookedAt: 0, looks: 0, readable: type.read !== undefined,
+    resends: 0, lastResend: 'none', resentAt: 0, look: 'none', lookedAt: 0, looks: 0, readable: type.read !== undefined, findable: type.find !== undefined,
   }
   for (;;) {
     call = { ...call, now: clock.now() }
@@ -46,15 +46,17 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
         break
       }
       case 'look': {
-        const look = await lookAt(work, row, type, signal, limit)
+        const look = await (next.by === 'find' ? searchFor : lookAt)(work, row, type, signal, limit)
         found = look.outputs
-        call = { ...call, look: look.what, lookedAt: clock.now(), looks: call.looks + 1 }
+        const lookedAt = clock.now()
+        call = { ...call, look: look.what, lookedAt, looks: call.looks + 1, candidates: look.candidates, absentAt: look.what === 'absent' ? call.absentAt ?? lookedAt : undefined }
         break
       }
       case 'resend': {
         const sentAt = clock.now()
-        row = { ...row, status: 'sent', attempts: row.attempts + 1, lastSentAt: sentAt }
-        await state.commit([{ t: 'tx.move', token: row.token, to: 'sent', set: { attempts: row.attempts, lastSentAt: sentAt } }, event(work, 'tx.resent', row, { attempt: row.attempts })])
+        row = { ...row, status: 'sent', attempts: row.attempts + 1, lastSentAt: sentAt, ...(next.fresh ? { epoch: row.epoch + 1, firstSentAt: sentAt } : {}) }
+        const set = { attempts: row.attempts, lastSentAt: sentAt, ...(next.fresh ? { epoch: row.epoch, firstSentAt: sentAt } : {}) }
+        await state.commit([{ t: 'tx.move', token: row.token, to: 'sent', set }, event(work, 'tx.resent', row, { attempt: row.attempts })])
         const again = row
         const sent = await withDeadline(state, limit, signal, (s) => send(work, again, type, site, s))
         const end = await conclude(work, sent.tx, type, site, sent.answer, state.decode(row, 'inputs', row.target.inputs), true)
@@ -62,7 +64,10 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
         if (end.result.kind === 'done') return end.result
         if (end.result.kind === 'failed' && end.result.applied === 'partly') return end.result
         const ambiguous = end.result.kind === 'lost'
-        call = { ...call, resends: call.resends + 1, lastResend: ambiguous ? 'ambiguous' : 'rejected', resentAt: clock.now(), look: 'none', ...(ambiguous ? { lastAmbiguousAt: row.lastSentAt ?? sentAt } : {}) }
+        call = {
+          ...call, resends: call.resends + 1, lastResend: ambiguous ? 'ambiguous' : end.result.kind === 'failed' && end.result.final ? 'refused' : 'rejected', resentAt: clock.now(),
+          look: 'none', absentAt: undefined, firstSentAt: row.firstSentAt ?? call.firstSentAt, ...(ambiguous ? { lastAmbiguousAt: row.lastSentAt ?? sentAt } : {}),
+        }
         lastError = end.result.kind === 'failed' ? end.result.error : undefined
         if (work.abort.aborted) return { kind: 'lost', tx: row, evidence, timedOut }
         break
@@ -79,10 +84,13 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
   }
 }
 
-async function giveUp(work: Work, tx: TxRow, evidence: string): Promise<Settled> {
+/** The transaction waits for a person, or for the next apply to ask again. */
+export async function giveUp(work: Work, tx: TxRow, evidence: string): Promise<Settled> {
   const { state } = work
-  if (tx.status === 'unknown') return { kind: 'unknown', tx, evidence }
+  if (tx.status === 'unknown' && tx.evidence === evidence) return { kind: 'unknown', tx, evidence }
   await state.commit([
+    // Asked again, and what is known now is something else.
+    ...(tx.status === 'unknown' ? [{ t: 'tx.move' as const, token: tx.token, to: 'sent' as const, set: {} }] : []),
     { t: 'tx.move', token: tx.token, to: 'unknown', set: { evidence } },
     { t: 'task.put', row: taskRow(work, tx, tx.op, 'failure', evidence, undefined) },
     event(work, 'tx.unknown', tx, { evidence }),
@@ -93,8 +101,15 @@ async function giveUp(work: Work, tx: TxRow, evidence: string): Promise<Settled>
   return { kind: 'unknown', tx: row, evidence }
 }
 
+interface Look {
+  readonly what: LostCall['look']
+  readonly outputs?: Fields
+  readonly candidates?: readonly string[]
+}
+type Limit = Pick<ResourceType, 'timeoutMs'>
+
 /** Reads the object of a lost call and says what it is. */
-async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSignal, limit: Pick<ResourceType, 'timeoutMs'>): Promise<{ readonly what: LostCall['look']; readonly outputs?: Fields }> {
+async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSignal, limit: Limit): Promise<Look> {
   const { state } = work
   const { read } = type
   if (!read) return { what: 'failed' }
@@ -120,6 +135,47 @@ async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSi
   }
   if (tx.op === 'create') return { what: owner === 'other' ? 'foreign' : 'ours', outputs }
   return { what: compareUpdate(inputs, prior?.inputs ?? {}, outputs, prior?.outputs ?? {}), outputs }
+}
+
+/** Searches for the objects that carry the mark of a lost call. */
+async function searchFor(work: Work, tx: TxRow, type: ResourceType, signal: AbortSignal, limit: Limit): Promise<Look> {
+  const { state } = work
+  const objects = await searchMark(work, tx, type, signal, limit)
+  if (objects === undefined) return { what: 'failed' }
+  const [one, ...more] = objects
+  if (one === undefined) return { what: 'absent' }
+  if (more.length > 0) return { what: 'several', candidates: objects.map(nameOfObject) }
+  if (tx.op === 'create') return { what: 'ours', outputs: one }
+  const prior = priorOf(state, tx)
+  return { what: compareUpdate(state.decode(tx, 'inputs', tx.target.inputs), prior?.inputs ?? {}, one, prior?.outputs ?? {}), outputs: one }
+}
+
+/** Asks the type's `find` for the mark of a transaction. Undefined: it could not be asked, or what it gave has the wrong shape. */
+export async function searchMark(work: Work, tx: TxRow, type: ResourceType, signal: AbortSignal, limit: Limit = type): Promise<readonly Fields[] | undefined> {
+  const { state } = work
+  const { find } = type
+  if (!find) return undefined
+  const inputs = state.decode(tx, 'inputs', tx.target.inputs)
+  const target = callTarget(tx, undefined)
+  const answer: Answer = await withDeadline(state, limit, signal, (s) => ask(state, tx.address, undefined, s, () =>
+    find({ ...callContext(state, type, target, work.storeId, s), inputs: openInputs(state, type, inputs, target) as never })))
+  if (answer.kind !== 'applied') return undefined
+  const objects: Fields[] = []
+  try {
+    for (const each of foundIn(answer.raw)) {
+      const { owner, ...raw } = each as { owner?: string }
+      if (owner !== 'other') objects.push(receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, false))
+    }
+  } catch {
+    return undefined
+  }
+  return objects
+}
+
+/** How a person tells one object from another: by its id, else by what of it is no secret. */
+export function nameOfObject(outputs: Fields): string {
+  const id = outputs.id ?? outputs.arn ?? outputs.path ?? outputs.name
+  return typeof id === 'string' ? id : JSON.stringify(masked(outputs as Value))
 }
 
 /** Which of the changed inputs show in the outputs, and as what. When none shows, equal outputs tell nothing: that is neither. */

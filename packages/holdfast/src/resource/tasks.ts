@@ -1,7 +1,7 @@
 import { failure, isFailure, type HoldfastError } from '../base/index.ts'
 import { compare, decide, type Decision, type PathDiff } from '../diff/index.ts'
 import type { Executor, TaskResult, UndoResult } from '../flow/index.ts'
-import type { Entry } from '../journal/index.ts'
+import { tokenHonoured, type Entry } from '../journal/index.ts'
 import type { Scope, Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
 import type { ResourceType } from '../provider/index.ts'
@@ -194,7 +194,7 @@ export class ResourceTasks implements Executor {
         return { kind: 'succeeded' }
       case 'failed': {
         // A creation that left something can only be repeated under a key that finds it.
-        const repeatable = result.applied === 'no' || change.op !== 'create' || typeof change.type.capability?.create === 'object' && 'token' in change.type.capability.create
+        const repeatable = result.applied === 'no' || change.op !== 'create' || tokenHonoured(result.tx.capability, result.tx.firstSentAt ?? 0, this.work.state.cx.clock.now())
         const retry = attemptNo <= retries && repeatable
         if (retry) this.#retrying.set(id, { tx: result.tx, error: result.error, applied: result.applied })
         else await fail(this.work, result.tx, result.applied, result.error)

@@ -161,7 +161,9 @@ class Trial {
     if (how === 'none') assert.fail('class D: only a person can settle it; declare the case in `lacks`')
     if ('find' in how) {
       assert.ok(this.spec.find, 'class C needs find')
-      const found = await this.spec.find({ ...this.context(key), mark: this.mark })
+      const answer = await this.spec.find({ ...this.context(key), inputs: this.inputs, mark: this.mark })
+      const [found, ...more] = Array.isArray(answer) ? answer : answer === undefined ? [] : [answer]
+      assert.equal(more.length, 0, 'several objects carry one mark')
       return found ? (this.spec.outputs.parse(found) as Fields) : this.create(key)
     }
     if ('name' in how) {

@@ -116,9 +116,48 @@ describe('a provider that', () => {
 })
 
 describe('a type that the program does not declare any more', () => {
-  test('its objects are kept as pending deletes and named, until the type is there again', async () => {
+  test('an object of it that is to go is refused before anything is changed (HF2106), with the ways out', async () => {
+    const p = boxProject(`Box('web', { name: 'web' })\n    Value('v', { input: 1 })`)
+    await p.run('apply', '--yes', '--json')
+    p.write({ 'app.ts': program(`Value('v', { input: 2 })`) })
+    for (const verb of [['plan'], ['apply', '--yes'], ['destroy', '--yes']]) {
+      const ran = await p.run(...verb, '--json')
+      expect([ran.code, ran.json.error.code, ran.json.error.address], verb[0]).toEqual([2, 'HF2106', 'web'])
+      expect(ran.json.error.message).toContain('test:cloud/Box is not declared any more')
+      expect(ran.json.error.hint).toMatch(/Keep the file that declares test:cloud\/Box imported.*holdfast state forget web/s)
+    }
+    expect((await p.run('status', '--json')).json).toMatchObject({ revision: 1, pendingDeletes: [], openRun: null })
+    expect(world(p)).toBe(true)
+    // Its type is not there, but nobody wants to touch the object.
+    p.write({ 'app.ts': program(`Value('v', { input: 2 })`) })
+    expect([(await p.run('state', 'forget', 'web', '--json')).code, (await p.run('state', 'forget', 'nobody', '--yes', '--json')).json.error.code]).toEqual([2, 'HF6001'])
+    const forgot = await p.run('state', 'forget', 'web', '--yes', '--json')
+    expect(forgot.json).toMatchObject({ v: 1, address: 'web', forgotten: [{ type: 'test:cloud/Box', physicalId: 'box-web' }], revision: { from: 1, to: 2 } })
+    expect((await p.run('state', 'ls', '--json')).json.resources.map((r: { address: string }) => r.address)).toEqual(['v'])
+    expect(ended(await p.run('apply', '--yes', '--json'))).toEqual([0, 'applied'])
+    expect(world(p)).toBe(true)
+  })
+
+  test('a change of it that is not settled is refused before anything is changed (HF2106), with the ways out', async () => {
+    const p = boxProject(`Box('web', { name: 'web' })`)
+    p.behave({ 'web.create': 'lost' })
+    await p.run('apply', '--yes', '--json')
+    p.write({ 'app.ts': program(`Value('v', { input: 2 })`) })
+    const ran = await p.run('apply', '--yes', '--json')
+    expect([ran.code, ran.json.error.code, ran.json.error.address]).toEqual([2, 'HF2106', 'web'])
+    const { tx } = (await p.run('status', '--json')).json.open[0]
+    expect(ran.json.error.hint).toContain(`holdfast run settle ${tx} --abandon`)
+    expect((await p.run('run', 'settle', tx, '--abandon', '--yes', '--json')).json.status).toBe('abandoned')
+    expect(ended(await p.run('apply', '--yes', '--json'))).toEqual([0, 'applied'])
+  })
+
+  test('its pending deletes are kept and named, until the type is there again', async () => {
     const p = boxProject(`Box('web', { name: 'web' })`)
     await p.run('apply', '--yes', '--json')
+    p.write({ 'app.ts': program('', { types: true }) })
+    p.behave({ 'web.delete': 'throw' })
+    expect(ended(await p.run('apply', '--yes', '--json'))).toEqual([14, 'applied'])
+    p.behave({})
     p.write({ 'app.ts': program('') })
     const ran = await p.run('apply', '--yes', '--json')
     expect(ended(ran), JSON.stringify(ran.json)).toEqual([14, 'applied'])

@@ -90,7 +90,7 @@ describe('a lost answer that only a person can settle', () => {
 
   test('--abandon: nobody looks after the object, and the next apply makes another', async () => {
     const { p, tx } = await lost('lost-nothing')
-    expect((await p.run('run', 'settle', tx, '--abandon', '--json')).json).toMatchObject({ status: 'abandoned' })
+    expect((await p.run('run', 'settle', tx, '--abandon', '--yes', '--json')).json).toMatchObject({ status: 'abandoned' })
     expect(await open(p)).toEqual([])
     await after(p)
     expect(boxes(p)).toContain('box-web')
@@ -121,6 +121,46 @@ describe('a lost answer that only a person can settle', () => {
       expect(JSON.parse(boxes(p)).size).toBe(2)
     })
   }
+
+  const lostDelete = async (how: string): Promise<{ p: Project; tx: string }> => {
+    const p = makeProject({ 'types.ts': boxTypes.replace("spec('test:cloud/Box', {})", "spec('test:cloud/Box', { capability: { maxCallMs: 0 } })"), 'app.ts': program(`Box('web', { name: 'web' })`, { types: true }) })
+    await after(p)
+    p.write({ 'app.ts': program('', { types: true }) })
+    p.behave({ 'web.delete': how })
+    expect(ended(await p.run('apply', '--yes', '--json'))).toEqual([14, 'applied'])
+    p.behave({})
+    const [change] = await open(p)
+    expect(change).toMatchObject({ op: 'delete', status: 'unknown', evidence: expect.stringContaining('after 5 attempts'), actions: ['--retry', '--to previous', '--to new', '--abandon'] })
+    return { p, tx: change.tx }
+  }
+
+  test('S000-88 a delete: status lists the ways out, and each ends the entry: --to previous is deleted again, --to new is gone', async () => {
+    const { p, tx } = await lostDelete('lost-nothing')
+    const text = (await p.run('status')).stdout
+    for (const flag of ['--retry', '--to previous', '--to new', '--abandon']) expect(text).toContain(`holdfast run settle ${tx} ${flag}`)
+    expect((await p.run('run', 'settle', tx, '--to', 'previous', '--json')).json).toMatchObject({ op: 'delete', status: 'failed', applied: 'no' })
+    expect(await open(p)).toEqual([])
+    await after(p)
+    expect(boxes(p)).toBe('')
+    const gone = await lostDelete('lost')
+    expect((await gone.p.run('run', 'settle', gone.tx, '--to', 'new', '--json')).json).toMatchObject({ status: 'completed' })
+    expect((await gone.p.run('status', '--json')).json).toMatchObject({ open: [], pendingDeletes: [] })
+  })
+
+  test('S000-85 --abandon names what may be left, asks, and is on record', async () => {
+    const { p, tx } = await lostDelete('lost-nothing')
+    const asked = await p.run('run', 'settle', tx, '--abandon', '--json')
+    expect(refused(asked)).toEqual([2, 'HF1006'])
+    expect(asked.json.error.message).toMatch(/Give the delete of web up\? It may have left box-web/)
+    expect((await open(p))[0]).toMatchObject({ tx, status: 'unknown' })
+    const done = await p.run('run', 'settle', tx, '--abandon', '--yes', '--json')
+    expect(done.json).toMatchObject({ tx, status: 'abandoned', evidence: 'settled by hand: --abandon' })
+    expect(done.stderr).toContain('It may have left box-web')
+    expect(await open(p)).toEqual([])
+    const { run } = (await p.run('run', 'ls', '--json')).json.runs[0]
+    const { events } = (await p.run('run', 'show', run, '--json')).json
+    expect(events.find((e: { kind: string }) => e.kind === 'tx.byHand')).toMatchObject({ tx, node: 'web', op: 'delete', how: 'settled by hand: --abandon', from: 'unknown', pid: expect.any(Number) })
+  })
 
   test('a killed apply is settled the same way: nothing is made twice, and status tells the person', async () => {
     const p = makeProject({ 'types.ts': boxTypes.replace("spec('test:cloud/Box', {})", "spec('test:cloud/Box', { capability: { create: 'none', maxCallMs: 0 } })"), 'app.ts': program(three, { types: true }) })

@@ -11,32 +11,36 @@ import type { Inputs, Outputs, World } from './world.ts'
  * `byName`  the object is addressed by its name; a late call hits whatever has the name then. Others have an id that is never used again.
  * `strict`  the world refuses to delete an object that another refers to.
  * `local`   a call dies with the process.
+ * `search`  `find` answers for the mark; what came into being less than `settleMs` ago may not show yet.
  */
 export interface Kind {
   readonly type: string
-  readonly create: 'A' | 'B' | 'D'
+  readonly create: 'A' | 'B' | 'C' | 'D'
   readonly update: 'full' | 'patch' | 'none'
   readonly readable: boolean
   readonly byName: boolean
   readonly strict: boolean
   readonly local: boolean
+  readonly search: boolean
   readonly settleMs: Millis
   readonly maxCallMs: Millis
   readonly timeoutMs: Millis
   readonly windowMs: Millis
 }
 
-export const kindNames = ['A', 'B', 'D', 'E', 'L', 'R'] as const
+export const kindNames = ['A', 'B', 'C', 'D', 'E', 'F', 'L', 'R'] as const
 export type KindName = (typeof kindNames)[number]
 
-type Fixed = Pick<Kind, 'create' | 'update' | 'readable' | 'byName' | 'strict' | 'local'>
+type Fixed = Pick<Kind, 'create' | 'update' | 'readable' | 'byName' | 'strict' | 'local' | 'search'>
 const fixed: Record<KindName, Fixed> = {
-  A: { create: 'A', update: 'full', readable: true, byName: false, strict: true, local: false },
-  B: { create: 'B', update: 'full', readable: true, byName: true, strict: false, local: false },
-  D: { create: 'D', update: 'patch', readable: true, byName: false, strict: true, local: false },
-  E: { create: 'D', update: 'patch', readable: false, byName: false, strict: true, local: false },
-  L: { create: 'B', update: 'full', readable: true, byName: true, strict: false, local: true },
-  R: { create: 'A', update: 'none', readable: true, byName: false, strict: true, local: false },
+  A: { create: 'A', update: 'full', readable: true, byName: false, strict: true, local: false, search: false },
+  B: { create: 'B', update: 'full', readable: true, byName: true, strict: false, local: false, search: false },
+  C: { create: 'C', update: 'full', readable: true, byName: false, strict: true, local: false, search: true },
+  D: { create: 'D', update: 'patch', readable: true, byName: false, strict: true, local: false, search: false },
+  E: { create: 'D', update: 'patch', readable: false, byName: false, strict: true, local: false, search: false },
+  F: { create: 'C', update: 'patch', readable: false, byName: false, strict: true, local: false, search: true },
+  L: { create: 'B', update: 'full', readable: true, byName: true, strict: false, local: true, search: false },
+  R: { create: 'A', update: 'none', readable: true, byName: false, strict: true, local: false, search: true },
 }
 
 export function drawKinds(random: Stream): Record<KindName, Kind> {
@@ -69,7 +73,7 @@ const specs: Record<KindName, ResourceType> = Object.fromEntries(kindNames.map((
   }
   const spec: ResourceSpec = {
     type: `sim:${name}`, inputs: inputs as never, outputs: (f.readable ? outputs : idOnly) as never,
-    replaceOn: (f.byName ? ['zone', 'name'] : ['zone']) as never, create: missing, delete: missing, ...(f.update === 'none' ? {} : { update: missing }), ...(f.readable ? { read: missing } : {}),
+    replaceOn: (f.byName ? ['zone', 'name'] : ['zone']) as never, create: missing, delete: missing, ...(f.update === 'none' ? {} : { update: missing }), ...(f.readable ? { read: missing } : {}), ...(f.search ? { find: missing } : {}),
     ...(f.local ? { deleteFirst: true, identity: 'new' as const } : {}), limit: 4,
     claims: ((i: Inputs) => [...(f.byName ? [`name:${i.name}`] : []), ...(i.slot === undefined ? [] : [`slot:${i.slot}`])]) as never,
   }
@@ -85,12 +89,13 @@ export function typesFor(world: World, process: Process, kinds: Record<KindName,
       ...specs[name],
       timeoutMs: kind.timeoutMs,
       capability: {
-        create: kind.create === 'A' ? { token: { windowMs: kind.windowMs } } : kind.create === 'B' ? { name: true } : 'none',
+        create: kind.create === 'A' ? { token: { windowMs: kind.windowMs }, ...(kind.search ? { find: true as const } : {}) } : kind.create === 'B' ? { name: true } : kind.create === 'C' ? { find: true } : 'none',
         update: kind.update === 'full' ? 'full' : 'patch', settleMs: kind.settleMs, maxCallMs: kind.maxCallMs,
       },
       create: (a) => world.create({ ...given(a), partial: a.partial as never }) as never,
       delete: (a) => world.delete(given(a)),
       ...(kind.readable ? { read: ((a: Given) => world.read(given(a))) as never } : {}),
+      ...(kind.search ? { find: ((a: Given) => world.search(given(a))) as never } : {}),
       ...(kind.update === 'none' ? {} : { update: ((a: Given & { partial: never }) => world.update({ ...given(a), prior: (a.prior as { inputs: Inputs }).inputs, partial: a.partial })) as never }),
     }
   })

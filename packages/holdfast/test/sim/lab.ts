@@ -7,6 +7,7 @@ import type { ResourceRow } from '../../src/state/index.ts'
 import { Process, type Kernel } from './kernel.ts'
 import { drawKinds, typesFor, type Kind, type KindName } from './kinds.ts'
 import { Stream } from './random.ts'
+import { MemorySpool } from './spool.ts'
 import { SimStore, type Committed, type CrashPoint, type StoreFaults } from './store.ts'
 import { World } from './world.ts'
 import { APP } from './workload.ts'
@@ -28,10 +29,13 @@ export class Lab {
   readonly parallelism: number
   readonly #storeRandom: Stream
   readonly #seal: Stream
+  readonly #disk: Stream
   readonly #byHolder = new Map<string, Process>()
   /** What the committed revision holds. */
   base: Base = { revision: 0, rows: new Map() }
-  storeFaults: StoreFaults = { slowCommit: 0 }
+  storeFaults: StoreFaults = { slowCommit: 0, full: 0 }
+  /** What processes have kept beside the store. */
+  readonly spooled = new Map<string, string[]>()
   processes = 0
   crashes = 0
 
@@ -45,6 +49,7 @@ export class Lab {
     this.world = new World(kernel, new Stream(seed, 'world'))
     this.#storeRandom = new Stream(seed, 'store')
     this.#seal = new Stream(seed, 'seal')
+    this.#disk = new Stream(seed, 'disk')
     this.storeId = `st-${seed}`
     this.tables = emptyTables({ storeId: this.storeId, schema: 1, createdAt: kernel.now, keyCheck: undefined })
     this.ring = makeKeyring(KEY, this.storeId, this.#seal)
@@ -65,7 +70,7 @@ export class Lab {
     const holder = { id: ids.next('h'), host: 'host', bootId: 'boot', pid: this.processes, startedAt: '0' }
     this.#byHolder.set(holder.id, process)
     const store = new SimStore({
-      process, tables: this.tables, random: this.#storeRandom, storeId: this.storeId, faults: this.storeFaults, crash,
+      process, tables: this.tables, random: this.#storeRandom, disk: this.#disk, storeId: this.storeId, faults: this.storeFaults, crash,
       isDead: (id) => this.sameHost && this.#byHolder.get(id)?.dead === true,
       onCommit: (c) => this.#committed(c, process),
     })
@@ -76,7 +81,7 @@ export class Lab {
       store, clock: process, random, ids, types: makeRegistry(typesFor(this.world, process, this.kinds)), env,
       host: { root: '/', home: '/', env: { id: env.id, app: env.app, name: env.name }, assetPath: (a) => a.path, redact: (s) => redactor.text(s), secrets: () => redactor.secrets() },
       ring: this.ring, redactor, holder, emit: (e) => this.#heard(process, e),
-      asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: this.parallelism, serial: false,
+      asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, spool: new MemorySpool(this.spooled), parallelism: this.parallelism, serial: false,
     }
     return { process, cx }
   }

@@ -26,6 +26,7 @@ interface Trouble {
   readonly calm: boolean
   readonly calls: CallFaults
   readonly slowCommit: number
+  readonly full: number
   readonly crash: number
   readonly pause: number
   readonly rival: number
@@ -33,11 +34,11 @@ interface Trouble {
 }
 
 function drawTrouble(r: Stream): Trouble {
-  if (r.chance(0.25)) return { calm: true, calls: noCallFaults, slowCommit: 0, crash: 0, pause: 0, rival: 0, cancel: 0 }
+  if (r.chance(0.25)) return { calm: true, calls: noCallFaults, slowCommit: 0, full: 0, crash: 0, pause: 0, rival: 0, cancel: 0 }
   return {
     calm: false,
     calls: { reject: r.swarm(0.15), requestLost: r.swarm(0.15), replyLost: r.swarm(0.15), late: r.swarm(0.15), partial: r.swarm(0.1), hang: r.swarm(0.05) },
-    slowCommit: r.swarm(0.01), crash: r.swarm(0.8), pause: r.swarm(0.3), rival: r.swarm(0.5), cancel: r.swarm(0.2),
+    slowCommit: r.swarm(0.01), full: new Stream(r.u32(), 'full').swarm(0.05), crash: r.swarm(0.8), pause: r.swarm(0.3), rival: r.swarm(0.5), cancel: r.swarm(0.2),
   }
 }
 
@@ -116,7 +117,7 @@ class Life {
   #faults(on: boolean): void {
     const t = this.#trouble
     this.#lab.world.faults = on ? t.calls : noCallFaults
-    this.#lab.storeFaults = { slowCommit: on ? t.slowCommit : 0 }
+    this.#lab.storeFaults = { slowCommit: on ? t.slowCommit : 0, full: on ? t.full : 0 }
   }
 
   async #setSecret(): Promise<void> {

@@ -1,4 +1,4 @@
-import { limits } from '../../src/base/index.ts'
+import { failure, limits } from '../../src/base/index.ts'
 import type { Entry, Tables } from '../../src/journal/index.ts'
 import type { LeaseRow } from '../../src/state/index.ts'
 import { MemoryStore, type CommitOptions, type Leases } from '../../src/store/index.ts'
@@ -8,6 +8,8 @@ import type { Stream } from './random.ts'
 export interface StoreFaults {
   /** A commit takes far longer than usual: it may reach the store after the lease has gone to another. */
   readonly slowCommit: number
+  /** The store takes no outcome: its disk is full. */
+  readonly full: number
 }
 
 /** Where a process dies: around its n-th commit, or around its n-th call of a provider. */
@@ -28,6 +30,7 @@ export interface SimStoreOptions {
   readonly process: Process
   readonly tables: Tables | undefined
   readonly random: Stream
+  readonly disk?: Stream
   readonly storeId: string
   readonly faults: StoreFaults
   readonly crash: CrashPoint | undefined
@@ -38,6 +41,7 @@ export interface SimStoreOptions {
 /** The store as one process sees it: MemoryStore, with time between request, decision and answer, and with a death on the way. */
 export class SimStore extends MemoryStore {
   readonly #asked = new Map<number, Committed>()
+  readonly #options: SimStoreOptions
 
   constructor(o: SimStoreOptions) {
     const { process, random } = o
@@ -67,11 +71,17 @@ export class SimStore extends MemoryStore {
       },
     })
     this.#asked = asked
+    this.#options = o
     process.onDeath(() => this.crash())
     Object.defineProperty(this, 'lease', { value: leaseOf(this, this.lease, process, kernel) })
   }
 
   override commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }> {
+    const outcome = entries.some((e) => e.t === 'tx.move' && (e.to === 'completed' || e.to === 'failed'))
+    if (outcome && this.#options.disk?.chance(this.#options.faults.full)) {
+      this.#options.process.kernel.note(this.#options.process.name, 'commit refused: the disk is full')
+      return Promise.reject(failure('HF4006', { message: 'the disk is full' }))
+    }
     this.#asked.set(this.commitsMade + 1, { entries, options })
     return super.commit(entries, options)
   }

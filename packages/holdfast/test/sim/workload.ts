@@ -32,8 +32,8 @@ export interface Workload {
 export const APP = 'sim'
 export const DECLARED_SECRET = 'password'
 
-const readableKinds: readonly KindName[] = ['A', 'B', 'D', 'L', 'R']
-const kindsByWeight: readonly KindName[] = ['A', 'A', 'A', 'B', 'B', 'B', 'B', 'D', 'E', 'L', 'L', 'R']
+const readableKinds: readonly KindName[] = ['A', 'B', 'C', 'D', 'L', 'R']
+const kindsByWeight: readonly KindName[] = ['A', 'A', 'A', 'B', 'B', 'B', 'B', 'C', 'C', 'C', 'D', 'E', 'F', 'L', 'L', 'R']
 
 export function drawWorkload(r: Stream, o: { readonly secrets: boolean; readonly persons: boolean }): Workload {
   const count = r.chance(0.7) ? r.between(1, 6) : r.chance(0.8) ? r.between(5, 12) : r.between(10, 25)

@@ -1,6 +1,6 @@
 import { canonical, type Millis } from '../../src/base/index.ts'
 import type { Mark } from '../../src/model/index.ts'
-import { notOurs, outcomeUnknown } from '../../src/provider/index.ts'
+import { notOurs, outcomeUnknown, refused } from '../../src/provider/index.ts'
 import type { Kernel, Process } from './kernel.ts'
 import type { Kind } from './kinds.ts'
 import type { Stream } from './random.ts'
@@ -231,6 +231,15 @@ export class World {
     }, undefined)
   }
 
+  /** What carries the mark and shows already. */
+  search(g: Given): Promise<Partial<Outputs>[]> {
+    return this.#call('read', g, () => [...this.objects.values()].filter((o) => o.kind === g.kind && o.mark?.uid === g.mark.uid && o.mark.ordinal === g.mark.ordinal)
+      .flatMap((o) => {
+        const shown = o.shownAt <= this.kernel.now ? o.spec : o.before
+        return shown ? [this.outputsOf(o, shown)] : []
+      }), undefined)
+  }
+
   /** One call: the way there, the effect, the way back, and what may go wrong with each. */
   #call<T>(op: Mutation | 'read', g: Given, effect: (torn: boolean) => T, partial: ((out: T) => Partial<Outputs>) | undefined): Promise<T> {
     const { kernel } = this
@@ -273,14 +282,15 @@ export class World {
             }
           })
         default: return arrive(there, () => {
-          // Equal key, equal object: what the key has made is given back before anything else is looked at.
-          if (fault.what === 'reject' && !(op === 'create' && this.#known(g))) return answer(back, () => reject(new Error(`${op} ${g.inputs.name} was throttled ${g.inputs.secret ?? ''}`)))
+          // What turns a request away looks at nothing of it, not at its key either.
+          if (fault.what === 'reject') return answer(back, () => reject(new Error(`${op} ${g.inputs.name} was throttled ${g.inputs.secret ?? ''}`)))
           let out: T
           try {
             out = land(fault.what === 'partial')
           } catch (e) {
             if (!(e instanceof Refused)) throw e
-            return answer(back, () => reject(new Error(e.message)))
+            // A service that knows keys says so when it refuses; others only say no.
+            return answer(back, () => reject(kind.create === 'A' ? refused(e) : new Error(e.message)))
           }
           if (fault.what === 'replyLost') return unknown(back)
           if (fault.what !== 'partial') return answer(back, () => resolve(out))

@@ -15,6 +15,9 @@ export interface CloudObject {
   name: string
   size: number
   secret: string
+  /** What the type wrote on it, and from when on a search finds it. */
+  mark?: string
+  shownAt?: number
 }
 
 /** A small cloud: named objects, every call counted, faults by `op name`. */
@@ -67,29 +70,37 @@ export class Cloud {
 export const inputs = z.object({ name: z.string(), size: z.number().default(1), secret: sensitive(z.string()).default(''), zone: z.string().default('a'), fail: z.boolean().default(false) })
 export const outputs = z.object({ id: z.string(), name: z.string(), size: z.number(), token: sensitive(z.string()) })
 
+export type Class = 'A' | 'B' | 'C' | 'D'
+const marked = (m: { readonly store: string; readonly uid: string; readonly ordinal: number }) => `${m.store} ${m.uid} ${m.ordinal}`
+
 /** `class` chooses how a lost answer can be settled. */
-export function boxSpec(cloud: Cloud, o: { readonly type?: string; readonly class?: 'A' | 'B' | 'D'; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>> } = {}): ResourceSpec<typeof inputs, typeof outputs> {
+export function boxSpec(cloud: Cloud, o: { readonly type?: string; readonly class?: Class; readonly lagMs?: number; readonly clock?: Clock; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>> } = {}): ResourceSpec<typeof inputs, typeof outputs> {
   const cls = o.class ?? 'B'
   const tokens = new Map<string, CloudObject>()
   const out = (b: CloudObject) => ({ id: b.id, name: b.name, size: b.size, token: `token-of-${b.id}` })
   return {
     type: o.type ?? 'test:Box', inputs, outputs, replaceOn: ['zone'],
-    capability: { create: cls === 'A' ? { token: { windowMs: 3_600_000 } } : cls === 'B' ? { name: true } : 'none', update: 'full', maxCallMs: 0 },
+    capability: { create: cls === 'A' ? { token: { windowMs: 3_600_000 } } : cls === 'B' ? { name: true } : cls === 'C' ? { find: true } : 'none', update: 'full', maxCallMs: 0 },
     claims: (i) => [`box:${i.name}`],
-    create: ({ inputs: i, key, signal, partial }) => cloud.run(`create ${i.name}`, signal, () => {
+    create: ({ inputs: i, key, mark, signal, partial }) => cloud.run(`create ${i.name}`, signal, () => {
       cloud.keys.push(`${i.name} ${key}`)
       const known = tokens.get(String(key))
       if (cls === 'A' && known && cloud.objects.has(known.id)) return out(known)
       if (i.fail) throw new Error(`quota exceeded for ${i.secret}`)
-      if (cls !== 'A' && cloud.byName(i.name)) throw new Error(`${i.name} exists`)
+      if (cls !== 'A' && cls !== 'C' && cloud.byName(i.name)) throw new Error(`${i.name} exists`)
       const b = cloud.make(i.name, i.size, i.secret)
       tokens.set(String(key), b)
+      if (cls === 'C') Object.assign(b, { mark: marked(mark), shownAt: (o.clock ?? systemClock).now() + (o.lagMs ?? 0) })
       return out(b)
     }, () => partial({ id: cloud.byName(i.name)?.id ?? '?' })),
     read: ({ inputs: i, outputs: prior, signal }) => cloud.run(`read ${i.name}`, signal, () => {
       const b = (prior?.id && cloud.objects.get(prior.id)) || cloud.byName(i.name)
       return b && out(b)
     }),
+    ...(cls === 'C' ? {
+      find: ({ mark, inputs: i, signal }) => cloud.run(`find ${i?.name}`, signal, () =>
+        [...cloud.objects.values()].filter((b) => mark && b.mark === marked(mark) && (b.shownAt ?? 0) <= (o.clock ?? systemClock).now()).map(out)),
+    } : {}),
     update: ({ inputs: i, outputs: prior, signal, partial }) => cloud.run(`update ${i.name}`, signal, () => {
       if (i.fail) throw new Error('update refused')
       const b = cloud.objects.get(prior.id)
@@ -122,11 +133,11 @@ export interface Lab {
 
 let serial = 0
 
-export function makeLab(o: { readonly class?: 'A' | 'B' | 'D'; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>>; readonly store?: Store; readonly cloud?: Cloud; readonly clock?: Clock; readonly Box?: Lab['Box']; readonly types?: readonly { readonly type: string; readonly spec: unknown }[] } = {}): Lab {
+export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>>; readonly store?: Store; readonly cloud?: Cloud; readonly clock?: Clock; readonly Box?: Lab['Box']; readonly types?: readonly { readonly type: string; readonly spec: unknown }[] } = {}): Lab {
   const cloud = o.cloud ?? new Cloud()
   const type = `test:Box${++serial}`
   const clock = o.clock ?? systemClock
-  const Box = o.Box ?? resource(boxSpec(cloud, { type, ...(o.class ? { class: o.class } : {}), ...(o.more ? { more: o.more } : {}) }))
+  const Box = o.Box ?? resource(boxSpec(cloud, { type, clock, ...(o.class ? { class: o.class } : {}), ...(o.lagMs === undefined ? {} : { lagMs: o.lagMs }), ...(o.more ? { more: o.more } : {}) }))
   const store = o.store ?? new MemoryStore({ clock, random: systemRandom, isDead: () => true })
   const events: EngineEvent[] = []
   const ids = makeIds(clock, systemRandom)

@@ -27,6 +27,9 @@ export const runShow: Verb = (io, call) => withProject(io, call, { access: 'read
   return 0
 })
 
+/** The change still waits for a person. */
+const STILL_UNKNOWN = 12
+
 /** A failure is stored as its document. */
 function messageIn(text: string): string {
   try {
@@ -50,10 +53,17 @@ export const runRevert: Verb = (io, call) => withProject(io, call, { access: 'wr
 export const runSettle: Verb = (io, call) => {
   const how = settleHow(call.flags)
   return withProject(io, call, { access: 'write', programOptional: true }, (s) => withRun(io, call, s, async (run) => {
-    const doc = await run.settle(call.args[0] as string, how)
+    const tx = call.args[0] as string
+    if (how.kind === 'abandon') {
+      const { address, op, objects } = await run.objectsOf(tx)
+      const what = objects.length > 0 ? `It may have left ${objects.join(', ')}` : 'What it may have left has no id that is known here'
+      await confirm(io, call.flags, `Give the ${op} of ${address} up? ${what}; nobody will look after it.`)
+      if (call.flags.yes) io.err(`${what}; nobody looks after it any more.\n`)
+    }
+    const doc = await run.settle(tx, how)
     if (call.flags.json) s.print(doc)
-    else io.out(`${doc.tx ?? call.args[0]} is ${doc.status}.\n`)
-    return 0
+    else io.out(`${tx} is ${doc.status}.${doc.status === 'unknown' ? ` ${doc.evidence}` : ''}\n`)
+    return doc.status === 'unknown' ? STILL_UNKNOWN : 0
   }))
 }
 

@@ -1,7 +1,8 @@
 import { failure } from '../../base/index.ts'
 import { listResources, showResource } from '../../engine/index.ts'
+import { confirm } from '../ask.ts'
 import { rowsText } from '../screen/rows.ts'
-import { withProject } from '../session.ts'
+import { withProject, withRun } from '../session.ts'
 import type { Verb } from '../verb.ts'
 
 const DOCTOR_EXIT_CODE = 13
@@ -34,3 +35,12 @@ export const stateExport: Verb = (io, call) => withProject(io, call, { access: '
   for await (const line of s.cx.store.export()) io.out(line.endsWith('\n') ? line : `${line}\n`)
   return 0
 })
+
+export const stateForget: Verb = (io, call) => withProject(io, call, { access: 'write', programOptional: true }, (s) => withRun(io, call, s, async (run) => {
+  const address = call.args[0] as string
+  await confirm(io, call.flags, `Forget ${address} in ${s.where.app}/${s.where.env}? Its object stays, and nobody looks after it.`)
+  const doc = await run.forget(address)
+  if (call.flags.json) s.print(doc)
+  else io.out(`${address} is forgotten; its object stays: ${(doc.forgotten as { type: string; physicalId: string | null }[]).map((o) => `${o.type} ${o.physicalId ?? ''}`.trim()).join(', ')}.\n`)
+  return 0
+}))

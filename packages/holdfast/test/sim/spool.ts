@@ -1,0 +1,21 @@
+import type { Spool, SpoolFile } from '../../src/store/index.ts'
+
+/** What is kept beside the store, in memory. */
+export class MemorySpool implements Spool {
+  readonly files: Map<string, string[]>
+  constructor(files: Map<string, string[]>) {
+    this.files = files
+  }
+  reserve(): void {}
+  async put(env: string, fence: number, record: string): Promise<void> {
+    const name = `${env}.${fence}`
+    this.files.set(name, [...(this.files.get(name) ?? []), record])
+  }
+  list(env: string, fence: number): readonly SpoolFile[] {
+    return [...this.files].filter(([name]) => name.startsWith(`${env}.`) && name !== `${env}.${fence}`).map(([name, records]) => ({ name, records }))
+  }
+  async drop(name: string): Promise<void> {
+    this.files.delete(name)
+  }
+  end(): void {}
+}
