@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {
-  CloudOutputDoesNotExist, ComponentDoesNotExist, KeyNotInCloudOutput, ResourceDoesNotExist, ResourceStateDoesNotExist, type Backend, type ResourceModel,
+  CloudOutputDoesNotExist, ComponentDoesNotExist, InvalidDifference, KeyNotInCloudOutput, ResourceDoesNotExist, ResourceStateDoesNotExist, type Backend, type ResourceModel,
 } from '../../backend/index.ts'
 import { cases, creating, NOBODY, r, refused, X, Y, type Trial } from './trial.ts'
 
@@ -75,6 +75,16 @@ export const lookupCases = cases((test) => {
       await refused(ResourceDoesNotExist, t.be.getResourcesByTag(state, 'A', X, tag))
       assert.deepEqual(await t.be.listResourcesByTag(state, 'A', X, tag), [])
     }
+  })
+  test('D30 tags that nothing could carry are refused, and nothing is opened', async (t) => {
+    const state = await t.state('demo', 'A')
+    const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`key${i}`, 'v']))
+    for (const tags of [many(51), { '': 'v' }, { ['k'.repeat(129)]: 'v' }, { k: 'v'.repeat(257) }, { 'aws:name': 'v' }, { AwsName: 'v' }]) {
+      await refused(InvalidDifference, t.open(state, creating('A', r('1', 'h', { tags }))))
+    }
+    assert.deepEqual(await t.openTokens(state), [])
+    await t.change(state, creating('A', r('1', 'h', { tags: { ...many(49), ['k'.repeat(128)]: 'v'.repeat(256) } })))
+    assert.equal((await t.be.getResourcesByTag(state, 'A', X, 'key48')).length, 1)
   })
   test('S000-105 look-ups follow what happens to a resource', async (t) => {
     const state = await t.state('demo', 'A')
