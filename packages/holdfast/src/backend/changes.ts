@@ -40,7 +40,7 @@ function digestOfDiff(s: Session, diff: ResourceDifference): string {
 }
 
 const ops = { CREATE: 'create', UPDATE_IDENTITY: 'update', UPDATE_NAME: 'update', DELETE: 'delete' } as const
-const actions = { CREATE: 'resource:create', UPDATE_IDENTITY: 'resource:update', UPDATE_NAME: 'resource:rename', DELETE: 'resource:delete' } as const satisfies Record<string, Action>
+export const actions = { CREATE: 'resource:create', UPDATE_IDENTITY: 'resource:update', UPDATE_NAME: 'resource:rename', DELETE: 'resource:delete' } as const satisfies Record<string, Action>
 
 export function refuseOpenRun(env: EnvRow): void {
   if (env.openRun === undefined) return

@@ -95,6 +95,7 @@ function pairResources(old: Content, fresh: Content, diagnostics: DifferenceDiag
   const pairing = pairByName(old.resources, fresh.resources, { key: keyOf, same: sameContent })
   for (const { olds, news } of leftAlike(old.resources, fresh.resources, pairing, contentText)) {
     if (olds.length === 1 && news.length === 1) {
+      if (!sameContent(olds[0] as ResourceModel, news[0] as ResourceModel)) continue // in a secret
       pairing.oldOf.set(news[0] as ResourceModel, olds[0] as ResourceModel)
       pairing.newOf.set(olds[0] as ResourceModel, news[0] as ResourceModel)
     } else diagnostics.push(ambiguous(olds, news, fresh.name))

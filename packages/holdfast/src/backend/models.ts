@@ -121,6 +121,8 @@ export interface ComponentDifference {
   readonly previousName?: string
   /** Absent only with DELETE. */
   readonly newName?: string
+  /** The caller may not make this change, and why: only in what createDifferences gives. */
+  readonly denied?: string
 }
 
 export interface ResourceDifference {
@@ -131,12 +133,16 @@ export interface ResourceDifference {
   readonly previousResource?: ResourceModel
   /** Absent only with DELETE. */
   readonly newResource?: ResourceModel
+  /** The caller may not make this change, and why: only in what createDifferences gives. */
+  readonly denied?: string
 }
 
 export interface ResourceReferenceDifference {
   readonly actionType: ReferenceActionType
   readonly originatingComponentName: string
   readonly resourceReference: ResourceReferenceModel
+  /** The caller may not make this change, and why: only in what createDifferences gives. */
+  readonly denied?: string
 }
 
 /** What a component lets others refer to (who: names of states, `*` for any; resources: `ruuid;name` with `*` as a wildcard). */

@@ -1,6 +1,7 @@
 import { canonical } from '../base/index.ts'
 import { equal } from '../diff/index.ts'
-import { isSecret, SecretValue, type Value } from '../model/index.ts'
+import { isSecret, type Value } from '../model/index.ts'
+import { isMask, keepSecrets } from './values.ts'
 import type { ResourceModel, ResourceReferenceModel } from './models.ts'
 
 /** What of a component takes part in a difference. */
@@ -36,14 +37,14 @@ function contentOf(resource: ResourceModel): Value {
 
 const beside = (attribute: string): boolean => attribute === 'name' || attribute === 'aliases'
 
-/** The same configuration, whatever the names. Secrets are compared, never shown. */
+/** The same configuration, whatever the names. Secrets are compared; a mask in the new one stands for the secret of the old. */
 export const sameContent = (a: ResourceModel, b: ResourceModel): boolean => {
   if (a.hash !== b.hash || a.ruuid !== b.ruuid) return false
   let attributes = 0
   for (const k in a) {
     if (beside(k) || a[k] === undefined) continue
     attributes++
-    if (!identical(a[k], b[k]) && !equal(a[k] as Value, b[k] as Value | undefined)) return false
+    if (!identical(a[k], b[k]) && !equal(a[k] as Value, keepSecrets(b[k], a[k] as Value) as Value | undefined)) return false
   }
   for (const k in b) if (!beside(k) && b[k] !== undefined) attributes--
   return attributes === 0
@@ -68,8 +69,9 @@ function identical(a: unknown, b: unknown): boolean {
   return members === 0
 }
 
-/** A text that is equal for equal configurations. It stays in memory: secrets enter it in clear. */
-export const contentText = (r: ResourceModel): string => canonical(contentOf(r), (x) => (isSecret(x) ? canonical(['secret', SecretValue.reveal(x)]) : undefined))
+/** A text that is equal for equal configurations, and for those that differ in secrets alone: these stand masked in it. */
+export const contentText = (r: ResourceModel): string => canonical(contentOf(r), (x) => (isSecret(x) || isMask(x) ? MASK : undefined))
+const MASK = canonical({ secret: true })
 
 /**
  * Pairs by name, in this order: what stands unchanged under its name; what says that it had another name (`aliases`, the latest first);

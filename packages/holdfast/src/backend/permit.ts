@@ -16,13 +16,19 @@ export interface PermitRequest {
 /** Says whether somebody may do something: true or nothing wrong; false, or a text that says why not. Without a hook the caller owns everything. */
 export type Permit = (request: PermitRequest) => boolean | string | undefined | Promise<boolean | string | undefined>
 
+/** Why the caller may not; undefined: it may. */
+export async function denial(permit: Permit | undefined, ctx: RequestContext | undefined, action: Action, resource: PermitRequest['resource']): Promise<string | undefined> {
+  if (!permit) return undefined
+  const answer = await permit({ principal: ctx?.principal, action, resource })
+  if (answer === true || answer === undefined) return undefined
+  const what = [resource.state, resource.component, resource.ruuid && `${resource.ruuid};${resource.name ?? '*'}`, resource.key].filter((x) => x !== undefined).join(' ')
+  return `${ctx?.principal ?? 'The caller'} may not do ${action} on ${what}${typeof answer === 'string' ? `: ${answer}` : ''}.`
+}
+
 /** Fails PermissionDenied. */
 export async function demand(permit: Permit | undefined, ctx: RequestContext | undefined, action: Action, resource: PermitRequest['resource']): Promise<void> {
-  if (!permit) return
-  const answer = await permit({ principal: ctx?.principal, action, resource })
-  if (answer === true || answer === undefined) return
-  const what = [resource.state, resource.component, resource.ruuid && `${resource.ruuid};${resource.name ?? '*'}`, resource.key].filter((x) => x !== undefined).join(' ')
-  throw new PermissionDenied(`${ctx?.principal ?? 'The caller'} may not do ${action} on ${what}${typeof answer === 'string' ? `: ${answer}` : ''}.`, undefined, [], { details: { action, ...resource } })
+  const why = await denial(permit, ctx, action, resource)
+  if (why !== undefined) throw new PermissionDenied(why, undefined, [], { details: { action, ...resource } })
 }
 
 const wildcard = (pattern: string, text: string): boolean =>

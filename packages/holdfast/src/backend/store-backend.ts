@@ -6,11 +6,11 @@ import type { Store } from '../store/index.ts'
 import { amendChange, completeChange, failChange, openChange, recoverChange, removeChange } from './changes.ts'
 import { componentUid, resolveReference, setExports, updateComponent } from './components.ts'
 import { AbstractBackend, type BackendCapabilities, type ChangeFilter, type Differences, type RequestContext } from './contract.ts'
-import { compareComponents } from './differences.ts'
 import { BackendClosed, ComponentDoesNotExist, KeyNotInCloudOutput, PermissionDenied, ResourceDoesNotExist, ResourceStateAlreadyExists, ResourceStateNotEmpty } from './errors.ts'
 import type { ChangeRecord, CloudOutput, ComponentDifference, ComponentExport, ComponentModel, NewComponent, ResourceDifference, ResourceModel, ResourceReferenceDifference, ResourceState } from './models.ts'
 import { childrenApp, componentOf, nameIn, parentOf, placeOf, stateName } from './names.ts'
 import { demand, type Permit } from './permit.ts'
+import { stateDifferences } from './plan.ts'
 import { componentsOf, modelsOf, outputsOf, readComponent, readComponents, readState, recordOf, resourceByHash, resourceByName, resourcesByTag, stateOf, statusOf, uidOf } from './reader.ts'
 import { once } from './requests.ts'
 import { Session, type KeyPlace } from './session.ts'
@@ -285,20 +285,8 @@ export class StoreBackend extends AbstractBackend {
     })
   }
 
-  override createDifferences(uuid: string, newComponents: readonly NewComponent[], oldComponents: readonly string[], _ctx?: RequestContext): Promise<Differences> {
-    return this.#do(async (s) => {
-      const env = await stateOf(s, uuid)
-      const hidden = () => false
-      const old: ComponentModel[] = []
-      for (const name of oldComponents) old.push(await readComponent(s, env, name, hidden))
-      // The rest of the state matters only to references.
-      const referring = [...newComponents, ...old].some((c) => c.references?.length)
-      const others = referring ? (await readComponents(s, env, hidden)).filter((c) => !oldComponents.includes(c.name)) : []
-      const parent = parentOf(env)
-      const above = referring && parent !== undefined ? await s.store.envById(parent) : undefined
-      const found = compareComponents(newComponents, old, { others, ...(above ? { parents: await readComponents(s, above, hidden) } : {}) })
-      return [found.components, found.resources, found.references]
-    })
+  override createDifferences(uuid: string, newComponents: readonly NewComponent[], oldComponents: readonly string[], ctx?: RequestContext): Promise<Differences> {
+    return this.#do(async (s) => stateDifferences(s, await stateOf(s, uuid), newComponents, oldComponents, ctx))
   }
 
   override listChanges(filter: ChangeFilter = {}, _ctx?: RequestContext): Promise<ChangeRecord[]> {

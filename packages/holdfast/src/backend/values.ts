@@ -20,10 +20,10 @@ export function encode(value: unknown, at: { readonly uid: string; readonly type
   return encodeDoc(v, { table: 'resource', row: at.uid, field: at.field, tx: at.token, type: at.type }, hasSecret(v) ? ring() : undefined)
 }
 
-/** A tree as it may be given out. */
-export const shown = (v: Value, clear: boolean): unknown => (clear && hasSecret(v) ? reveal(v) : masked(v))
+/** A tree as it may be given out. `closed`: for comparing, secrets as they are. */
+export const shown = (v: Value, clear: boolean | 'closed'): unknown => (clear === 'closed' ? v : clear && hasSecret(v) ? reveal(v) : masked(v))
 
-const isMask = (v: unknown): boolean => typeof v === 'object' && v !== null && (v as { secret?: unknown }).secret === true && Object.keys(v).length === 1
+export const isMask = (v: unknown): boolean => typeof v === 'object' && v !== null && (v as { secret?: unknown }).secret === true && Object.keys(v).length === 1
 
 /** What was read masked and comes back unchanged means the secret that is stored: `{ secret: true }` in the place of one is that one. */
 export function keepSecrets(given: unknown, stored: Value | undefined): unknown {
@@ -47,7 +47,7 @@ export function attributesOf(model: ResourceModel): Record<string, unknown> {
 }
 
 /** A row and its inputs as a model. */
-export function modelOf(row: Pick<ResourceRow, 'address' | 'type' | 'fingerprint' | 'meta'>, inputs: Value, clear: boolean): ResourceModel {
+export function modelOf(row: Pick<ResourceRow, 'address' | 'type' | 'fingerprint' | 'meta'>, inputs: Value, clear: boolean | 'closed'): ResourceModel {
   const attributes = (shown(inputs, clear) ?? {}) as Record<string, unknown>
   const tags = Object.keys(row.meta.tags).length > 0 && !Object.hasOwn(attributes, 'tags') ? { tags: { ...row.meta.tags } } : {}
   return { ...attributes, ...tags, name: nameIn(row.address), ruuid: row.type, hash: row.fingerprint }

@@ -23,9 +23,9 @@ describe('the contract', () => {
   })
 
   test('S000-03 S000-38 S000-40 S000-57 S000-92 every model of it is exported, with the founding fields', () => {
-    holds<Same<keyof ComponentDifference, 'actionType' | 'previousName' | 'newName'>>()
-    holds<Same<keyof ResourceDifference, 'actionType' | 'componentName' | 'previousResource' | 'newResource'>>()
-    holds<Same<keyof ResourceReferenceDifference, 'actionType' | 'originatingComponentName' | 'resourceReference'>>()
+    holds<Same<keyof ComponentDifference, 'actionType' | 'previousName' | 'newName' | 'denied'>>()
+    holds<Same<keyof ResourceDifference, 'actionType' | 'componentName' | 'previousResource' | 'newResource' | 'denied'>>()
+    holds<Same<keyof ResourceReferenceDifference, 'actionType' | 'originatingComponentName' | 'resourceReference' | 'denied'>>()
     holds<Same<keyof ResourceReferenceModel, 'componentName' | 'ruuid' | 'name' | 'isInParentResourceState'>>()
     holds<Same<Pick<ResourceModel, 'name' | 'ruuid' | 'hash'>, { readonly name: string; readonly ruuid: string; readonly hash: string }>>()
     holds<'name' | 'hash' | 'resources' | 'references' | 'cloudOutput' | 'previousResolvedCloudValues' | 'externalReferences' extends keyof ComponentModel ? true : never>()
