@@ -16,11 +16,53 @@ export interface KeyPlace {
   create(): Uint8Array
 }
 
+/** How a commit stands to the rest: see {@link Session.commit}. */
+interface Parting {
+  readonly opens?: string
+  readonly ends?: string
+  readonly expectSeq?: number | undefined
+  readonly ctx?: RequestContext | undefined
+  readonly scope?: string
+}
+
 /** Open changes of one process under one scope, and the lease that covers them. */
 interface Scope {
   lease: LeaseRow | undefined
   keeper: Session | undefined
   readonly open: Map<string, Session>
+  readonly turns: Turns
+}
+
+/**
+ * Commits of one session at a time. Those of one go to its store in the order in which they are asked for, as many at once as there are; two connections keep
+ * no order between them, so a release on one could overtake the change that another has just opened under the same lease.
+ */
+class Turns {
+  #now: { readonly by: Session; flying: number } | undefined
+  readonly #waiting: { readonly by: Session; go(): void }[] = []
+
+  async run<T>(by: Session, act: () => Promise<T>): Promise<T> {
+    if (this.#now && (this.#now.by !== by || this.#waiting.length > 0)) await new Promise<void>((go) => this.#waiting.push({ by, go }))
+    else {
+      this.#now ??= { by, flying: 0 }
+      this.#now.flying++
+    }
+    try {
+      return await act()
+    } finally {
+      this.#over()
+    }
+  }
+
+  #over(): void {
+    if (this.#now && --this.#now.flying > 0) return
+    const next = this.#waiting[0]?.by
+    this.#now = next && { by: next, flying: 0 }
+    while (this.#now && this.#waiting[0]?.by === next) {
+      this.#now.flying++
+      this.#waiting.shift()?.go()
+    }
+  }
 }
 
 /**
@@ -112,7 +154,7 @@ export class Session {
 
   #scope(name: string): Scope {
     let scope = this.shared.scopes.get(name)
-    if (!scope) this.shared.scopes.set(name, (scope = { lease: undefined, keeper: undefined, open: new Map() }))
+    if (!scope) this.shared.scopes.set(name, (scope = { lease: undefined, keeper: undefined, open: new Map(), turns: new Turns() }))
     return scope
   }
 
@@ -121,9 +163,13 @@ export class Session {
    *
    * `opens`, `ends`: the open change that begins or is over with it; the lease is held while there is one.
    */
-  async commit(env: EnvRow, entries: readonly Entry[], o: { readonly opens?: string; readonly ends?: string; readonly expectSeq?: number | undefined; readonly ctx?: RequestContext | undefined; readonly scope?: string } = {}): Promise<number> {
+  commit(env: EnvRow, entries: readonly Entry[], o: Parting = {}): Promise<number> {
     const name = o.scope ?? scopeOf(env)
     const scope = this.#scope(name)
+    return scope.turns.run(this, () => this.#commit(env, entries, o, scope, name))
+  }
+
+  async #commit(env: EnvRow, entries: readonly Entry[], o: Parting, scope: Scope, name: string): Promise<number> {
     if (o.opens !== undefined) scope.open.set(o.opens, this)
     const ended = o.ends === undefined ? undefined : scope.open.get(o.ends)
     if (o.ends !== undefined) scope.open.delete(o.ends)
@@ -178,7 +224,7 @@ export class Session {
    *
    * Takes  `build`: the entries of the commit for an environment as it will be by then.
    */
-  async advance(env: EnvRow, build: (env: EnvRow) => Entry[], o: Parameters<Session['commit']>[2] = {}): Promise<void> {
+  async advance(env: EnvRow, build: (env: EnvRow) => Entry[], o: Parting = {}): Promise<void> {
     const { heads } = this.shared
     let now = env
     for (let attempt = 0; ; attempt++) {
