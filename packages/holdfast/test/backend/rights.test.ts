@@ -1,0 +1,149 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { BackendError, MemoryBackend, PermissionDenied, secret, SqliteBackend, type PermitRequest } from '../../src/backend/index.ts'
+import { creating, r, refer, refused, renaming, to, updating, X } from '../../src/testing/backend/trial.ts'
+
+const PASSWORD = 'correct horse battery staple'
+const masked = { secret: true }
+
+/** A backend on a file, and the text of every file beside it. */
+function onFile(config: object = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-rights-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const path = join(folder, 'state.db')
+  const open = () => new SqliteBackend({ path, ...config })
+  const texts = () => readdirSync(folder).filter((name) => name !== 'key').map((name) => readFileSync(join(folder, name)).toString('latin1')).join('')
+  return { open, texts, path, folder }
+}
+const withA = async (be: SqliteBackend | MemoryBackend, ...more: string[]): Promise<string> => {
+  const state = await be.createResourceState('demo')
+  for (const newName of ['A', ...more]) await be.updateComponent(state, { actionType: 'CREATE', newName })
+  return state
+}
+async function change(be: SqliteBackend | MemoryBackend, state: string, diff: ReturnType<typeof creating>, output: object = {}): Promise<void> {
+  const [token] = await be.createResourceChangeTransaction(state, diff.componentName, diff)
+  await be.completeResourceChange(state, diff.componentName, diff, token, output as never)
+}
+
+describe('secrets', () => {
+  test('B8.3#58 D32 secrets in outputs, attributes, resolved values and failed states are sealed in the file, and masked where they are read', async () => {
+    const file = onFile()
+    const be = file.open()
+    const state = await withA(be)
+    const diff = creating('A', r('1', 'h', { password: secret(PASSWORD), plain: 'shown' }))
+    const [token] = await be.createResourceChangeTransaction(state, 'A', diff)
+    await be.completeResourceChange(state, 'A', diff, token, { token: secret(PASSWORD), list: ['a', secret(PASSWORD)] }, { 'x;p;k': secret(PASSWORD) })
+    const failing = creating('A', r('2', 'h2', { password: secret(PASSWORD) }))
+    const [failed] = await be.createResourceChangeTransaction(state, 'A', failing)
+    await be.failResourceChange(state, 'A', failing, failed, { why: 'no', with: secret(PASSWORD) })
+
+    const read = await be.getResourceState(state)
+    expect(JSON.stringify(read)).not.toContain(PASSWORD)
+    expect(read.components[0]?.resources).toEqual([{ ruuid: X, name: '1', hash: 'h', password: masked, plain: 'shown' }])
+    expect(await be.getCloudOutputByName(state, 'A', X, '1')).toEqual({ token: masked, list: ['a', masked] })
+    expect(read.failedChanges[failed]?.failedState).toEqual({ why: 'no', with: masked })
+    expect(JSON.stringify(await be.listChanges())).not.toContain(PASSWORD)
+    expect(await be.getCloudOutputByName(state, 'A', X, '1', { reveal: true })).toEqual({ token: PASSWORD, list: ['a', PASSWORD] })
+    await be.close()
+    for (const form of [PASSWORD, Buffer.from(PASSWORD).toString('base64'), Buffer.from(PASSWORD).toString('hex'), encodeURIComponent(PASSWORD)]) expect(file.texts().includes(form), form).toBe(false)
+  })
+
+  test('a secret that was read masked comes back as the one that is stored, and is no difference; another one is', async () => {
+    const file = onFile()
+    const be = file.open()
+    const state = await withA(be)
+    await change(be, state, creating('A', r('1', 'h', { password: secret(PASSWORD), size: 1 })))
+    const stored = await be.getComponent(state, 'A')
+    expect(await be.createDifferences(state, [stored], ['A'])).toEqual([[], [], []])
+    const real = (text: string, name = '1') => [{ name: 'A', resources: [r(name, 'h', { password: secret(text), size: 1 })] }]
+    expect(await be.createDifferences(state, real(PASSWORD), ['A'])).toEqual([[], [], []])
+    const [, other] = await be.createDifferences(state, real('another'), ['A'])
+    expect(other).toMatchObject([{ actionType: 'UPDATE_IDENTITY', previousResource: { password: masked } }])
+    const [, renamed] = await be.createDifferences(state, [{ ...stored, resources: [{ ...stored.resources[0], name: '2' } as never] }], ['A'])
+    expect(renamed).toMatchObject([{ actionType: 'UPDATE_NAME', newResource: { name: '2', password: masked } }])
+    await change(be, state, renaming('A', renamed[0]?.previousResource as never, renamed[0]?.newResource as never))
+    expect(await be.getResourceByName(state, 'A', X, '2', { reveal: true })).toMatchObject({ password: PASSWORD })
+    await be.close()
+  })
+})
+
+describe('rights', () => {
+  /** Everybody may do everything but what is named. */
+  const without = (who: string, ...actions: string[]) => ({ permit: ({ principal, action }: PermitRequest) => (principal === who && actions.includes(action) ? `${who} has no right to it` : undefined) })
+
+  test('B8.4#87 a secret is not read without the right to, and all else is', async () => {
+    const be = new MemoryBackend(without('reader', 'output:readSecret'))
+    const state = await withA(be)
+    await change(be, state, creating('A', r('1')), { token: secret(PASSWORD), url: 'u' })
+    const reader = { principal: 'reader' }
+    const e = await refused(PermissionDenied, be.getCloudOutputValueByName(state, 'A', X, '1', 'token', undefined, { ...reader, reveal: true }))
+    expect(e.errorMessage).toMatch(/reader/)
+    expect(`${e.message} ${JSON.stringify(e.details)}`).not.toContain(PASSWORD)
+    await refused(PermissionDenied, be.getCloudOutputValueByHash(state, 'A', X, 'hash of 1', 'token', undefined, { ...reader, reveal: true }))
+    expect(await be.getCloudOutputValueByName(state, 'A', X, '1', 'url', undefined, reader)).toBe('u')
+    expect(await be.getCloudOutputByName(state, 'A', X, '1', reader)).toEqual({ token: masked, url: 'u' })
+    expect(JSON.stringify(await be.getComponent(state, 'A', reader))).not.toContain(PASSWORD)
+    expect(await be.getCloudOutputValueByName(state, 'A', X, '1', 'token', undefined, { principal: 'owner', reveal: true })).toBe(PASSWORD)
+  })
+
+  test('S000-114 the function that makes something of a value comes after the question of the right', async () => {
+    const be = new MemoryBackend(without('reader', 'output:readSecret'))
+    const state = await withA(be)
+    await change(be, state, creating('A', r('1')), { token: secret(PASSWORD) })
+    let seen: unknown
+    await refused(PermissionDenied, be.getCloudOutputValueByName(state, 'A', X, '1', 'token', (v) => (seen = v), { principal: 'reader', reveal: true }))
+    expect(seen).toBeUndefined()
+  })
+
+  test('S000-95 B8.5#100 what a component does not export is not referred to', async () => {
+    const be = new MemoryBackend()
+    const state = await withA(be, 'C')
+    for (const name of ['public', 'private']) await change(be, state, creating('A', r(name)))
+    await be.setComponentExports(state, 'A', [{ resources: `${X};pub*` }])
+    await be.resolveReferenceChange(state, refer('C', to('A', r('public'))))
+    const e = await refused(PermissionDenied, be.resolveReferenceChange(state, refer('C', to('A', r('private')))))
+    expect(e.errorMessage).toMatch(/A .*private/)
+    expect((await be.getComponent(state, 'C')).references).toHaveLength(1)
+    await be.setComponentExports(state, 'A', null)
+    await be.resolveReferenceChange(state, refer('C', to('A', r('private'))))
+  })
+
+  test('S000-95 a reference needs the right on both sides', async () => {
+    const be = new MemoryBackend({ permit: ({ action, resource }) => !(action === 'reference:create' && resource.component === 'A' && resource.name === '1') })
+    const state = await withA(be, 'C')
+    for (const name of ['1', '2']) await change(be, state, creating('A', r(name)))
+    await refused(PermissionDenied, be.resolveReferenceChange(state, refer('C', to('A', r('1')))))
+    await be.resolveReferenceChange(state, refer('C', to('A', r('2'))))
+  })
+
+  test('S000-128 differences say which change the caller may not make, and why; opening it is refused for the same reason', async () => {
+    const be = new MemoryBackend(without('guest', 'resource:update', 'component:delete'))
+    const state = await withA(be, 'B', 'C')
+    for (const c of ['A', 'B']) await change(be, state, creating(c, r('1', 'h1')))
+    await be.setComponentExports(state, 'B', [])
+    const news = [{ name: 'A', resources: [r('1', 'h2'), r('2', 'h2')], references: [to('B', r('1'))] }]
+    const guest = { principal: 'guest' }
+    const [components, resources, references] = await be.createDifferences(state, news, ['A', 'C'], guest)
+    expect(components).toMatchObject([{ actionType: 'UPDATE_IDENTITY' }, { actionType: 'DELETE', denied: expect.stringContaining('guest has no right to it') }])
+    expect(components[0]).not.toHaveProperty('denied')
+    expect(resources.map((d) => [d.actionType, d.denied !== undefined])).toEqual([['UPDATE_IDENTITY', true], ['CREATE', false]])
+    expect(references).toMatchObject([{ actionType: 'CREATE', denied: expect.stringContaining('B does not export') }])
+    for (const d of [...components, ...resources]) if ('denied' in d) expect(d.denied).toMatch(/guest may not do (resource:update|component:delete) on demo/)
+
+    const denied = await refused(PermissionDenied, be.createResourceChangeTransaction(state, 'A', updating('A', r('1', 'h1'), r('1', 'h2')), guest))
+    expect(denied.errorMessage).toBe(resources[0]?.denied)
+    await refused(PermissionDenied, be.updateComponent(state, { actionType: 'DELETE', previousName: 'C' }, guest))
+    expect((await be.createDifferences(state, news, ['A', 'C'], { principal: 'owner' })).slice(0, 2).flat().filter((d) => 'denied' in d)).toEqual([])
+    expect(await be.listChanges()).toEqual([])
+  })
+
+  test('without a hook the caller owns everything', async () => {
+    const be = new MemoryBackend()
+    const state = await withA(be)
+    await change(be, state, creating('A', r('1')), { token: secret(PASSWORD) })
+    expect(await be.getCloudOutputValueByName(state, 'A', X, '1', 'token', undefined, { reveal: true })).toBe(PASSWORD)
+    expect(new PermissionDenied()).toBeInstanceOf(BackendError)
+  })
+})
