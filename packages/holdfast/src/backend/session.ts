@@ -163,7 +163,10 @@ export class Session {
    *
    * `opens`, `ends`: the open change that begins or is over with it; the lease is held while there is one.
    */
-  commit(env: EnvRow, entries: readonly Entry[], o: Parting = {}): Promise<number> {
+  async commit(env: EnvRow, entries: readonly Entry[], o: Parting = {}): Promise<number> {
+    const fence = o.ctx?.fence
+    // The caller has a lease of its own: the fence is all that is asked for, and ours would only stand in its way.
+    if (fence) return (await this.store.commit(entries, { env: env.id, expectSeq: o.expectSeq ?? o.ctx?.expectedRevision, fence })).seq
     const name = o.scope ?? scopeOf(env)
     const scope = this.#scope(name)
     return scope.turns.run(this, () => this.#commit(env, entries, o, scope, name))
