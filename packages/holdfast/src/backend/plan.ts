@@ -7,7 +7,7 @@ import type { ComponentDifference, ComponentExport, NewComponent, ResourceDiffer
 import { parentOf, stateName } from './names.ts'
 import type { Content } from './pairing.ts'
 import { denial, exported, type Action, type PermitRequest } from './permit.ts'
-import { componentsOf, demandComponent, readComponents } from './reader.ts'
+import { demandComponent, readComponents } from './reader.ts'
 import type { Session } from './session.ts'
 import { decode, modelOf } from './values.ts'
 

@@ -11,7 +11,7 @@ import type { ChangeRecord, CloudOutput, ComponentDifference, ComponentExport, C
 import { childrenApp, componentOf, nameIn, parentOf, placeOf, stateName } from './names.ts'
 import { demand, type Permit } from './permit.ts'
 import { stateDifferences } from './plan.ts'
-import { componentsOf, modelsOf, outputsOf, readComponent, readComponents, readState, recordOf, resourceByHash, resourceByName, resourcesByTag, stateOf, statusOf, uidOf } from './reader.ts'
+import { componentsOf, modelsOf, outputsOf, readComponent, readState, recordOf, resourceByHash, resourceByName, resourcesByTag, stateOf, statusOf, uidOf } from './reader.ts'
 import { once } from './requests.ts'
 import { Session, type KeyPlace } from './session.ts'
 import { hasCode, translated } from './translate.ts'
