@@ -102,7 +102,7 @@ describe('a process is killed at every durable commit of the contract', () => {
   })
 
   for (const when of ['before', 'after'] as const) {
-    test(`S000-49 S000-60 S000-68 S000-76 killed ${when} any of them, the next process finds all of it or nothing, and goes on`, async () => {
+    test(`S000-49 S000-60 S000-68 S000-76 S003-32 killed ${when} any of them, the next process finds all of it or nothing, and goes on`, async () => {
       for (let n = 1; n <= STEPS.length; n++) {
         const name = `${when}-${n}`
         const path = fresh(name)

@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BackendError, LeaseConflict, ResourceReferenceError, SqliteBackend, type ResourceDifference, type ResourceState } from '../../src/backend/index.ts'
 import { currentHolder, openSqliteStore } from '../../src/store/index.ts'
-import { folder, type Folder } from '../cli/holdfast.ts'
+import { dist, folder, type Folder } from '../cli/holdfast.ts'
 
 const program = (size: number, extra = '') => `
 import { app, component, str, Value } from 'holdfast'
@@ -117,7 +119,7 @@ describe('one truth', () => {
     }
   })
 
-  test('S000-89 a change that failed blocks its node in the next plan, until it is recovered', async () => {
+  test('S000-89 B8.3#72 a change that failed blocks its node in the next plan, until it is recovered', async () => {
     await using(async (be, state) => {
       const table = state.components.find((c) => c.name === 'db')?.resources.find((r) => r.name === 'table')
       if (!table) throw new Error('no table')
@@ -132,6 +134,37 @@ describe('one truth', () => {
       expect((await be.getResourceState(state.uuid)).failedChanges).toEqual({})
     })
     expect((await f.run('plan --json')).json().changes).toEqual([])
+  }, 60_000)
+
+  test('B8.3#73 B8.3#74 a plan says that a node is busy while its owner lives, and that it needs recovery when that is gone', async () => {
+    const reasons = async () => ((await f.run('plan --json')).json().changes as { address: string; reasons: string[] }[]).find((c) => c.address === 'db/table')?.reasons ?? []
+    const change = (state: ResourceState): ResourceDifference => {
+      const table = state.components.find((c) => c.name === 'db')?.resources.find((r) => r.name === 'table')
+      if (!table) throw new Error('no table')
+      return { actionType: 'UPDATE_IDENTITY', componentName: 'db', previousResource: table, newResource: { ...table, hash: 'open' } }
+    }
+    await using(async (be, state) => {
+      const diff = change(state)
+      const [token] = await be.createResourceChangeTransaction(state.uuid, 'db', diff)
+      expect(await reasons()).toContain(`busy: ${token} is open`)
+      await be.failResourceChange(state.uuid, 'db', diff, token, {})
+      await be.recoverFailedResourceChange(state.uuid, token)
+    })
+    const { uuid, diff } = await using(async (_be, state) => ({ uuid: state.uuid, diff: change(state) }))
+    const program = `
+      import { SqliteBackend } from ${JSON.stringify(pathToFileURL(join(dist, 'backend.js')).href)}
+      const be = new SqliteBackend({ path: ${JSON.stringify(join(f.path, '.holdfast/state.db'))} })
+      await be.createResourceChangeTransaction(${JSON.stringify(uuid)}, 'db', ${JSON.stringify(diff)})
+      process.kill(process.pid, 'SIGKILL')`
+    expect(spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } })).toMatchObject({ signal: 'SIGKILL', stderr: '' })
+    await using(async (be, state) => {
+      const [open] = await be.listChanges()
+      expect(open).toMatchObject({ status: 'open', ownerGone: true })
+      expect(await reasons()).toContain(`needs recovery: ${open?.transactionToken}`)
+      await be.failResourceChange(state.uuid, 'db', diff, open?.transactionToken as string, {})
+      await be.recoverFailedResourceChange(state.uuid, open?.transactionToken as string)
+    })
+    expect(await reasons()).toEqual([])
   }, 60_000)
 
   test('S000-97 a plan that deletes what a component of another state refers to is refused', async () => {
