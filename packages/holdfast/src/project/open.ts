@@ -7,7 +7,7 @@ import { chooseEnvironment, declaredTypes } from '../program/index.ts'
 import { makeRegistry, type Host } from '../provider/index.ts'
 import { makeRedactor } from '../secret/index.ts'
 import type { EnvRow } from '../state/index.ts'
-import { currentHolder, FileSpool, MemoryStore, openSqliteStore, type Store } from '../store/index.ts'
+import { currentHolder, FileSpool, MemoryStore, openSqliteStore, type SpoolStep, type Store } from '../store/index.ts'
 import { openAssets, type Assets } from './assets.ts'
 import { ensureHome, tryWriteWhole } from './home.ts'
 import { hasKeyFile, keySource, openRing, type KeySource } from './key.ts'
@@ -92,7 +92,7 @@ async function assemble(request: OpenRequest, program: Program, store: Store, ch
   const serial = request.variables.HOLDFAST_TEST === '1' && !!request.variables.HOLDFAST_FAILPOINT
   const cx: EngineContext = {
     store, clock: systemClock, random: systemRandom, ids, types: await allTypes(), env: row, host, ring, redactor, holder: currentHolder(), emit: request.emit,
-    ...(request.access === 'read' ? {} : { spool: new FileSpool(store.path === undefined ? join(program.home, 'spool') : `${store.path}.spool`) }),
+    ...(request.access === 'read' ? {} : { spool: new FileSpool(store.path === undefined ? join(program.home, 'spool') : `${store.path}.spool`, spoolFailpoint(request.variables)) }),
     asset: assets.take, keepAssets: assets.keep, pruneAssets: assets.prune, policies: [...program.project?.policies ?? [], ...program.app?.policies ?? []], parallelism: serial ? 1 : request.concurrency ?? place.concurrency ?? limits.parallelLocal, serial,
   }
   let graph: DesiredGraph | undefined
@@ -106,6 +106,11 @@ async function assemble(request: OpenRequest, program: Program, store: Store, ch
       await store.close()
     },
   }
+}
+
+/** HOLDFAST_FAILPOINT=spool:STEP, honoured only under HOLDFAST_TEST=1: the process dies at that step. */
+const spoolFailpoint = (variables: Readonly<Record<string, string | undefined>>) => (step: SpoolStep): void => {
+  if (variables.HOLDFAST_TEST === '1' && variables.HOLDFAST_FAILPOINT === `spool:${step}`) process.kill(process.pid, 'SIGKILL')
 }
 
 function statePath(program: Program, chosen: string | undefined, request: OpenRequest): string {

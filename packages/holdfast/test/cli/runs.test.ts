@@ -147,6 +147,26 @@ describe('a lost answer that only a person can settle', () => {
     expect((await gone.p.run('status', '--json')).json).toMatchObject({ open: [], pendingDeletes: [] })
   })
 
+  test('an update and a delete: --retry sends it again, and --abandon leaves the next apply to make it good', async () => {
+    const { p, tx } = await lostDelete('lost-nothing')
+    expect((await p.run('run', 'settle', tx, '--retry', '--json')).json).toMatchObject({ op: 'delete', status: 'completed' })
+    expect(boxes(p)).toBe('')
+    expect((await p.run('status', '--json')).json).toMatchObject({ open: [], pendingDeletes: [] })
+    for (const [flags, status] of [[['--retry'], 'completed'], [['--abandon', '--yes'], 'abandoned']] as const) {
+      p.write({ 'app.ts': program(`Box('web', { name: 'web', size: 1 })`, { types: true }) })
+      await after(p)
+      p.write({ 'app.ts': program(`Box('web', { name: 'web', size: 2 })`, { types: true }) })
+      p.behave({ 'web.update': 'lost-nothing', 'web.read': 'throw' })
+      expect(ended(await p.run('apply', '--yes', '--json'))).toEqual([12, 'incomplete'])
+      p.behave({})
+      const [change] = await open(p)
+      expect((await p.run('run', 'settle', change.tx, ...flags, '--json')).json).toMatchObject({ op: 'update', status })
+      expect(await open(p)).toEqual([])
+      await after(p)
+      expect(JSON.parse(boxes(p)).size).toBe(2)
+    }
+  })
+
   test('S000-85 --abandon names what may be left, asks, and is on record', async () => {
     const { p, tx } = await lostDelete('lost-nothing')
     const asked = await p.run('run', 'settle', tx, '--abandon', '--json')

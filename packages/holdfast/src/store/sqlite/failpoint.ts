@@ -30,10 +30,10 @@ const NONE: FailpointSetting = { kind: 'none', n: 0, when: 'before' }
 /** Reads HOLDFAST_FAILPOINT, honoured only under HOLDFAST_TEST=1: `commit:N:before`, `commit:N:after` or `count`. */
 export function failpointSetting(env: Readonly<Record<string, string | undefined>>): FailpointSetting {
   const text = env.HOLDFAST_FAILPOINT
-  if (env.HOLDFAST_TEST !== '1' || !text) return NONE
+  if (env.HOLDFAST_TEST !== '1' || !text || text.startsWith('spool:')) return NONE // that one is the spool's
   if (text === 'count') return { ...NONE, kind: 'count' }
   const m = /^commit:(\d+):(before|after)$/.exec(text)
-  assert(m, `HOLDFAST_FAILPOINT: ${text} is none of commit:N:before, commit:N:after, count`)
+  assert(m, `HOLDFAST_FAILPOINT: ${text} is none of commit:N:before, commit:N:after, count, spool:STEP`)
   return { kind: 'kill', n: Number(m[1]), when: m[2] as 'before' | 'after' }
 }
 
