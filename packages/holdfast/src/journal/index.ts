@@ -5,8 +5,9 @@
  * May import base, model, state.
  * @module
  */
+export { chainHash, compactedChain, linksOf, newChain, type ChainedEvent } from './chain.ts'
 export type { Entry } from './entry.ts'
 export { checkEntries, COMPACT_ROWS_MAX, fold, type FoldOptions } from './fold.ts'
 export { refusals } from './refusals.ts'
-export { emptyTables, GONE, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
+export { emptyTables, GONE, leaseKey, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
 export { classOf, maxCallMsOf, recover, type LostCall, type Settlement } from './recover.ts'
