@@ -12,6 +12,8 @@ export const limits = {
   leaseTtlMs: 30_000,
   leaseHeartbeatMs: 10_000,
   leaseMarginMs: 5_000,
+  /** A place in the queue for a lease that is not asked about for so long is given up. */
+  ticketTtlMs: 10_000,
   /** A provider call without a deadline of its own. */
   callTimeoutMs: 600_000,
   /** How long a lost call of a type that says nothing may still land. */
@@ -24,6 +26,8 @@ export const limits = {
   tagValueChars: 256,
   /** Shortest secret that the redactor looks for; shorter ones are protected by type only. */
   redactMinChars: 6,
+  /** Copies of the state file that are kept beside it from before its schema was changed. */
+  schemaCopiesMax: 3,
   /** Revisions of a row kept below the base. */
   historyRevisions: 20,
 } as const

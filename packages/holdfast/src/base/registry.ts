@@ -82,6 +82,8 @@ export const registry = {
   HF4005: e(13, 'There is no state file, but there was one.', 'The key is there and the state is gone.', 'Restore .holdfast/state.db from a backup; or remove .holdfast to begin anew.'),
   HF4006: e(12, 'The state could not be written.', 'The disk is full or failed while the state was written.', 'Free some space, then run `holdfast apply` again; the journal knows what was done.'),
   HF4007: e(13, 'The SQLite library is too old.', 'Versions below 3.51.3 can damage a file that several processes write.', 'Use a newer Node, or reinstall holdfast with its dependencies.'),
+  HF4008: e(13, 'The state is not empty.', 'An import would mix two truths.', 'Import into a folder that has no state, or move .holdfast/state.db away first.'),
+  HF4009: e(2, 'The file is not a whole export of a state.', 'It is something else, was cut off, or was edited.', 'Use a file that `holdfast state export` wrote to its end.'),
   HF4101: e(10, 'The resource is busy.', 'An earlier change of it is not settled.', 'Run `holdfast status`.'),
   HF4102: e(10, 'The state is in use.', 'It has resources, components, children or changes that are not settled.', 'Remove what is in it first.'),
   HF4103: e(10, 'Others refer to the resource.', ['A component holds a reference to it, so it may not go.', 'A reference names a resource that is not there.'], 'Remove the references first; the message names who holds them.'),
@@ -105,6 +107,7 @@ export const registry = {
   HF6006: e(6, 'There is nothing of that name in the trash.', 'It was restored or emptied.', 'Run `holdfast trash ls`.'),
   HF6007: e(2, 'The transaction cannot be settled that way.', 'The way does not fit what is known.', 'Use one of the actions that `holdfast status` lists.'),
   HF6008: e(6, 'There is no such code.', 'The code is not in the registry.', 'Codes look like HF3107.'),
+  HF6009: e(6, 'The history does not go back that far.', 'Events of so long ago were taken away.', 'Look at the state as it is, then watch from its commit number on.'),
   // HF90
   HF9001: e(1, 'Holdfast has a bug.', 'An assertion failed.', 'Please report it with the text above.'),
 } as const satisfies Record<string, FailureEntry>

@@ -3,7 +3,7 @@ import { failure, limits, type Millis } from '../base/index.ts'
 import { classOf, failLone, maxCallMsOf } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
-import type { LeaseRow, TxRow } from '../state/index.ts'
+import type { LeaseRow, TicketRow, TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
 import { applyOn } from './apply.ts'
@@ -125,16 +125,23 @@ function either(a: AbortSignal, b: AbortSignal): AbortSignal {
 async function acquire(cx: EngineContext, scope: string, o: { readonly lockTimeoutMs: Millis; readonly stop: AbortSignal }): Promise<LeaseRow> {
   const until = cx.clock.mono() + o.lockTimeoutMs
   let told = false
+  let place: TicketRow | undefined
+  const leave = async () => {
+    if (place) await cx.store.lease.leave(place)
+  }
   for (;;) {
-    const answer = await cx.store.lease.acquire(scope, cx.holder, limits.leaseTtlMs)
+    // Who waits has a place in the queue; who does not wait takes none.
+    const answer = await cx.store.lease.acquire(scope, cx.holder, limits.leaseTtlMs, o.lockTimeoutMs > 0 ? { ticket: place?.id ?? 'new' } : {})
     if ('granted' in answer) {
       cx.emit({ type: 'lock.acquired', ...(answer.tookOver ? { message: `taken over from pid ${answer.tookOver.holder.pid} on ${answer.tookOver.holder.host}, which is gone` } : {}) })
       return answer.granted
     }
+    place = answer.ticket
     const { holder, grantedAt } = answer.heldBy
     const ageMs = Math.max(0, cx.clock.now() - grantedAt)
     const who = `pid ${holder.pid} on ${holder.host}, for ${Math.round(ageMs / 1000)} s`
     if (cx.clock.mono() >= until) {
+      await leave()
       throw failure('HF4201', { message: `${scope} is held by ${holder.id} (${who}).`, details: { scope, holder: holder.id, host: holder.host, pid: holder.pid, ageMs } })
     }
     if (!told) cx.emit({ type: 'lock.waiting', message: `${scope} is held by ${who}` })
@@ -142,6 +149,7 @@ async function acquire(cx: EngineContext, scope: string, o: { readonly lockTimeo
     try {
       await cx.clock.sleep(POLL_MS, o.stop)
     } catch {
+      await leave()
       throw failure('HF1008', { message: 'Cancelled while waiting for the lease; nothing was changed.' })
     }
   }

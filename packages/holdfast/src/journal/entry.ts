@@ -49,6 +49,8 @@ export type Entry =
   /** Refused (HF4104) when there is a request of that id in the scope. Answers older than 7 days go, a few at a time. */
   | { readonly t: 'request.put'; readonly row: RequestRow }
   | { readonly t: 'meta.keyCheck'; readonly value: string }
+  /** Takes the events of commits up to `upTo` away. The last commit that had events keeps them. */
+  | { readonly t: 'events.compact'; readonly env: string; readonly upTo: number }
   | { readonly t: 'event'; readonly at: EpochMs; readonly kind: string; readonly data: string }
 
 export type { EventRow }

@@ -1,5 +1,6 @@
 import { assert, limits, mutant, unreachable } from '../base/index.ts'
-import { runMoves, txMoves, unresolved, type ClaimRow, type ComponentRow, type EnvRow, type ReferenceRow, type RequestRow, type ResourceRow, type TxRow } from '../state/index.ts'
+import { runMoves, txMoves, unresolved, type ChainRow, type ClaimRow, type ComponentRow, type EnvRow, type EventRow, type ReferenceRow, type RequestRow, type ResourceRow, type TxRow } from '../state/index.ts'
+import { chainHash, compactedChain, newChain, type ChainedEvent } from './chain.ts'
 import type { Entry } from './entry.ts'
 import { baseOf } from './lone-change.ts'
 import { refusals } from './refusals.ts'
@@ -36,9 +37,11 @@ export function fold(tables: Tables, entries: readonly Entry[], options: FoldOpt
 
 const OTHER_ENV = 'belongs to another environment than the commit'
 
-/** What can be seen without the tables: every entry belongs to the environment of the commit, and a revision grows. A Bug otherwise. */
-export function checkEntries(entries: readonly Entry[], env: string): void {
+/** What can be seen without the tables: every entry belongs to the environment of the commit, and to the component of its lease (`app/env:path`); a revision grows. A Bug otherwise. */
+export function checkEntries(entries: readonly Entry[], env: string, scope?: string): void {
+  const component = scope === undefined ? undefined : /^[^:]*\/[^:]*:(.+)$/.exec(scope)?.[1]
   for (const e of entries) {
+    if (component !== undefined) assert(!('row' in e) || !('address' in e.row) || inComponent(e.row.address, component), `${e.t}: ${'row' in e && 'address' in e.row ? e.row.address : ''} does not lie in the component ${component}, whose lease the commit names`)
     let owner: string | undefined
     if (e.t === 'env.create') owner = e.row.id
     else if ('env' in e) owner = e.env
@@ -48,12 +51,15 @@ export function checkEntries(entries: readonly Entry[], env: string): void {
   }
 }
 
+/** `.` stands for the nodes outside of every component. */
+const inComponent = (address: string, component: string): boolean => (component === '.' ? !address.includes('/') : address.startsWith(`${component}/`))
+
 class Change {
   private readonly t: Tables
   private readonly options: FoldOptions
   private readonly undo: (() => void)[] = []
   private seq = 0
-  private n = 0
+  private readonly said: ChainedEvent[] = []
 
   constructor(tables: Tables, options: FoldOptions) {
     this.t = tables
@@ -65,9 +71,9 @@ class Change {
   }
 
   run(entries: readonly Entry[]): { readonly seq: number } {
-    checkEntries(entries, this.options.env)
+    checkEntries(entries, this.options.env, this.options.fence?.scope)
     const { env: id, fence, expectSeq } = this.options
-    if (fence && !mutant('no-fence-check') && this.t.leases.get(fence.scope)?.fence !== fence.fence) throw refusals.fenceLost(fence.scope)
+    if (fence && !mutant('no-fence-check') && !holds(this.t, fence)) throw refusals.fenceLost(fence.scope)
     const before = this.t.envs.get(id)
     if (expectSeq !== undefined && (before?.seq ?? 0) !== expectSeq) throw refusals.stale(expectSeq, before?.seq ?? 0)
     this.seq = (before?.seq ?? 0) + 1
@@ -77,6 +83,10 @@ class Change {
       assert(first?.t === 'env.create' && first.row.id === id, `commit: there is no environment ${id}, and the first entry does not create it`)
     }
     for (const e of entries) this.apply(e)
+    if (this.said.length > 0) {
+      const chain = this.chain()
+      this.set(this.t.chains, id, { ...chain, seq: this.seq, hash: chainHash(chain.hash, id, this.seq, this.said) })
+    }
     return { seq: this.seq }
   }
 
@@ -87,6 +97,7 @@ class Change {
         for (const other of t.envs.values()) {
           if (other.id === e.row.id || (other.app === e.row.app && other.name === e.row.name)) throw refusals.envExists(e.row.app, e.row.name)
         }
+        this.set(t.chains, e.row.id, newChain(e.row.id))
         return this.set(t.envs, e.row.id, { ...e.row, seq: this.seq })
       }
       case 'env.commit': return this.commit(e)
@@ -186,9 +197,17 @@ class Change {
       }
       case 'event': {
         const list = under(t.events, this.options.env, () => [])
-        list.push({ env: this.options.env, seq: this.seq, n: this.n++, at: e.at, kind: e.kind, data: e.data })
+        list.push({ env: this.options.env, seq: this.seq, n: this.said.length, at: e.at, kind: e.kind, data: e.data })
+        this.said.push([e.at, e.kind, e.data])
         this.undo.push(() => { list.pop() })
         return
+      }
+      case 'events.compact': {
+        const upTo = Math.min(e.upTo, this.seq - 1)
+        const list = t.events.get(e.env) ?? []
+        const kept = list.filter((v) => v.seq > upTo)
+        this.set(t.chains, e.env, compactedChain(this.chain(), upTo, list.slice(0, list.length - kept.length)))
+        return this.set<string, EventRow[]>(t.events, e.env, kept)
       }
       default: return unreachable(e, 'fold')
     }
@@ -391,6 +410,10 @@ class Change {
     return refusals.claimTaken(owner.key, { app: env?.app ?? '?', env: env?.name ?? '?', uid: owner.uid, address: newest?.address })
   }
 
+  private chain(): ChainRow {
+    return this.t.chains.get(this.options.env) as ChainRow
+  }
+
   private env(): EnvRow {
     return this.t.envs.get(this.options.env) as EnvRow
   }
@@ -423,6 +446,10 @@ class Change {
     if (set.size === 0) this.drop(buckets, key)
   }
 }
+
+/** The lease is held at this fence, in a mode that may change something. */
+const holds = (t: Tables, { scope, fence }: { readonly scope: string; readonly fence: number }): boolean =>
+  t.leases.get(scope)?.fence === fence || t.leases.get(`${scope} ${fence}`)?.mode === 'IX'
 
 const keyOf = (row: { readonly uid: string; readonly since: number }) => `${row.since} ${row.uid}`
 const parseKey = (key: string) => {

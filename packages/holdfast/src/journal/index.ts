@@ -5,9 +5,10 @@
  * May import base, model, state.
  * @module
  */
+export { chainHash, compactedChain, linksOf, newChain, type ChainedEvent } from './chain.ts'
 export type { Entry } from './entry.ts'
 export { checkEntries, COMPACT_ROWS_MAX, fold, type FoldOptions } from './fold.ts'
 export { baseOf, completeLone, dropLone, failLone, openLone, type LoneChange } from './lone-change.ts'
 export { refusals } from './refusals.ts'
-export { componentOf, emptyTables, GONE, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
+export { componentOf, emptyTables, GONE, leaseKey, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
 export { classOf, maxCallMsOf, quietAt, recover, searchable, tokenHonoured, type LostCall, type Settlement } from './recover.ts'

@@ -1,5 +1,5 @@
 import type {
-  ClaimRow, ComponentRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow,
+  ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TicketRow, TrashRow, TxRow,
 } from '../state/index.ts'
 
 /** A resource row with its documents. */
@@ -31,7 +31,10 @@ export interface Tables {
   readonly trash: Map<string, TrashRow>
   /** By environment, in order of (seq, n). */
   readonly events: Map<string, EventRow[]>
+  readonly chains: Map<string, ChainRow>
+  /** By scope; those that others may share by `scope fence` ({@link leaseKey}). */
   readonly leases: Map<string, LeaseRow>
+  readonly tickets: Map<number, TicketRow>
 
   /** By uid. */
   readonly components: Map<string, ComponentRow>
@@ -61,13 +64,16 @@ export interface Tables {
   readonly leavingClaims: Map<string, Set<string>>
 }
 
-export const emptyTables = (meta: StoreMeta = { storeId: '', schema: 2, createdAt: 0, keyCheck: undefined }): Tables => ({
+export const emptyTables = (meta: StoreMeta = { storeId: '', schema: 0, createdAt: 0, keyCheck: undefined }): Tables => ({
   meta, fenceSeq: 0,
   envs: new Map(), runs: new Map(), plans: new Map(), resources: new Map(), claims: new Map(), txs: new Map(), tasks: new Map(), outputs: new Map(),
-  secrets: new Map(), trash: new Map(), events: new Map(), leases: new Map(),
+  secrets: new Map(), trash: new Map(), events: new Map(), chains: new Map(), leases: new Map(), tickets: new Map(),
   components: new Map(), references: new Map(), resolved: new Map(), requests: new Map(), lookup: new Map(), componentAt: new Map(), referencesTo: new Map(),
   uidsOf: new Map(), bySince: new Map(), byUntil: new Map(), unresolvedOf: new Map(), claimsOfUid: new Map(), leavingClaims: new Map(),
 })
+
+/** An exclusive lease is the only one of its scope. */
+export const leaseKey = (l: Pick<LeaseRow, 'scope' | 'mode' | 'fence'>): string => (l.mode === 'X' ? l.scope : `${l.scope} ${l.fence}`)
 
 /** The map or set under a key, made when it is first asked for. */
 export function under<K, V>(map: Map<K, V>, key: K, make: () => V): V {

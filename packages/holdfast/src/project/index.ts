@@ -7,5 +7,5 @@
  */
 export { defineProject, keyEnv, keyFile, sqlite, type EnvironmentOptions, type KeyChoice, type PlaceOptions, type Project, type ProjectOptions, type StateChoice } from './define.ts'
 export { emptyTrashOf, logLines, restoreFromTrash, trashItems, type TrashItem } from './local.ts'
-export { openProject, type Opened, type OpenRequest } from './open.ts'
+export { importState, openProject, type Opened, type OpenRequest } from './open.ts'
 export { loadProgram, type Program, type ProgramRequest } from './program.ts'

@@ -7,7 +7,7 @@ import { chooseEnvironment, declaredTypes } from '../program/index.ts'
 import { makeRegistry, type Host } from '../provider/index.ts'
 import { makeRedactor } from '../secret/index.ts'
 import type { EnvRow } from '../state/index.ts'
-import { currentHolder, FileSpool, MemoryStore, openSqliteStore, type SpoolStep, type Store } from '../store/index.ts'
+import { currentHolder, FileSpool, MemoryStore, openSqliteStore, type Imported, type SpoolStep, type Store } from '../store/index.ts'
 import { openAssets, type Assets } from './assets.ts'
 import { ensureHome, tryWriteWhole } from './home.ts'
 import { hasKeyFile, keySource, openRing, type KeySource } from './key.ts'
@@ -64,7 +64,8 @@ export async function openProject(request: OpenRequest): Promise<Opened> {
   const program = await loadProgram(request, { optional: request.programOptional, prepare: (home) => { if (create) ensureHome(home) } })
   const known = program.app ? chooseEnvironment(program.app, request.env) : request.env
   const place = program.place(known ?? 'default')
-  const store = await openState(statePath(program, place.state?.path, request), program.home, request.access)
+  const store = await openState(statePath(program, place.state?.path, request), program.home, request.access, (copy, schema) =>
+    request.emit({ type: 'log', message: `The state file had schema ${schema} and was brought up to date; a copy of it as it was is ${copy}.` }))
   try {
     return await assemble(request, program, store, known)
   } catch (e) {
@@ -113,13 +114,34 @@ const spoolFailpoint = (variables: Readonly<Record<string, string | undefined>>)
   if (variables.HOLDFAST_TEST === '1' && variables.HOLDFAST_FAILPOINT === `spool:${step}`) process.kill(process.pid, 'SIGKILL')
 }
 
-function statePath(program: Program, chosen: string | undefined, request: OpenRequest): string {
+/**
+ * Reads an export into the state of a project, which must not hold anything yet. Its key is not made: the export's own must be brought along.
+ *
+ * Gives    what was read, and where it is now.
+ * Fails    HF1002 to HF1005, HF4008, HF4009, HF4002, HF4003, HF4004, HF4006; the state is as it was.
+ */
+export async function importState(request: ProgramRequest, lines: AsyncIterable<string>): Promise<Imported & { readonly path: string; readonly hasKey: boolean }> {
+  refusePlatform(process.platform)
+  const program = await loadProgram(request, { optional: true, prepare: ensureHome })
+  const place = program.place(request.env ?? 'default')
+  const path = statePath(program, place.state?.path, request)
+  const store = await openSqliteStore({ path })
+  try {
+    const imported = await store.import(lines)
+    tryWriteWhole(join(program.home, markerName(path)), `${path}\n`)
+    return { ...imported, path, hasKey: hasKeyFile(keySource(place.key, program.found.base, program.home, request.variables)) }
+  } finally {
+    await store.close()
+  }
+}
+
+function statePath(program: Program, chosen: string | undefined, request: ProgramRequest): string {
   const named = request.variables.HOLDFAST_STATE || chosen
   return named ? resolve(program.found.base, named) : join(program.home, 'state.db')
 }
 
 /** Where nothing may be made and nothing is there, an empty state answers. */
-async function openState(path: string, home: string, access: OpenRequest['access']): Promise<Store> {
+async function openState(path: string, home: string, access: OpenRequest['access'], onCopy: (copy: string, schema: number) => void): Promise<Store> {
   const marker = join(home, markerName(path))
   const size = sizeOf(path)
   // A file of no bytes is a new database to SQLite; where there was a state, it is what a full disk or another program left of it.
@@ -128,11 +150,11 @@ async function openState(path: string, home: string, access: OpenRequest['access
     throw failure('HF4005', { message: `${path} is gone, and there was a state once: its key is still there.` })
   }
   if (access === 'create') {
-    const store = await openSqliteStore({ path })
+    const store = await openSqliteStore({ path, onCopy })
     if (!existsSync(marker)) tryWriteWhole(marker, `${path}\n`)
     return store
   }
-  return await openSqliteStore({ path, createIfMissing: false, readonly: access === 'read' }) ?? new MemoryStore({ clock: systemClock, random: systemRandom })
+  return await openSqliteStore({ path, createIfMissing: false, readonly: access === 'read', onCopy }) ?? new MemoryStore({ clock: systemClock, random: systemRandom })
 }
 
 /** Undefined when it is not there. Fails HF4003 where this user may not even look. */

@@ -6,6 +6,6 @@
  */
 export { runMoves, taskMoves, txMoves, unresolved } from './moves.ts'
 export type {
-  ClaimRow, ComponentRow, EnvRow, EventRow, Holder, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, RunStatus, SecretRow, StoreMeta,
-  TaskKind, TaskRow, TaskState, TrashRow, TxOp, TxRow, TxStatus, TxTarget,
+  ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, Holder, LeaseMode, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, RunStatus, SecretRow, StoreMeta,
+  TaskKind, TaskRow, TaskState, TicketRow, TrashRow, TxOp, TxRow, TxStatus, TxTarget,
 } from './records.ts'

@@ -156,11 +156,28 @@ export interface Holder {
   readonly startedAt: string
 }
 
+/**
+ * What a holder may do with a scope, and what others may do with it meanwhile. `X`: change it, alone. `S`: rely on it, together with other `S`.
+ * `IX`, `IS`: change or rely on something inside of it; whoever holds a scope inside has these on all around it, without a row.
+ */
+export type LeaseMode = 'IS' | 'IX' | 'S' | 'X'
+
 export interface LeaseRow {
   readonly scope: string
+  readonly mode: LeaseMode
   readonly holder: Holder
   readonly fence: number
   readonly grantedAt: EpochMs
+  readonly expiresAt: EpochMs
+}
+
+/** A place in the queue for a lease: first come, first served. It goes with its holder, or when it is not asked about any more. */
+export interface TicketRow {
+  readonly id: number
+  readonly scope: string
+  readonly mode: LeaseMode
+  readonly holder: Holder
+  readonly askedAt: EpochMs
   readonly expiresAt: EpochMs
 }
 
@@ -211,6 +228,19 @@ export interface EventRow {
   readonly kind: string
   /** JSON, redacted. */
   readonly data: string
+}
+
+/** What the events of an environment add up to; one for each environment (journal/chain.ts). */
+export interface ChainRow {
+  readonly env: string
+  /** Events of commits up to here were taken away. */
+  readonly compactedTo: number
+  /** `hash` covers the events of commits after `baseSeq`, beginning with `baseHash`. */
+  readonly baseSeq: number
+  readonly baseHash: string
+  /** Last commit that had events, and the hash after it. */
+  readonly seq: number
+  readonly hash: string
 }
 
 export interface SecretRow {

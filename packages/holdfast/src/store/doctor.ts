@@ -1,4 +1,5 @@
-import type { ClaimRow, EnvRow, EventRow, LeaseRow, ResourceRow, TxRow } from '../state/index.ts'
+import { linksOf } from '../journal/index.ts'
+import type { ChainRow, ClaimRow, EnvRow, EventRow, LeaseRow, ResourceRow, TicketRow, TxRow } from '../state/index.ts'
 import { unresolved } from '../state/index.ts'
 
 export interface Check {
@@ -15,8 +16,12 @@ export interface RuleSource {
   docsMissing(): Iterable<string>
   txs(): Iterable<Pick<TxRow, 'token' | 'uid' | 'status' | 'applied' | 'env'>>
   claims(): Iterable<ClaimRow>
-  events(): Iterable<Pick<EventRow, 'env' | 'seq' | 'n'>>
+  /** Environment by environment, in order. */
+  events(): Iterable<EventRow>
+  chains(): Iterable<ChainRow>
+  runs(): Iterable<string>
   leases(): Iterable<LeaseRow>
+  tickets(): Iterable<TicketRow>
   readonly fenceSeq: number
 }
 
@@ -27,7 +32,7 @@ export function rules(source: RuleSource): Check[] {
   const found: Record<RuleName, string[]> = {
     'rows belong to an environment': [], 'one unresolved change per object': [], 'no row is ahead of its environment': [], 'provisional rows belong to an open run': [],
     'one row without an end per object': [], 'claims belong to live objects': [], 'ready rows have documents': [...source.docsMissing()], 'dependencies resolve': [],
-    'events are gapless': [], 'lease fences were granted': [],
+    'the open run is known': [], 'events are gapless': [], 'the history is as it was written': [], 'lease fences were granted': [],
   }
 
   const open = new Map<string, string>()
@@ -73,14 +78,39 @@ export function rules(source: RuleSource): Check[] {
     else if (claim.until !== undefined && env.openRun === undefined) found['provisional rows belong to an open run'].push(`claim ${claim.key}`)
   }
 
-  const last = new Map<string, { seq: number; n: number }>()
-  for (const e of source.events()) {
-    const before = last.get(e.env)
-    const follows = before?.seq === e.seq ? e.n === before.n + 1 : e.n === 0 && e.seq > (before?.seq ?? 0)
-    if (!follows || e.seq > (envs.get(e.env)?.seq ?? 0)) found['events are gapless'].push(`event ${e.seq}.${e.n}`)
-    last.set(e.env, { seq: e.seq, n: e.n })
-  }
+  const runs = new Set(source.runs())
+  for (const e of envs.values()) if (e.openRun !== undefined && !runs.has(e.openRun)) found['the open run is known'].push(`${e.openRun} of ${e.app}/${e.name}`)
 
+  const chains = new Map<string, ChainRow>()
+  for (const c of source.chains()) chains.set(c.env, c)
+  for (const e of envs.values()) if (!chains.has(e.id)) found['the history is as it was written'].push(`${e.app}/${e.name} has no record of its events`)
+  const seen = new Set<string>()
+  const history = (env: string, events: Iterable<EventRow>) => {
+    seen.add(env)
+    const row = envs.get(env)
+    const chain = chains.get(env)
+    const name = row ? `${row.app}/${row.name}` : env
+    let before: EventRow | undefined
+    const watched = function* () {
+      for (const e of events) {
+        const follows = before?.seq === e.seq ? e.n === before.n + 1 : e.n === 0 && e.seq > (before?.seq ?? 0)
+        if (!follows || e.seq > (row?.seq ?? 0)) found['events are gapless'].push(`event ${e.seq}.${e.n} of ${name}`)
+        if (chain && e.seq <= chain.compactedTo) found['the history is as it was written'].push(`event ${e.seq}.${e.n} of ${name} was taken away, and is there`)
+        before = e
+        yield e
+      }
+    }
+    if (!chain) return void [...watched()]
+    let at = { seq: chain.baseSeq, hash: chain.baseHash }
+    for (const link of linksOf(chain, watched())) at = link
+    const upTo = Math.max(chain.seq, chain.baseSeq)
+    const whole = at.hash === chain.hash && (at.seq === chain.seq || chain.seq <= chain.baseSeq)
+    if (!whole) found['the history is as it was written'].push(at.seq < upTo ? `${name}: events up to commit ${upTo} were written, and they end at ${at.seq}` : `${name}: an event of commits ${chain.baseSeq + 1} to ${upTo} was changed, added or taken away`)
+  }
+  for (const [env, events] of byEnv(source.events())) history(env, events)
+  for (const env of chains.keys()) if (!seen.has(env)) history(env, [])
+
+  for (const t of source.tickets()) if (t.id > source.fenceSeq) found['lease fences were granted'].push(`place ${t.id} for ${t.scope}`)
   for (const l of source.leases()) if (l.fence > source.fenceSeq) found['lease fences were granted'].push(`${l.scope} at ${l.fence}`)
 
   return (Object.keys(found) as RuleName[]).map((name) => verdict(name, found[name]))
@@ -88,9 +118,26 @@ export function rules(source: RuleSource): Check[] {
 
 type RuleName =
   | 'rows belong to an environment' | 'one unresolved change per object' | 'no row is ahead of its environment' | 'provisional rows belong to an open run'
-  | 'one row without an end per object' | 'claims belong to live objects' | 'ready rows have documents' | 'dependencies resolve' | 'events are gapless' | 'lease fences were granted'
+  | 'one row without an end per object' | 'claims belong to live objects' | 'ready rows have documents' | 'dependencies resolve' | 'the open run is known' | 'events are gapless'
+  | 'the history is as it was written' | 'lease fences were granted'
 
 const visible = (row: ResourceRow, revision: number) => row.since <= revision && (row.until === undefined || row.until > revision) && row.status !== 'deleting'
+
+/** Events of one environment after the other; each walk must be finished before the next begins. */
+function* byEnv(events: Iterable<EventRow>): Generator<[env: string, events: Iterable<EventRow>]> {
+  const it = events[Symbol.iterator]()
+  let next = it.next()
+  while (!next.done) {
+    const { env } = next.value
+    const own = function* (): Generator<EventRow> {
+      while (!next.done && next.value.env === env) {
+        yield next.value
+        next = it.next()
+      }
+    }
+    yield [env, own()]
+  }
+}
 
 const SHOWN = 5
 /** A check that holds, or fails with the first few cases in plain words. */

@@ -6,7 +6,10 @@
  * @module
  */
 export { currentHolder, holderAlive } from './holder.ts'
-export type { CommitOptions, Fence, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from './port.ts'
+export { conflict, covers, grant, STORE_SCOPE, type Acquired, type GrantActs, type GrantRequest, type GrantRows } from './grant.ts'
+export type { AcquireOptions, CommitOptions, Fence, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from './port.ts'
+export type { Imported } from './transfer.ts'
+export type { WatchOptions } from './watch.ts'
 export { MemoryStore, type MemoryStoreOptions } from './memory/index.ts'
 export { commitsMade, openSqliteStore, schemaVersion, sqliteVersion, type SqliteStoreOptions } from './sqlite/index.ts'
 export { FileSpool, type Spool, type SpoolFile, type SpoolStep } from './spool.ts'

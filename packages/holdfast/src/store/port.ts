@@ -2,8 +2,11 @@ import type { EpochMs, Millis } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import type {
-  ClaimRow, ComponentRow, EnvRow, EventRow, Holder, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow, TxStatus,
+  ClaimRow, ComponentRow, EnvRow, EventRow, Holder, LeaseMode, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TicketRow, TrashRow, TxRow, TxStatus,
 } from '../state/index.ts'
+import type { Acquired } from './grant.ts'
+import type { Imported } from './transfer.ts'
+import type { WatchOptions } from './watch.ts'
 
 /** What a store can do. The engine asks the trait, never the name of the store. */
 export interface StoreTraits {
@@ -99,26 +102,54 @@ export interface Store {
   outputs(env: string, revision: number): Promise<OutputsRow | undefined>
   secrets(env: string): Promise<SecretRow[]>
   trash(env: string): Promise<TrashRow[]>
-  events(env: string, after: { readonly seq: number }, limit: number): Promise<EventRow[]>
+  /** Events after a commit, or after one event of it (`n`), in order. */
+  events(env: string, after: { readonly seq: number; readonly n?: number }, limit: number): Promise<EventRow[]>
   leases(): Promise<LeaseRow[]>
+  /**
+   * Events of one environment (or of all), as they are committed by whichever process, in commit order within each environment; from any commit on, none
+   * twice, none left out. A watcher that is slow holds nothing up: it reads on from the table. Ends at the signal, or when the store is closed.
+   * Fails  HF6009 when the events after that commit were compacted: list the state, then watch from its `seq`.
+   * Costs  a commit of another process is given within 50 ms; waiting costs next to nothing (bench/watch.bench.mjs).
+   */
+  watch(env: string | undefined, options: WatchOptions): AsyncIterable<EventRow>
+  /** Who waits for a lease, first come first. */
+  tickets(): Promise<TicketRow[]>
 
   readonly lease: Leases
 
   /** Checks of the file and of the rules between rows, each with a plain-words detail when it does not hold. */
   doctor(): Promise<{ readonly name: string; readonly ok: boolean; readonly detail?: string }[]>
-  /** Every table as NDJSON lines `{table, row}`, secrets sealed. */
+  /** Every table as NDJSON lines `{table, row}`, secrets sealed; the first says schema and store, the last how many there are and what they add up to. */
   export(): AsyncIterable<string>
+  /**
+   * Reads an export into this store, which must be empty; the id of the exported store becomes its own, so that sealed values open.
+   * All or nothing, also when the process dies. Exports of older versions are read.
+   * Fails  HF4008 not empty, HF4002 newer, HF4009 not a whole export.
+   */
+  import(lines: AsyncIterable<string> | Iterable<string>): Promise<Imported>
   /** Everything is in the main file when it resolves; no write-ahead log is left beside it. */
   close(): Promise<void>
 }
 
-/** Leases with fencing: at most one live holder per scope; every grant has a higher fence (spec/backend.md 11.3). */
+/** How a lease is asked for, beyond the plain way: exclusive, and without waiting. */
+export interface AcquireOptions {
+  /** Default `X`. */
+  readonly mode?: LeaseMode
+  /** `new`: when it cannot be had now, take a place in the queue; its id: ask again from that place. Places are served in order. */
+  readonly ticket?: number | 'new'
+}
+
+/**
+ * Leases with fencing: no two live holders whose scopes and modes conflict; every grant has a higher fence.
+ * Scopes have levels, told by their names: `*` the store, `app/env` a state, `app/env:path` a component. See grant.ts for what goes together.
+ */
 export interface Leases {
   /**
    * Grants the lease at once when it is free, expired, or its holder is dead on this host (same boot id, pid gone or started at another time).
-   * Otherwise gives the holder. Never waits; the caller polls.
+   * Otherwise gives the holder, or who has waited longer. Never waits; the caller polls. A place in the queue (`ticket`) goes when its holder is
+   * dead, or has not asked for `limits.ticketTtlMs`; who asks without one does not overtake those who wait.
    */
-  acquire(scope: string, holder: Holder, ttlMs: Millis): Promise<{ readonly granted: LeaseRow; readonly tookOver: LeaseRow | undefined } | { readonly heldBy: LeaseRow }>
+  acquire(scope: string, holder: Holder, ttlMs: Millis, options?: AcquireOptions): Promise<Acquired>
   /** From now on the store renews the lease by itself, beside the main thread where it can; `onLost` is called once when it could not. */
   keep(lease: LeaseRow, everyMs: Millis, onLost: (reason: string) => void): void
   release(lease: LeaseRow): Promise<void>
@@ -126,6 +157,8 @@ export interface Leases {
   keepLater(lease: LeaseRow, everyMs: Millis, onLost: (reason: string) => void): void
   /** Renews no more; the lease itself stays until it ends, or a commit releases it. */
   unkeep(lease: Pick<LeaseRow, 'scope' | 'fence'>): void
+  /** Gives a place in the queue up. */
+  leave(ticket: TicketRow): Promise<void>
 }
 
 export type { EpochMs }

@@ -1,4 +1,4 @@
-import type { LeaseRow, ReferenceRow, ResourceRow } from '../state/index.ts'
+import type { ReferenceRow, ResourceRow } from '../state/index.ts'
 import type { ResourceView } from './port.ts'
 
 /** Whether a row belongs to a view of an environment that is at `revision`. */
@@ -21,18 +21,12 @@ export const byReference = (a: ReferenceRow, b: ReferenceRow): number =>
 
 export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** What to do with a scope that somebody asks for. */
-export function leaseVerdict(held: LeaseRow | undefined, nowMs: number, alive: (lease: LeaseRow) => boolean | undefined): 'free' | 'takeOver' | 'held' {
-  if (!held) return 'free'
-  return held.expiresAt <= nowMs || alive(held) === false ? 'takeOver' : 'held'
-}
-
 /** Order of tables in `export()`. */
-export const TABLES = ['meta', 'envs', 'runs', 'plans', 'resources', 'claims', 'txs', 'tasks', 'outputs', 'secrets', 'trash', 'components', 'references', 'resolved', 'requests', 'events', 'leases'] as const
+export const TABLES = ['meta', 'envs', 'runs', 'plans', 'resources', 'claims', 'txs', 'tasks', 'outputs', 'secrets', 'trash', 'components', 'references', 'resolved', 'requests', 'events', 'chains', 'leases', 'tickets'] as const
 export type TableName = (typeof TABLES)[number]
 
 /** One line of `export()`. Keys sorted: two stores with equal rows give equal lines. */
-export function exportLine(table: TableName, row: object): string {
+export function exportLine(table: TableName | 'export' | 'end', row: object): string {
   return JSON.stringify({ table, row: sorted(row) })
 }
 

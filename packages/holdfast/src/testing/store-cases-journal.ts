@@ -155,8 +155,8 @@ export const journalCases: Readonly<Record<string, Case>> = {
     await store.commit([put(resourceRow('u1')), { t: 'plan.put', row: planRow() }, { t: 'task.put', row: taskRow('a') }, event('e')], ALREADY)
     const lines = await dump(store)
     assert.deepEqual(await dump(store), lines)
-    assert.deepEqual(lines.map((l) => (JSON.parse(l) as { table: string }).table), ['meta', 'envs', 'runs', 'plans', 'resources', 'tasks', 'events'])
-    assert.deepEqual(JSON.parse(lines[4] as string).row.docs, docsOf('u1'))
+    assert.deepEqual(lines.map((l) => (JSON.parse(l) as { table: string }).table), ['export', 'meta', 'envs', 'runs', 'plans', 'resources', 'tasks', 'events', 'chains', 'end'])
+    assert.deepEqual(JSON.parse(lines[5] as string).row.docs, docsOf('u1'))
   },
   'the doctor names every rule it checked': async ({ store }) => {
     await started(store)

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import type { TestFramework } from './provider-suite.ts'
 import type { Case, StoreSubject } from './store-case.ts'
 import { journalCases } from './store-cases-journal.ts'
+import { leaseCases } from './store-cases-leases.ts'
 import { loneCases } from './store-cases-lone.ts'
 import { rowCases } from './store-cases-rows.ts'
+import { transferCases } from './store-cases-transfer.ts'
+import { watchCases } from './store-cases-watch.ts'
 
 export type { StoreSubject }
 
@@ -14,7 +17,7 @@ export interface StoreSuiteOptions {
   readonly lacks?: Readonly<Record<string, string>>
 }
 
-const cases: Readonly<Record<string, Case>> = { ...rowCases, ...journalCases, ...loneCases }
+const cases: Readonly<Record<string, Case>> = { ...rowCases, ...journalCases, ...loneCases, ...watchCases, ...leaseCases, ...transferCases }
 
 /** Every promise of the store port, one case each. An adapter is proven by this suite and by nothing else. */
 export function storeSuite(name: string, open: () => Promise<StoreSubject>, options: StoreSuiteOptions): void {

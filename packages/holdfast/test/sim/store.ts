@@ -91,8 +91,8 @@ export class SimStore extends MemoryStore {
 function leaseOf(store: MemoryStore, inner: Leases, process: Process, kernel: Kernel): Leases {
   const kept = new Set<number>()
   return {
-    async acquire(scope, holder, ttlMs) {
-      const answer = await inner.acquire(scope, holder, ttlMs)
+    async acquire(scope, holder, ttlMs, options) {
+      const answer = await inner.acquire(scope, holder, ttlMs, options)
       kernel.note(process.name, 'granted' in answer ? `lease ${answer.granted.fence}` : 'lease held')
       return answer
     },
@@ -118,6 +118,7 @@ function leaseOf(store: MemoryStore, inner: Leases, process: Process, kernel: Ke
       kept.delete(lease.fence)
       return inner.release(lease)
     },
+    leave: (ticket) => inner.leave(ticket),
   }
 }
 

@@ -72,6 +72,61 @@ describe('leases between processes', () => {
     await end
   })
 
+  test('a waiter that was killed loses its place at once; who comes after it is served', async () => {
+    const held = await store.lease.acquire('queued', currentHolder(), TRY_MS)
+    if (!('granted' in held)) throw new Error('not granted')
+    const child = runChild(path, `
+      const s = await store.openSqliteStore({ path })
+      const got = await s.lease.acquire('queued', store.currentHolder(), 60000, { ticket: 'new' })
+      console.log(got.ticket.id)
+      setTimeout(() => {}, 60000)
+    `)
+    const end = ended(child)
+    await new Promise((up) => child.stdout?.once('data', up))
+    const me = currentHolder()
+    const mine = await store.lease.acquire('queued', me, TRY_MS, { ticket: 'new' })
+    if (!('heldBy' in mine) || !mine.ticket) throw new Error('no place')
+    expect((await store.tickets()).map((t) => t.holder.pid)).toEqual([child.pid, process.pid])
+    await store.lease.release(held.granted)
+    expect(await store.lease.acquire('queued', me, TRY_MS, { ticket: mine.ticket.id })).toHaveProperty('behind.holder.pid', child.pid)
+    child.kill('SIGKILL')
+    await end
+    const got = await store.lease.acquire('queued', me, TRY_MS, { ticket: mine.ticket.id })
+    expect(got).toHaveProperty('granted')
+    expect(await store.tickets()).toEqual([])
+    if ('granted' in got) await store.lease.release(got.granted)
+  })
+
+  test('twenty processes that wait for one lease get it in the order in which they came', async () => {
+    const held = await store.lease.acquire('line', currentHolder(), TRY_MS)
+    if (!('granted' in held)) throw new Error('not granted')
+    const children = []
+    const order: number[] = []
+    for (let i = 0; i < 20; i++) {
+      const child = runChild(path, `
+        const s = await store.openSqliteStore({ path })
+        const me = store.currentHolder()
+        let got = await s.lease.acquire('line', me, 60000, { ticket: 'new' })
+        console.log('waits')
+        while (!('granted' in got)) {
+          await new Promise((next) => setTimeout(next, 20))
+          got = await s.lease.acquire('line', me, 60000, { ticket: got.ticket.id })
+        }
+        console.log('got')
+        await new Promise((next) => setTimeout(next, 5))
+        await s.lease.release(got.granted)
+        await s.close()
+      `)
+      child.stdout?.on('data', (d) => { if (String(d).includes('got')) order.push(i) })
+      const end = ended(child)
+      await new Promise((up) => child.stdout?.once('data', up)) // they come one after the other
+      children.push(end)
+    }
+    await store.lease.release(held.granted)
+    for (const end of children) expect((await end).err).toBe('')
+    expect(order).toEqual(Array.from({ length: 20 }, (_, i) => i))
+  }, 120_000)
+
   test('a holder is alive, dead, or not to be told', () => {
     const me = currentHolder()
     expect(holderAlive(me)).toBe(true)

@@ -14,7 +14,10 @@ export function checkTables(t: Tables): { readonly name: string; readonly ok: bo
     *events() {
       for (const list of t.events.values()) yield* list
     },
+    chains: () => t.chains.values(),
+    runs: () => t.runs.keys(),
     leases: () => t.leases.values(),
+    tickets: () => t.tickets.values(),
     fenceSeq: t.fenceSeq,
   }
   return rules(source)

@@ -1,9 +1,14 @@
 import { assert, makeIds, type Clock, type Millis, type Random } from '../../base/index.ts'
-import { emptyTables, fold, GONE, refusals, type Entry, type Tables } from '../../journal/index.ts'
-import { unresolved, type ClaimRow, type ComponentRow, type EnvRow, type EventRow, type Holder, type LeaseRow, type OutputsRow, type PlanRow, type ReferenceRow, type RequestRow, type ResolvedRow, type ResourceDocs, type ResourceRow, type RunRow, type SecretRow, type StoreMeta, type TaskRow, type TrashRow, type TxRow, type TxStatus } from '../../state/index.ts'
-import type { CommitOptions, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
-import { byAddress, byReference, compareText, exportLine, inView, leaseVerdict, type TableName } from '../rows.ts'
+import { emptyTables, fold, GONE, leaseKey, refusals, type Entry, type Tables } from '../../journal/index.ts'
+import { unresolved, type ClaimRow, type ComponentRow, type EnvRow, type EventRow, type Holder, type LeaseRow, type OutputsRow, type PlanRow, type ReferenceRow, type RequestRow, type ResolvedRow, type ResourceDocs, type ResourceRow, type RunRow, type SecretRow, type StoreMeta, type TaskRow, type TicketRow, type TrashRow, type TxRow, type TxStatus } from '../../state/index.ts'
+import { grant, hold, type Acquired, type GrantActs } from '../grant.ts'
+import type { AcquireOptions, CommitOptions, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
+import { byAddress, byReference, compareText, exportLine, inView, TABLES, type TableName } from '../rows.ts'
+import { framed, type Imported } from '../transfer.ts'
+import { Bell, watchEvents, type WatchOptions } from '../watch.ts'
+import { migrations } from '../sqlite/migrations.ts'
 import { checkTables } from './check.ts'
+import { loadTables } from './load.ts'
 
 export interface MemoryStoreOptions {
   readonly clock: Clock
@@ -17,14 +22,17 @@ export interface MemoryStoreOptions {
   readonly faults?: { before?(n: number): Promise<void>; after?(n: number): Promise<void> }
 }
 
-/** Who keeps which lease, beside the tables: a kept lease is renewed when somebody looks at it, as a heartbeat would have done. */
-const keepers = new WeakMap<Tables, Map<string, Kept>>()
+/** Who keeps which lease (by fence), beside the tables: a kept lease is renewed when somebody looks at it, as a heartbeat would have done. */
+const keepers = new WeakMap<Tables, Map<number, Kept>>()
 interface Kept {
-  readonly fence: number
+  readonly key: string
   readonly ttlMs: Millis
   readonly by: MemoryStore
   readonly onLost: (reason: string) => void
 }
+
+/** Rung by every commit to a set of tables, through whichever store. */
+const bells = new WeakMap<Tables, Bell>()
 
 export class MemoryStore implements Store {
   readonly traits: StoreTraits = { name: 'memory', durable: false, severalWriters: true }
@@ -32,25 +40,27 @@ export class MemoryStore implements Store {
   readonly tables: Tables
   readonly lease: Leases
   private readonly options: MemoryStoreOptions
-  private readonly kept: Map<string, Kept>
+  private readonly kept: Map<number, Kept>
+  private readonly bell: Bell
   private commits = 0
   private state: 'open' | 'closed' | 'crashed' = 'open'
 
   constructor(options: MemoryStoreOptions) {
     this.options = options
     this.tables = options.tables ?? emptyTables({
-      storeId: options.storeId ?? makeIds(options.clock, options.random).next('st'), schema: 2, createdAt: options.clock.now(), keyCheck: undefined,
+      storeId: options.storeId ?? makeIds(options.clock, options.random).next('st'), schema: migrations.length, createdAt: options.clock.now(), keyCheck: undefined,
     })
-    this.kept = keepers.get(this.tables) ?? new Map<string, Kept>()
+    this.kept = keepers.get(this.tables) ?? new Map<number, Kept>()
     keepers.set(this.tables, this.kept)
+    this.bell = bells.get(this.tables) ?? new Bell()
+    bells.set(this.tables, this.bell)
     this.lease = {
-      acquire: (scope, holder, ttlMs) => this.write(() => this.acquire(scope, holder, ttlMs)),
+      acquire: (scope, holder, ttlMs, options) => this.write(() => this.acquire(scope, holder, ttlMs, options ?? {})),
       keep: (lease, _everyMs, onLost) => this.keep(lease, onLost),
       keepLater: (lease, _everyMs, onLost) => this.keep(lease, onLost),
-      unkeep: ({ scope, fence }) => {
-        if (this.kept.get(scope)?.fence === fence) this.kept.delete(scope)
-      },
+      unkeep: ({ fence }) => void this.kept.delete(fence),
       release: (lease) => this.write(() => this.release(lease)),
+      leave: (ticket) => this.write(() => void this.tables.tickets.delete(ticket.id)),
     }
   }
 
@@ -70,11 +80,27 @@ export class MemoryStore implements Store {
 
   async commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }> {
     return this.write(() => {
-      if (options.hold) this.check(options.hold)
-      const done = fold(this.tables, entries, options)
-      if (options.hold) this.settleHold(options.hold)
-      return done
+      const acts = options.hold && this.holdActs(options.hold)
+      const committed = fold(this.tables, entries, options)
+      if (acts) this.perform(acts)
+      this.bell.ring()
+      return committed
     })
+  }
+
+  watch(env: string | undefined, options: WatchOptions): AsyncIterable<EventRow> {
+    assert(this.state !== 'closed', 'the store is closed')
+    const { tables: t, bell } = this
+    const isClosed = () => this.state !== 'open'
+    return watchEvents({
+      heads: (id) => [...t.envs.values()].filter((e) => id === undefined || e.id === id).map((e) => ({ id: e.id, seq: e.seq, compactedTo: t.chains.get(e.id)?.compactedTo ?? 0 })).sort((a, b) => compareText(a.id, b.id)),
+      events: (id, after, limit) => eventsAfter(t, id, after, limit),
+      mark: () => bell.mark,
+      changed: (mark, signal) => bell.changed(mark, signal),
+      get closed() {
+        return isClosed()
+      },
+    }, env, options)
   }
 
   private async write<T>(act: () => T): Promise<T> {
@@ -193,84 +219,77 @@ export class MemoryStore implements Store {
   trash(env: string): Promise<TrashRow[]> {
     return this.read((t) => [...t.trash.values()].filter((x) => x.env === env).sort((a, b) => compareText(a.id, b.id)))
   }
-  events(env: string, after: { readonly seq: number }, limit: number): Promise<EventRow[]> {
-    return this.read((t) => {
-      const list = t.events.get(env) ?? []
-      let low = 0
-      for (let high = list.length; low < high;) {
-        const mid = (low + high) >> 1
-        if ((list[mid] as EventRow).seq <= after.seq) low = mid + 1
-        else high = mid
-      }
-      return list.slice(low, low + limit)
-    })
+  events(env: string, after: { readonly seq: number; readonly n?: number }, limit: number): Promise<EventRow[]> {
+    return this.read((t) => eventsAfter(t, env, after, limit))
   }
   leases(): Promise<LeaseRow[]> {
     return this.read((t) => {
       this.renewKept()
-      return [...t.leases.values()].sort((a, b) => compareText(a.scope, b.scope))
+      return [...t.leases.values()].sort((a, b) => compareText(a.scope, b.scope) || a.fence - b.fence)
     })
   }
-
-  private acquire(scope: string, holder: Holder, ttlMs: Millis): { readonly granted: LeaseRow; readonly tookOver: LeaseRow | undefined } | { readonly heldBy: LeaseRow } {
-    const { clock, isDead } = this.options
-    this.renewKept()
-    const now = clock.now()
-    const held = this.tables.leases.get(scope)
-    if (leaseVerdict(held, now, (l) => (isDead?.(l.holder) ? false : undefined)) === 'held') return { heldBy: held as LeaseRow }
-    const granted: LeaseRow = { scope, holder, fence: ++this.tables.fenceSeq, grantedAt: now, expiresAt: now + ttlMs }
-    this.tables.leases.set(scope, granted)
-    const loser = this.kept.get(scope)
-    this.kept.delete(scope)
-    loser?.onLost('another process took the lease over')
-    return { granted, tookOver: held }
+  tickets(): Promise<TicketRow[]> {
+    return this.read((t) => [...t.tickets.values()].sort((a, b) => a.id - b.id))
   }
 
-  private check(hold: Hold): void {
-    this.renewKept()
-    const held = this.tables.leases.get(hold.scope)
-    if (!held || held.holder.id === hold.holder.id) return
-    if (leaseVerdict(held, hold.nowMs, (l) => (this.options.isDead?.(l.holder) ? false : undefined)) === 'held') throw refusals.heldBy(held, hold.nowMs)
+  private acquire(scope: string, holder: Holder, ttlMs: Millis, { mode = 'X', ticket }: AcquireOptions): Acquired {
+    const { answer, acts } = grant(this.grantRows(), { scope, mode, holder, ttlMs, ticket, nowMs: this.options.clock.now() }, this.alive)
+    this.perform(acts)
+    return answer
   }
 
-  private settleHold({ scope, holder, ttlMs, nowMs, after }: Hold): void {
-    const held = this.tables.leases.get(scope)
-    const own = held?.holder.id === holder.id
-    if (after === 'release') {
-      if (own) this.tables.leases.delete(scope)
-      return
+  private holdActs(wish: Hold): GrantActs {
+    const decided = hold(this.grantRows(), wish, this.alive)
+    if ('heldBy' in decided) throw refusals.heldBy(decided.heldBy, wish.nowMs)
+    return decided.acts
+  }
+
+  private readonly alive = (holder: Holder) => (this.options.isDead?.(holder) ? false : undefined)
+
+  private grantRows() {
+    this.renewKept()
+    return { leases: [...this.tables.leases.values()], tickets: [...this.tables.tickets.values()], fenceSeq: this.tables.fenceSeq }
+  }
+
+  private perform(acts: GrantActs): void {
+    const { leases, tickets } = this.tables
+    for (const l of acts.dropLeases) leases.delete(leaseKey(l))
+    for (const t of acts.dropTickets) tickets.delete(t.id)
+    if (acts.putLease) leases.set(leaseKey(acts.putLease), acts.putLease)
+    if (acts.putTicket) tickets.set(acts.putTicket.id, acts.putTicket)
+    this.tables.fenceSeq = Math.max(this.tables.fenceSeq, acts.putLease?.fence ?? 0, acts.putTicket?.id ?? 0)
+    for (const l of acts.dropLeases) {
+      const loser = this.kept.get(l.fence)
+      this.kept.delete(l.fence)
+      if (acts.putLease) loser?.onLost('another process took the lease over')
     }
-    if (own && held.expiresAt >= nowMs + ttlMs / 2) return
-    this.tables.leases.set(scope, own ? { ...held, expiresAt: nowMs + ttlMs } : { scope, holder, fence: ++this.tables.fenceSeq, grantedAt: nowMs, expiresAt: nowMs + ttlMs })
-    if (own) return
-    const loser = this.kept.get(scope)
-    this.kept.delete(scope)
-    loser?.onLost('another process took the lease over')
   }
 
   private keep(lease: LeaseRow, onLost: (reason: string) => void): void {
-    if (this.tables.leases.get(lease.scope)?.fence !== lease.fence) {
+    const key = leaseKey(lease)
+    if (this.tables.leases.get(key)?.fence !== lease.fence) {
       queueMicrotask(() => onLost('another process took the lease over'))
       return
     }
-    this.kept.set(lease.scope, { fence: lease.fence, ttlMs: lease.expiresAt - lease.grantedAt, by: this, onLost })
+    this.kept.set(lease.fence, { key, ttlMs: lease.expiresAt - lease.grantedAt, by: this, onLost })
   }
 
   private release(lease: LeaseRow): void {
-    if (this.kept.get(lease.scope)?.fence === lease.fence) this.kept.delete(lease.scope)
-    if (this.tables.leases.get(lease.scope)?.fence === lease.fence) this.tables.leases.delete(lease.scope)
+    this.kept.delete(lease.fence)
+    const key = leaseKey(lease)
+    if (this.tables.leases.get(key)?.fence === lease.fence) this.tables.leases.delete(key)
   }
 
   private renewKept(): void {
     const now = this.options.clock.now()
-    for (const [scope, k] of this.kept) {
-      const row = this.tables.leases.get(scope)
-      if (row?.fence === k.fence && !this.options.isDead?.(row.holder)) this.tables.leases.set(scope, { ...row, expiresAt: Math.max(row.expiresAt, now + k.ttlMs) })
+    for (const [fence, k] of this.kept) {
+      const row = this.tables.leases.get(k.key)
+      if (row?.fence === fence && !this.options.isDead?.(row.holder)) this.tables.leases.set(k.key, { ...row, expiresAt: Math.max(row.expiresAt, now + k.ttlMs) })
     }
   }
 
   private forgetKept(): void {
-    for (const [scope, k] of this.kept) if (k.by === this) this.kept.delete(scope)
+    for (const [fence, k] of this.kept) if (k.by === this) this.kept.delete(fence)
   }
 
   doctor(): Promise<{ readonly name: string; readonly ok: boolean; readonly detail?: string }[]> {
@@ -296,20 +315,45 @@ export class MemoryStore implements Store {
       components: sortedBy(t.components.values(), (c) => c.uid),
       references: [...t.references.values()].sort(byReference),
       resolved: sortedBy(t.resolved.values(), (r) => r.uid),
-      requests: [...t.requests.values()].sort((a, b) => compareText(a.scope, b.scope) || compareText(a.id, b.id)),
+      requests: [...t.requests.values()], // oldest first: that is the order in which they go
       events: sortedBy(t.events.keys(), text).flatMap((env) => t.events.get(env) ?? []),
-      leases: sortedBy(t.leases.values(), (l) => l.scope),
+      chains: sortedBy(t.chains.values(), (c) => c.env),
+      leases: [...t.leases.values()].sort((a, b) => compareText(a.scope, b.scope) || a.fence - b.fence),
+      tickets: [...t.tickets.values()].sort((a, b) => a.id - b.id),
     }
-    for (const table of Object.keys(rows) as TableName[]) for (const row of rows[table]) yield exportLine(table, row)
+    const lines = function* (): Generator<string> {
+      for (const table of TABLES) for (const row of rows[table]) yield exportLine(table, row)
+    }
+    yield* framed({ storeId: t.meta.storeId, schema: t.meta.schema, fenceSeq: t.fenceSeq }, lines())
+  }
+
+  async import(lines: AsyncIterable<string> | Iterable<string>): Promise<Imported> {
+    const imported = await loadTables(this.tables, lines)
+    this.bell.ring()
+    return imported
   }
 
   async close(): Promise<void> {
     if (this.state === 'open') this.state = 'closed'
     this.forgetKept()
+    this.bell.ring() // who watches sees that it is over
   }
 }
 
 const never = <T>(): Promise<T> => new Promise(() => {})
+
+function eventsAfter(t: Tables, env: string, after: { readonly seq: number; readonly n?: number }, limit: number): EventRow[] {
+  const list = t.events.get(env) ?? []
+  const n = after.n ?? Number.POSITIVE_INFINITY
+  let low = 0
+  for (let high = list.length; low < high;) {
+    const mid = (low + high) >> 1
+    const at = list[mid] as EventRow
+    if (at.seq < after.seq || (at.seq === after.seq && at.n <= n)) low = mid + 1
+    else high = mid
+  }
+  return list.slice(low, low + limit)
+}
 
 const sortedBy = <T>(items: Iterable<T>, key: (item: T) => string): T[] => [...items].sort((a, b) => compareText(key(a), key(b)))
 

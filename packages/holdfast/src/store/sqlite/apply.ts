@@ -1,10 +1,12 @@
 import { assert, limits } from '../../base/index.ts'
-import { COMPACT_ROWS_MAX, GONE, refusals, REQUEST_KEPT_MS, REQUESTS_SWEPT } from '../../journal/index.ts'
-import { runMoves, txMoves, type Holder } from '../../state/index.ts'
+import { chainHash, COMPACT_ROWS_MAX, compactedChain, GONE, refusals, REQUEST_KEPT_MS, REQUESTS_SWEPT, type ChainedEvent } from '../../journal/index.ts'
+import { runMoves, txMoves, type EventRow, type Holder, type ReferenceRow, type RequestRow } from '../../state/index.ts'
+import { hold, type GrantActs } from '../grant.ts'
 import { holderAlive } from '../holder.ts'
-import { leaseVerdict } from '../rows.ts'
 import { isConstraint, type Cell, type Connection, type Row, type Statement } from './driver.ts'
-import { leaseRow } from './lease-row.ts'
+import { grantRows, performGrant } from './lease-row.ts'
+import { sumOf } from './sum.ts'
+import { chainRow, eventRow } from './read.ts'
 import { ENV_SPAN, HEAD_CELLS, MOVE_COLUMNS, OP, RUN_SPAN } from './encode.ts'
 
 /** An environment as the open database transaction sees it. Written back once, when the batch commits. */
@@ -15,6 +17,8 @@ interface EnvState {
   partial: number
   seq: number
   openRun: string | null
+  /** Chain of the events; undefined until there is one to add. */
+  chain?: { readonly seq: number; readonly hash: string } | undefined
 }
 
 /**
@@ -28,7 +32,9 @@ export class Applier {
   private readonly counters = { txs: new Map<number, number>(), tasks: new Map<number, number>(), events: new Map<number, number>() }
   /** Token of the change that the transaction has completed so far. */
   private completed: string | undefined
-  private readonly fences = new Map<string, number | undefined>()
+  /** What becomes of the lease that the transaction is made under. */
+  private holding: GrantActs | undefined
+  private readonly fences = new Map<string, boolean>()
   private c: Cell[] = []
   private i = 0
 
@@ -51,7 +57,11 @@ export class Applier {
   /** Before the database commits: environment rows are written once for all transactions of the batch. */
   flush(): void {
     const update = this.sql('update envs set revision = ?, partial = ?, seq = ?, open_run = ? where k = ?')
-    for (const e of this.envs.values()) update.run(e.revision, e.partial, e.seq, e.openRun, e.k)
+    const link = this.sql('update chains set seq = ?, hash = ? where env = ?')
+    for (const e of this.envs.values()) {
+      update.run(e.revision, e.partial, e.seq, e.openRun, e.k)
+      if (e.chain) link.run(e.chain.seq, e.chain.hash, e.k)
+    }
   }
 
   /** Undo of a savepoint: the environment is as before. */
@@ -74,11 +84,12 @@ export class Applier {
     const end = start + HEAD_CELLS + (cells[start + 4] as number)
     this.c = cells
     this.i = start + HEAD_CELLS
+    this.holding = undefined
     if (cells[this.i] === OP.holdCheck) {
       this.i++
       this.checkHold()
     }
-    if (scope !== null && this.fenceOf(scope) !== cells[start + 2]) throw refusals.fenceLost(scope)
+    if (scope !== null && !this.holds(scope, cells[start + 2] as number)) throw refusals.fenceLost(scope)
     let env = this.envOf(id)
     if (expectSeq !== null && (env?.seq ?? 0) !== expectSeq) throw refusals.stale(expectSeq, env?.seq ?? 0)
     this.completed = undefined
@@ -88,18 +99,46 @@ export class Applier {
       env = this.createEnv()
     }
     const seq = ++env.seq
-    let n = 0
+    const said: ChainedEvent[] = []
     while (this.i < end) {
       const op = cells[this.i++] as number
       if (op === OP.event) {
         const c = this.take(3)
-        this.sql('insert into events (k, seq, n, at, kind, data) values (?, ?, ?, ?, ?, ?)').run(this.nextIn('events', env.k, ENV_SPAN), seq, n++, cells[c] as Cell, cells[c + 1] as Cell, cells[c + 2] as Cell)
-      } else if (op === OP.taskPut) {
-        const c = this.take(3)
-        this.sql('insert into tasks (k, id, doc) values (?, ?, ?)').run(this.nextIn('tasks', this.word(cells[c] as string), RUN_SPAN), cells[c + 1] as Cell, cells[c + 2] as Cell)
+        const event: ChainedEvent = [cells[c] as number, cells[c + 1] as string, cells[c + 2] as string]
+        this.putEvent(env, seq, said.length, event)
+        said.push(event)
       } else this.operation(op, env, seq)
     }
+    if (said.length > 0) env.chain = { seq, hash: chainHash(this.chainOf(env).hash, id, seq, said) }
     return seq
+  }
+
+  /** A row of an export, encoded as one entry: it becomes what it was, without being a commit of its own. */
+  restore(cells: Cell[], seq: number): void {
+    this.c = cells
+    this.i = HEAD_CELLS
+    while (this.i < cells.length) {
+      const op = cells[this.i++] as number
+      if (op === OP.envCreate) this.createEnv()
+      else this.operation(op, this.envOf(cells[0] as string) as EnvState, seq)
+    }
+  }
+
+  /** As it stood, whatever has become of its target. */
+  restoreReference(r: ReferenceRow): void {
+    this.sql('insert into refs (env, component, target_uid, target_env, address, type) values ((select k from envs where id = ?), ?, ?, (select k from envs where id = ?), ?, ?)').run(r.env, r.component, r.targetUid, r.targetEnv, r.address, r.type)
+  }
+
+  restoreRequest(r: RequestRow): void {
+    this.sql('insert into requests (scope, id, method, digest, result, at) values (?, ?, ?, ?, ?, ?)').run(r.scope, r.id, r.method, r.digest, r.result, r.at)
+  }
+
+  restoreEvent(e: EventRow): void {
+    this.putEvent(this.envOf(e.env) as EnvState, e.seq, e.n, [e.at, e.kind, e.data])
+  }
+
+  private putEvent(env: EnvState, seq: number, n: number, [at, kind, data]: ChainedEvent): void {
+    this.sql('insert into events (k, seq, n, at, kind, data) values (?, ?, ?, ?, ?, ?)').run(this.nextIn('events', env.k, ENV_SPAN), seq, n, at, kind, data)
   }
 
   private operation(op: number, env: EnvState, seq: number): void {
@@ -133,7 +172,7 @@ export class Applier {
       }
       case OP.txOpen: return this.openTx(k)
       case OP.txMove: return this.moveTx(k)
-      case OP.resourcePut: return this.putResource(k, seq)
+      case OP.resourcePut: return this.putResource(env, seq)
       case OP.resourceUntil: {
         const at = this.take(3)
         const uid = c[at] as string
@@ -168,9 +207,14 @@ export class Applier {
         else this.sql('delete from claims where key = ? and uid = ? and env = ?').run(c[at + 1] as Cell, c[at] as Cell, k)
         return
       }
+      case OP.taskPut: {
+        const at = this.take(3)
+        this.sql('insert into tasks (k, id, doc) values (?, ?, ?)').run(this.nextIn('tasks', this.word(c[at] as string), RUN_SPAN), c[at + 1] as Cell, c[at + 2] as Cell)
+        return
+      }
       case OP.outputsPut: {
         const at = this.take(2)
-        this.sql('insert into outputs (env, since, doc) values (?, ?, ?) on conflict (env, since) do update set doc = excluded.doc').run(k, c[at] as Cell, c[at + 1] as Cell)
+        this.sql('insert into outputs (env, since, doc, sum) values (?, ?, ?, ?) on conflict (env, since) do update set doc = excluded.doc, sum = excluded.sum').run(k, c[at] as Cell, c[at + 1] as Cell, sumOf(env.id, c[at], c[at + 1]))
         return
       }
       case OP.secretPut: {
@@ -241,6 +285,7 @@ export class Applier {
       case OP.keyCheck:
         this.sql('update store_meta set key_check = ?').run(c[this.take(1)] as Cell)
         return
+      case OP.eventsCompact: return this.compactEvents(env, Math.min(c[this.take(1)] as number, seq - 1))
       default: assert(false, `apply: unknown operation ${op}`)
     }
   }
@@ -251,8 +296,23 @@ export class Applier {
     if (this.sql('select 1 from envs where id = ? or (app = ? and name = ?)').get(id, app, name)) throw refusals.envExists(app, name)
     const row = this.sql('insert into envs (id, app, name, revision, partial, seq, open_run) values (?, ?, ?, ?, ?, 0, ?)').run(id, app, name, revision, partial, openRun)
     const env: EnvState = { k: Number(row.lastInsertRowid), id, revision, partial, seq: 0, openRun }
+    this.sql("insert into chains (env, compacted_to, base_seq, base_hash, seq, hash) values (?, 0, 0, '', 0, '')").run(env.k)
     this.envs.set(id, env)
     return env
+  }
+
+  private chainOf(env: EnvState): { readonly seq: number; readonly hash: string } {
+    return (env.chain ??= this.sql('select seq, hash from chains where env = ?').get(env.k) as { seq: number; hash: string })
+  }
+
+  private compactEvents(env: EnvState, upTo: number): void {
+    const range = [env.k * ENV_SPAN, (env.k + 1) * ENV_SPAN]
+    const old = this.sql('select * from events where k >= ? and k < ? and seq <= ? order by k').all(...range, upTo).map((v) => eventRow(v, env.id))
+    const chain = chainRow(this.sql('select *, ? as env_id from chains where env = ?').get(env.id, env.k) as Row)
+    const { compactedTo, baseSeq, baseHash } = compactedChain(chain, upTo, old)
+    this.sql('update chains set compacted_to = ?, base_seq = ?, base_hash = ? where env = ?').run(compactedTo, baseSeq, baseHash, env.k)
+    this.sql('delete from events where k >= ? and k < ? and seq <= ?').run(...range, upTo)
+    this.counters.events.delete(env.k) // with all of them gone, keys begin anew
   }
 
   private commitEnv(env: EnvState, from: number, to: number, partial: number): void {
@@ -277,29 +337,18 @@ export class Applier {
 
   private checkHold(): void {
     const at = this.take(5)
-    const [scope, holder, , now] = this.c.slice(at, at + 5) as [string, string, number, number, number]
-    const row = this.sql('select * from leases where scope = ?').get(scope)
-    if (!row) return
-    const held = leaseRow(row)
-    if (held.holder.id === (JSON.parse(holder) as Holder).id) return
-    if (leaseVerdict(held, now, (l) => holderAlive(l.holder)) === 'held') throw refusals.heldBy(held, now)
+    const [scope, holder, ttlMs, nowMs, keep] = this.c.slice(at, at + 5) as [string, string, number, number, number]
+    const decided = hold(grantRows(this.db), { scope, holder: JSON.parse(holder) as Holder, ttlMs, nowMs, after: keep === 1 ? 'keep' : 'release' }, holderAlive)
+    if ('heldBy' in decided) throw refusals.heldBy(decided.heldBy, nowMs)
+    this.holding = decided.acts
   }
 
+  /** What the check found stands: nobody can take a lease while the database transaction is open. */
   private settleHold(): void {
-    const at = this.take(5)
-    const [scope, holder, ttl, now, keep] = this.c.slice(at, at + 5) as [string, string, number, number, number]
-    const row = this.sql('select * from leases where scope = ?').get(scope)
-    const held = row && leaseRow(row)
-    const own = held?.holder.id === (JSON.parse(holder) as Holder).id
-    if (keep === 0) {
-      if (!own) return
-      this.sql('delete from leases where scope = ?').run(scope)
-      this.fences.set(scope, undefined)
-    } else if (!own) {
-      const fence = Number((this.sql('update store_meta set fence_seq = fence_seq + 1 returning fence_seq').get() as Row).fence_seq)
-      this.sql('insert or replace into leases (scope, holder, fence, granted_at, expires_at) values (?, ?, ?, ?, ?)').run(scope, holder, fence, now, now + ttl)
-      this.fences.set(scope, fence)
-    } else if (held.expiresAt < now + ttl / 2) this.sql('update leases set expires_at = ? where scope = ?').run(now + ttl, scope)
+    this.take(5)
+    const acts = this.holding as GrantActs
+    performGrant(this.db, acts)
+    if (acts.dropLeases.length > 0 || acts.putLease) this.fences.clear()
   }
 
   private dropEnv(env: EnvState): void {
@@ -357,7 +406,7 @@ export class Applier {
   private openTx(k: number): void {
     const at = this.take(15)
     const c = this.c
-    const target = this.sql('insert into docs (inputs, outputs) values (?, ?)').run(c[at] as Cell, c[at + 1] as Cell).lastInsertRowid
+    const target = this.sql('insert into docs (inputs, outputs, sum) values (?, ?, ?)').run(c[at] as Cell, c[at + 1] as Cell, sumOf(c[at], c[at + 1])).lastInsertRowid
     try {
       this.sql(`insert into txs (k, env, target, capability, token, uid, status, applied, epoch, attempts, first_sent_at, last_sent_at, ended_at, evidence)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(this.nextIn('txs', this.word(c[at + 2] as string), RUN_SPAN), k, Number(target), this.word(c[at + 3] as string), ...c.slice(at + 5, at + 15))
@@ -395,11 +444,11 @@ export class Applier {
       const me = this.sql("select uid, (select outputs ->> '$[0][3]' from docs where id = target) as address from txs where token = ?").get(token) as Row
       throw this.busy(me.address as string, me.uid as string)
     }
-    if (target !== null) this.sql("update docs set inputs = ?, outputs = json_set(outputs, '$[1]', json(?)) where id = (select target from txs where token = ?)").run(target, c[at + 3] as Cell, token)
+    if (target !== null) this.sql("update docs set inputs = ?, outputs = json_set(outputs, '$[1]', json(?)), sum = null where id = (select target from txs where token = ?)").run(target, c[at + 3] as Cell, token)
     if (to === 'completed') this.completed = token
   }
 
-  private putResource(k: number, seq: number): void {
+  private putResource({ k, id }: EnvState, seq: number): void {
     const at = this.take(12)
     const c = this.c
     const inputs = c[at] as string | null
@@ -418,12 +467,12 @@ export class Applier {
     if (inputs !== null) {
       const same = this.sameInputs(inputs)
       const text = same === null ? inputs : null
-      if (doc === undefined) doc = Number(this.sql('insert into docs (inputs, outputs, same) values (?, ?, ?)').run(text, outputs, same).lastInsertRowid)
-      else this.sql('update docs set inputs = ?, outputs = ?, same = ? where id = ?').run(text, outputs, same, doc)
+      if (doc === undefined) doc = Number(this.sql('insert into docs (inputs, outputs, same, sum) values (?, ?, ?, ?)').run(text, outputs, same, sumOf(text, outputs)).lastInsertRowid)
+      else this.sql('update docs set inputs = ?, outputs = ?, same = ?, sum = ? where id = ?').run(text, outputs, same, sumOf(text, outputs), doc)
     }
-    this.sql(`insert into resources (env, seq, doc, uid, since, until, ordinal, status, address, type, fingerprint, shape, meta) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    this.sql(`insert into resources (env, seq, doc, uid, since, until, ordinal, status, address, type, fingerprint, shape, meta, sum) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       on conflict (env, uid, since) do update set seq = excluded.seq, until = excluded.until, ordinal = excluded.ordinal, status = excluded.status, address = excluded.address,
-        type = excluded.type, fingerprint = excluded.fingerprint, shape = excluded.shape, meta = excluded.meta`).run(k, seq, doc as number, ...c.slice(at + 2, at + 12))
+        type = excluded.type, fingerprint = excluded.fingerprint, shape = excluded.shape, meta = excluded.meta, sum = excluded.sum`).run(k, seq, doc as number, ...c.slice(at + 2, at + 12), sumOf(id, uid, since, ...c.slice(at + 5, at + 12)))
   }
 
   /** A change that completes in this transaction has its inputs in its target already, and the target of a completed change never changes. */
@@ -479,9 +528,14 @@ export class Applier {
   }
 
   /** Nobody can take a lease over while the database transaction is open, so one look per batch is enough. */
-  private fenceOf(scope: string): number | undefined {
-    if (!this.fences.has(scope)) this.fences.set(scope, this.sql('select fence from leases where scope = ?').get(scope)?.fence as number | undefined)
-    return this.fences.get(scope)
+  private holds(scope: string, fence: number): boolean {
+    const key = `${scope} ${fence}`
+    let held = this.fences.get(key)
+    if (held === undefined) {
+      held = this.sql("select 1 from leases where scope = ? and fence = ? and (mode = 'X' or mode = 'IX')").get(scope, fence) !== undefined
+      this.fences.set(key, held)
+    }
+    return held
   }
 
   /** Index of the first of the next `count` cells. */

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import { assert, Bug, failure, limits, type Millis } from '../../base/index.ts'
-import type { Holder, LeaseRow } from '../../state/index.ts'
-import { WriterCore, type Acquired, type TxResult } from './core.ts'
+import type { LeaseRow } from '../../state/index.ts'
+import type { Acquired, GrantRequest } from '../grant.ts'
+import { WriterCore, type TxResult } from './core.ts'
 import { settleClosed, type Cell, type Connection } from './driver.ts'
 import type { EncodedTx } from './encode.ts'
 import { sharedCounter, type Failpoint } from './failpoint.ts'
@@ -38,8 +39,9 @@ export class WriterClient {
   private readonly serial: boolean
   private readonly core: WriterCore
   private readonly renewals: Renewals
-  private readonly kept = new Map<string, { readonly lease: LeaseRow; readonly everyMs: Millis; readonly onLost: (reason: string) => void }>()
-  private readonly later = new Map<string, { readonly fence: number; readonly timer: NodeJS.Timeout }>()
+  /** By fence. */
+  private readonly kept = new Map<number, { readonly lease: LeaseRow; readonly everyMs: Millis; readonly onLost: (reason: string) => void }>()
+  private readonly later = new Map<number, NodeJS.Timeout>()
   private mode: 'inline' | 'starting' | 'thread' | 'noThread' | 'dead' | 'closed' = 'inline'
   private worker: Worker | undefined
   private madeInline = 0
@@ -57,7 +59,7 @@ export class WriterClient {
     this.path = path
     this.serial = serial
     this.core = new WriterCore(path, db, failpoint)
-    this.renewals = new Renewals(this.core, (scope, fence, reason) => this.lost(scope, fence, reason))
+    this.renewals = new Renewals(this.core, (_scope, fence, reason) => this.lost(fence, reason))
   }
 
   /** Connection for reading: the writer's own while it is inline. */
@@ -144,38 +146,34 @@ export class WriterClient {
     }
   }
 
-  async acquire(scope: string, holder: Holder, ttlMs: Millis, nowMs: number): Promise<Acquired> {
-    if (!this.onThread()) return this.core.acquire(scope, holder, ttlMs, nowMs)
-    const answer = await this.call((id) => ({ t: 'acquire', id, scope, holder, ttlMs, nowMs }))
+  async acquire(request: GrantRequest): Promise<Acquired> {
+    if (!this.onThread()) return this.core.acquire(request)
+    const answer = await this.call((id) => ({ t: 'acquire', id, request }))
     return (answer as Extract<FromWriter, { t: 'acquired' }>).result
   }
 
   keep(lease: LeaseRow, everyMs: Millis, onLost: (reason: string) => void): void {
-    this.kept.set(lease.scope, { lease, everyMs, onLost })
+    this.kept.set(lease.fence, { lease, everyMs, onLost })
     if (this.mode === 'inline') this.startThread()
     this.keepSomewhere(lease, everyMs)
   }
 
   keepLater(lease: LeaseRow, everyMs: Millis, onLost: (reason: string) => void): void {
-    this.unkeep(lease.scope, lease.fence)
+    this.unkeep(lease.fence)
     const timer = setTimeout(() => {
-      this.later.delete(lease.scope)
+      this.later.delete(lease.fence)
       this.keep(lease, everyMs, onLost)
     }, everyMs)
     timer.unref()
-    this.later.set(lease.scope, { fence: lease.fence, timer })
+    this.later.set(lease.fence, timer)
   }
 
-  unkeep(scope: string, fence: number): void {
-    const waiting = this.later.get(scope)
-    if (waiting?.fence === fence) {
-      clearTimeout(waiting.timer)
-      this.later.delete(scope)
-    }
-    if (this.kept.get(scope)?.lease.fence !== fence) return
-    this.kept.delete(scope)
-    this.renewals.stop(scope, fence)
-    if (this.worker) this.post({ t: 'unkeep', scope, fence })
+  unkeep(fence: number): void {
+    clearTimeout(this.later.get(fence))
+    this.later.delete(fence)
+    if (!this.kept.delete(fence)) return
+    this.renewals.stop(fence)
+    if (this.worker) this.post({ t: 'unkeep', fence })
   }
 
   private keepSomewhere(lease: LeaseRow, everyMs: Millis): void {
@@ -185,21 +183,25 @@ export class WriterClient {
   }
 
   async release(lease: LeaseRow): Promise<void> {
-    if (this.kept.get(lease.scope)?.lease.fence === lease.fence) this.kept.delete(lease.scope)
+    this.kept.delete(lease.fence)
     if (this.onThread()) {
       await this.call((id) => ({ t: 'release', id, scope: lease.scope, fence: lease.fence }))
       return
     }
-    this.renewals.stop(lease.scope, lease.fence)
-    if (this.worker) this.post({ t: 'unkeep', scope: lease.scope, fence: lease.fence })
+    this.renewals.stop(lease.fence)
+    if (this.worker) this.post({ t: 'unkeep', fence: lease.fence })
     this.core.release(lease.scope, lease.fence)
   }
 
-  private lost(scope: string, fence: number, reason: string): void {
-    const kept = this.kept.get(scope)
-    if (kept?.lease.fence !== fence) return
-    this.kept.delete(scope)
-    kept.onLost(reason)
+  async leave(ticket: number): Promise<void> {
+    if (this.onThread()) await this.call((id) => ({ t: 'leave', id, ticket }))
+    else this.core.leave(ticket)
+  }
+
+  private lost(fence: number, reason: string): void {
+    const kept = this.kept.get(fence)
+    this.kept.delete(fence)
+    kept?.onLost(reason)
   }
 
   private startThread(): void {
@@ -235,7 +237,7 @@ export class WriterClient {
         this.planPump()
         return
       }
-      case 'lost': return this.lost(m.scope, m.fence, m.reason)
+      case 'lost': return this.lost(m.fence, m.reason)
       case 'acquired':
       case 'done':
       case 'failed': {
@@ -278,7 +280,7 @@ export class WriterClient {
     this.out.clear()
     for (const call of this.calls.values()) call.reject(this.threadDied())
     this.calls.clear()
-    for (const [scope, { lease }] of [...this.kept]) this.lost(scope, lease.fence, 'the writer thread ended')
+    for (const fence of [...this.kept.keys()]) this.lost(fence, 'the writer thread ended')
     this.planPump()
   }
   private threadError: Error | undefined
@@ -303,7 +305,7 @@ export class WriterClient {
     if (this.mode === 'closed') return
     while (this.queue.length > 0 || this.overflow.length > 0 || this.out.size > 0) await new Promise((next) => setImmediate(next))
     this.kept.clear()
-    for (const { timer } of this.later.values()) clearTimeout(timer)
+    for (const timer of this.later.values()) clearTimeout(timer)
     this.later.clear()
     this.renewals.stopAll()
     const { worker, mode } = this

@@ -1,18 +1,15 @@
-import { failure, isFailure, type HoldfastError, type Millis } from '../../base/index.ts'
-import type { Holder, LeaseRow } from '../../state/index.ts'
+import { failure, isFailure, type HoldfastError } from '../../base/index.ts'
+import { grant, type Acquired, type GrantActs, type GrantRequest } from '../grant.ts'
 import { holderAlive } from '../holder.ts'
-import { leaseVerdict } from '../rows.ts'
 import { Applier } from './apply.ts'
-import { isPoison, resultCode, storeFailure, type Cell, type Connection, type Row } from './driver.ts'
+import { isPoison, resultCode, storeFailure, type Cell, type Connection } from './driver.ts'
 import { HEAD_CELLS } from './encode.ts'
 import type { Failpoint } from './failpoint.ts'
-import { leaseRow } from './lease-row.ts'
+import { grantRows, performGrant } from './lease-row.ts'
 import { connect, rollback } from './open.ts'
 
 /** How one transaction of a batch ended: its seq, or why nothing of it was written. */
 export type TxResult = number | Error
-
-export type Acquired = { readonly granted: LeaseRow; readonly tookOver: LeaseRow | undefined } | { readonly heldBy: LeaseRow }
 
 /**
  * Everything that writes to the file, on one connection. The same code runs inline for the first few commits and in the writer thread after that.
@@ -107,22 +104,28 @@ export class WriterCore {
     }
   }
 
-  acquire(scope: string, holder: Holder, ttlMs: Millis, now: number): Acquired {
-    const held = this.leaseOf(scope)
+  acquire(request: GrantRequest): Acquired {
     // Asked again inside the transaction; this look spares a poller the write lock.
-    if (leaseVerdict(held, now, (l) => holderAlive(l.holder)) === 'held') return { heldBy: held as LeaseRow }
+    const seen = this.decide(request)
+    if (isEmpty(seen.acts)) return seen.answer
     try {
-      return this.durably((): Acquired => {
-        const old = this.leaseOf(scope)
-        if (leaseVerdict(old, now, (l) => holderAlive(l.holder)) === 'held') return { heldBy: old as LeaseRow }
-        const fence = Number((this.db.prepare('update store_meta set fence_seq = fence_seq + 1 returning fence_seq').get() as Row).fence_seq)
-        const granted: LeaseRow = { scope, holder, fence, grantedAt: now, expiresAt: now + ttlMs }
-        this.db.prepare('insert or replace into leases (scope, holder, fence, granted_at, expires_at) values (?, ?, ?, ?, ?)').run(scope, JSON.stringify(holder), fence, now, now + ttlMs)
-        return { granted, tookOver: old }
+      if (seen.acts.beat) {
+        const { id, expiresAt } = seen.acts.putTicket as NonNullable<GrantActs['putTicket']>
+        this.db.prepare('update tickets set expires_at = ? where id = ?').run(expiresAt, id)
+        return seen.answer
+      }
+      return this.durably(() => {
+        const { answer, acts } = this.decide(request)
+        performGrant(this.db, acts)
+        return answer
       })
     } catch (e) {
       throw storeFailure(e, this.path, 'write')
     }
+  }
+
+  private decide(request: GrantRequest): { readonly answer: Acquired; readonly acts: GrantActs } {
+    return grant(grantRows(this.db), request, holderAlive)
   }
 
   /** A heartbeat: not a durable commit in the sense of the failpoints. Gives false when the lease is somebody else's. */
@@ -148,8 +151,13 @@ export class WriterCore {
     this.db.close()
   }
 
-  private leaseOf(scope: string): LeaseRow | undefined {
-    const row = this.db.prepare('select * from leases where scope = ?').get(scope)
-    return row && leaseRow(row)
+  leave(ticket: number): void {
+    try {
+      this.durably(() => this.db.prepare('delete from tickets where id = ?').run(ticket))
+    } catch (e) {
+      throw storeFailure(e, this.path, 'write')
+    }
   }
 }
+
+const isEmpty = (acts: GrantActs): boolean => acts.putLease === undefined && acts.putTicket === undefined

@@ -21,7 +21,7 @@ export const OP = {
   /** token, to, target (two cells, or two nulls), count, then `count` pairs of (column number, value) */
   txMove: 8,
   resourcePut: 9, resourceUntil: 10, resourceDrop: 11, claimPut: 12, claimDrop: 13, taskPut: 14, outputsPut: 15, secretPut: 16, secretDrop: 17,
-  trashPut: 18, trashDrop: 19, keyCheck: 20, event: 21,
+  trashPut: 18, trashDrop: 19, keyCheck: 20, event: 21, eventsCompact: 22,
   /** uid, since, count, then `count` pairs of (key, value): tags of the row just put */
   tags: 30,
   envDrop: 31, componentPut: 32, componentDrop: 33, referencePut: 34, referenceDrop: 35, resolvedPut: 36, resolvedDrop: 37, requestPut: 38,
@@ -41,7 +41,7 @@ export const HEAD_CELLS = 5
 /** Checks what can be checked without the store, and flattens. Runs on the caller's thread. */
 export function encode(entries: readonly Entry[], options: CommitOptions): EncodedTx {
   const { env } = options
-  checkEntries(entries, env)
+  checkEntries(entries, env, options.fence?.scope)
   const cells: Cell[] = [env, options.fence?.scope ?? null, options.fence?.fence ?? null, options.expectSeq ?? null, 0]
   const hold: Cell[] = options.hold ? [options.hold.scope, JSON.stringify(options.hold.holder), options.hold.ttlMs, options.hold.nowMs, options.hold.after === 'keep' ? 1 : 0] : []
   for (const e of entries) {
@@ -160,6 +160,9 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       case 'event':
         cells.push(OP.event, e.at, e.kind, e.data)
+        break
+      case 'events.compact':
+        cells.push(OP.eventsCompact, e.upTo)
         break
       default: unreachable(e, 'encode')
     }

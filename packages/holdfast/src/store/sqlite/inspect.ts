@@ -3,11 +3,13 @@ import { dirname } from 'node:path'
 import type { TxRow } from '../../state/index.ts'
 import { rules, verdict, type Check } from '../doctor.ts'
 import { compareText, exportLine, TABLES, type TableName } from '../rows.ts'
+import { framed } from '../transfer.ts'
+import { sumOf } from './sum.ts'
 import { resultCode, type Connection, type Row } from './driver.ts'
 import { ENV_SPAN, RUN_SPAN } from './encode.ts'
 import { migrations } from './migrations.ts'
-import { claimRow, componentRow, envRow, eventRow, INPUTS, latestTasks, planRow, Reader, REFERENCES, referenceRow, requestRow, resolvedRow, RESOURCE, resourceRow, type ResourceList, runRow, TX_COLUMNS, txRow } from './read.ts'
-import { leaseRow } from './lease-row.ts'
+import { chainRow, claimRow, componentRow, envRow, eventRow, INPUTS, latestTasks, planRow, Reader, REFERENCES, referenceRow, requestRow, resolvedRow, RESOURCE, resourceRow, type ResourceList, runRow, TX_COLUMNS, txRow } from './read.ts'
+import { leaseRow, ticketRow } from './lease-row.ts'
 
 const SECRET_BITS = 0o077
 
@@ -33,6 +35,9 @@ export function examine(db: Connection, path: string): Check[] {
   const open = [dirname(path), path, `${path}-wal`, `${path}-shm`].filter((f) => existsSync(f) && statSync(f).mode & SECRET_BITS)
   checks.push(verdict('only the owner can read the files', open.map((f) => `${f} has mode ${(statSync(f).mode & 0o777).toString(8)}`)))
 
+  checks.push(verdict('tables refer to rows that are there', damageOf(() => [...dangling(db)])))
+  checks.push(verdict('values are as they were written', damageOf(() => [...changedValues(db)])))
+
   const reader = new Reader(() => db)
   const envIds = new Map(db.prepare('select k, id from envs').all().map((e) => [e.k as number, e.id as string]))
   return checks.concat(rules({
@@ -44,10 +49,46 @@ export function examine(db: Connection, path: string): Check[] {
     ),
     txs: () => map(db.prepare('select token, uid, status, applied, env from txs').iterate(), (t) => ({ token: t.token, uid: t.uid, status: t.status, applied: t.applied ?? undefined, env: envIds.get(t.env as number) ?? '?' }) as TxRow),
     claims: () => map(db.prepare('select c.key, e.id as env, c.uid, c.until from claims c join envs e on e.k = c.env').iterate(), claimRow),
-    events: () => map(db.prepare('select k, seq, n from events order by k').iterate(), (v) => ({ env: envIds.get(Math.floor((v.k as number) / ENV_SPAN)) ?? '?', seq: v.seq as number, n: v.n as number })),
+    events: () => map(db.prepare('select * from events order by k').iterate(), (v) => eventRow(v, envIds.get(Math.floor((v.k as number) / ENV_SPAN)) ?? '?')),
+    chains: () => reader.chains(),
+    runs: () => map(db.prepare('select id from runs').iterate(), (r) => r.id as string),
     leases: () => reader.leases(),
+    tickets: () => reader.tickets(),
     fenceSeq: reader.fenceSeq(),
   }))
+}
+
+/** What foreign keys do not say, because it would cost an index or a look with every write. */
+function* dangling(db: Connection): Generator<string> {
+  const questions: readonly [sql: string, say: (r: Row) => string][] = [
+    ['select token from txs where not exists (select 1 from docs d where d.id = txs.target)', (r) => `change ${r.token} has lost what it was to do`],
+    [`select token from txs where not exists (select 1 from words w where w.k = txs.k / ${RUN_SPAN})`, (r) => `change ${r.token} belongs to no run`],
+    [`select id from tasks where not exists (select 1 from words w where w.k = tasks.k / ${RUN_SPAN})`, (r) => `task ${r.id} belongs to no run`],
+    ['select id, same from docs where same is not null and not exists (select 1 from docs d where d.id = docs.same and d.inputs is not null)', (r) => `document ${r.id} shares its inputs with ${r.same}, which is not there`],
+    ['select address, uid, since from resources where not exists (select 1 from docs d where d.id = resources.doc)', (r) => `${r.address} (${r.uid}) since ${r.since} has lost its inputs and outputs`],
+    ['select id from docs where id not in (select doc from resources) and id not in (select target from txs)', (r) => `document ${r.id} holds outputs of no row`],
+    [`select k, seq, n from events where not exists (select 1 from envs where envs.k = events.k / ${ENV_SPAN})`, (r) => `event ${r.seq}.${r.n} belongs to no environment`],
+    ['select uid, since, key from tags where not exists (select 1 from resources r where r.env = tags.env and r.uid = tags.uid and r.since = tags.since)', (r) => `tag ${r.key} is of ${r.uid} since ${r.since}, which is not there`],
+    ['select doc, count(*) as n from resources group by doc having n > 1', (r) => `${r.n} rows have the one document ${r.doc}`],
+    ["select uid, env, count(*) as n from resources where until is null group by env, uid having n > 1", (r) => `${r.uid} has ${r.n} rows without an end`],
+  ]
+  for (const [sql, say] of questions) for (const row of db.prepare(sql).iterate()) yield say(row)
+}
+
+/** Rows whose sum does not fit what they say. */
+function* changedValues(db: Connection): Generator<string> {
+  for (const d of db.prepare('select id, inputs, outputs, sum from docs where sum is not null').iterate()) {
+    if (sumOf(d.inputs, d.outputs) === d.sum) continue
+    const of = db.prepare('select address from resources where doc = ?').get(d.id) ?? db.prepare("select 'change ' || token as address from txs where target = ?").get(d.id)
+    yield `inputs or outputs of ${of?.address ?? `document ${d.id}`}`
+  }
+  const rows = 'select e.id as env_id, r.* from resources r join envs e on e.k = r.env where r.sum is not null'
+  for (const r of db.prepare(rows).iterate()) {
+    if (sumOf(r.env_id, r.uid, r.since, r.ordinal, r.status, r.address, r.type, r.fingerprint, r.shape, r.meta) !== r.sum) yield `${r.address} (${r.uid}) since ${r.since}`
+  }
+  for (const o of db.prepare('select e.id as env_id, e.app, e.name, o.* from outputs o join envs e on e.k = o.env where o.sum is not null').iterate()) {
+    if (sumOf(o.env_id, o.since, o.doc) !== o.sum) yield `outputs of ${o.app}/${o.name} since revision ${o.since}`
+  }
 }
 
 /** Every row as one line of JSON, tables in a fixed order, rows by key. `db` is in a read transaction that the caller ends. */
@@ -72,10 +113,17 @@ export function* exportLines(db: Connection): Generator<string> {
     components: () => map(db.prepare('select c.*, e.id as env_id from components c join envs e on e.k = c.env order by c.uid').iterate(), (c) => componentRow(c, c.env_id as string)),
     references: () => map(db.prepare(`${REFERENCES} order by e.id, r.component, r.target_uid`).iterate(), referenceRow),
     resolved: () => map(db.prepare('select r.uid, r.doc, e.id as env from resolved r join envs e on e.k = r.env order by r.uid').iterate(), resolvedRow),
-    requests: () => map(db.prepare('select * from requests order by scope, id').iterate(), requestRow),
+    requests: () => map(db.prepare('select * from requests order by k').iterate(), requestRow),
     events: () => eventsByEnv(db),
-    leases: () => map(db.prepare('select * from leases order by scope').iterate(), leaseRow),
+    chains: () => map(db.prepare('select c.*, e.id as env_id from chains c join envs e on e.k = c.env order by e.id').iterate(), chainRow),
+    leases: () => map(db.prepare('select * from leases order by scope, fence').iterate(), leaseRow),
+    tickets: () => map(db.prepare('select * from tickets order by id').iterate(), ticketRow),
   }
+  const { storeId, schema } = reader.meta()
+  yield* framed({ storeId, schema, fenceSeq: reader.fenceSeq() }, rowsOf(tables))
+}
+
+function* rowsOf(tables: Record<TableName, () => Iterable<object>>): Generator<string> {
   for (const table of TABLES) for (const row of tables[table]()) yield exportLine(table, row)
 }
 

@@ -1,6 +1,28 @@
-import type { Holder, LeaseRow } from '../../state/index.ts'
-import type { Row } from './driver.ts'
+import type { Holder, LeaseRow, TicketRow } from '../../state/index.ts'
+import type { GrantActs, GrantRows } from '../grant.ts'
+import type { Connection, Row } from './driver.ts'
 
 export const leaseRow = (row: Row): LeaseRow => ({
-  scope: row.scope, holder: JSON.parse(row.holder) as Holder, fence: row.fence, grantedAt: row.granted_at, expiresAt: row.expires_at,
+  scope: row.scope, mode: row.mode, holder: JSON.parse(row.holder) as Holder, fence: row.fence, grantedAt: row.granted_at, expiresAt: row.expires_at,
 })
+
+export const ticketRow = (row: Row): TicketRow => ({
+  id: row.id, scope: row.scope, mode: row.mode, holder: JSON.parse(row.holder) as Holder, askedAt: row.asked_at, expiresAt: row.expires_at,
+})
+
+/** All that a grant is decided on: few rows, because few hold or wait at one time. */
+export const grantRows = (db: Connection): GrantRows => ({
+  leases: db.prepare('select * from leases').all().map(leaseRow),
+  tickets: db.prepare('select * from tickets').all().map(ticketRow),
+  fenceSeq: db.prepare('select fence_seq from store_meta').get()?.fence_seq as number,
+})
+
+/** Makes a decision true. The caller has begun the database transaction in which it was taken. */
+export function performGrant(db: Connection, { dropLeases, dropTickets, putLease: l, putTicket: t }: GrantActs): void {
+  for (const old of dropLeases) db.prepare('delete from leases where scope = ? and fence = ?').run(old.scope, old.fence)
+  for (const old of dropTickets) db.prepare('delete from tickets where id = ?').run(old.id)
+  if (l) db.prepare('insert or replace into leases (scope, fence, mode, holder, granted_at, expires_at) values (?, ?, ?, ?, ?, ?)').run(l.scope, l.fence, l.mode, JSON.stringify(l.holder), l.grantedAt, l.expiresAt)
+  if (t) db.prepare('insert or replace into tickets (id, scope, mode, holder, asked_at, expires_at) values (?, ?, ?, ?, ?, ?)').run(t.id, t.scope, t.mode, JSON.stringify(t.holder), t.askedAt, t.expiresAt)
+  const number = Math.max(l?.fence ?? 0, t?.id ?? 0)
+  if (number > 0) db.prepare('update store_meta set fence_seq = max(fence_seq, ?)').run(number)
+}

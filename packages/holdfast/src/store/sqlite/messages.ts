@@ -1,6 +1,6 @@
 import { Bug, failure, isFailure, type FailureCode, type Millis } from '../../base/index.ts'
-import type { Holder } from '../../state/index.ts'
-import type { Acquired, TxResult } from './core.ts'
+import type { Acquired, GrantRequest } from '../grant.ts'
+import type { TxResult } from './core.ts'
 import type { Cell } from './driver.ts'
 
 /** What the writer thread is started with. */
@@ -11,10 +11,11 @@ export interface WriterData {
 
 export type ToWriter =
   | { readonly t: 'commit'; readonly id: number; readonly cells: Cell[] }
-  | { readonly t: 'acquire'; readonly id: number; readonly scope: string; readonly holder: Holder; readonly ttlMs: Millis; readonly nowMs: number }
+  | { readonly t: 'acquire'; readonly id: number; readonly request: GrantRequest }
+  | { readonly t: 'leave'; readonly id: number; readonly ticket: number }
   | { readonly t: 'release'; readonly id: number; readonly scope: string; readonly fence: number }
   | { readonly t: 'keep'; readonly scope: string; readonly fence: number; readonly ttlMs: Millis; readonly everyMs: Millis }
-  | { readonly t: 'unkeep'; readonly scope: string; readonly fence: number }
+  | { readonly t: 'unkeep'; readonly fence: number }
   | { readonly t: 'close'; readonly id: number }
 
 export type FromWriter =

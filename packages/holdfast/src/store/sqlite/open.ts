@@ -1,6 +1,6 @@
-import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { assert, failure, makeIds, type Clock, type Random } from '../../base/index.ts'
+import { accessSync, chmodSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { assert, failure, limits, makeIds, type Clock, type Random } from '../../base/index.ts'
 import { driver, isBusy, storeFailure, type Connection } from './driver.ts'
 import type { Failpoint } from './failpoint.ts'
 import { migrations, type Migration } from './migrations.ts'
@@ -107,25 +107,27 @@ export function schemaOf(db: Connection, path: string, known = migrations.length
 }
 
 /**
- * Brings the file to the newest schema: one transaction per migration, its version row first, so that of two starters one does it and the
- * other sees it done. An existing file is copied beside itself before it is changed.
+ * Brings the file to the newest schema: one transaction per migration (a new file: one for all), its version row first, so that of two starters one does it and the
+ * other sees it done. An existing file is copied beside itself before it is changed. Gives where the copy is.
  */
-export function migrate(db: Connection, path: string, clock: Clock, random: Random, failpoint: Failpoint, list: readonly Migration[] = migrations): void {
+export function migrate(db: Connection, path: string, clock: Clock, random: Random, failpoint: Failpoint, list: readonly Migration[] = migrations): string | undefined {
   const from = schemaOf(db, path, list.length)
-  if (from === list.length) return
-  if (from > 0) keepCopy(db, path, from)
-  for (const m of list.slice(from)) {
+  if (from === list.length) return undefined
+  const copy = from > 0 ? keepCopy(db, path, from) : undefined
+  for (const steps of from === 0 ? [list] : list.slice(from).map((m) => [m])) {
     try {
       db.exec('begin immediate')
-      if (schemaOf(db, path, list.length) >= m.version) {
+      const seen = schemaOf(db, path, list.length)
+      const todo = steps.filter((m) => m.version > seen)
+      if (todo.length === 0) {
         db.exec('rollback')
         continue
       }
       db.exec('create table if not exists schema_versions (version integer primary key, name text not null, at integer not null) strict')
-      db.prepare('insert into schema_versions (version, name, at) values (?, ?, ?)').run(m.version, m.name, clock.now())
-      db.exec(m.sql)
-      if (m.version === 1) {
-        db.prepare('insert into store_meta (one, store_id, created_at, fence_seq) values (1, ?, ?, 0)').run(makeIds(clock, random).next('st'), clock.now())
+      for (const m of todo) {
+        db.prepare('insert into schema_versions (version, name, at) values (?, ?, ?)').run(m.version, m.name, clock.now())
+        db.exec(m.sql)
+        if (m.version === 1) db.prepare('insert into store_meta (one, store_id, created_at, fence_seq) values (1, ?, ?, 0)').run(makeIds(clock, random).next('st'), clock.now())
       }
       failpoint.before()
       db.exec('commit')
@@ -135,13 +137,47 @@ export function migrate(db: Connection, path: string, clock: Clock, random: Rand
       throw storeFailure(e, path, 'write')
     }
   }
+  return copy
 }
 
-function keepCopy(db: Connection, path: string, version: number): void {
+/** A copy of the file as it is before its schema changes: whole or not there at all, for the owner only. The oldest go. Gives its path; undefined when another starter was first. */
+function keepCopy(db: Connection, path: string, version: number): string | undefined {
   const copy = `${path}.schema-${version}.bak`
-  if (existsSync(copy)) return
-  closeSync(openSync(copy, 'wx', 0o600))
-  db.prepare('vacuum into ?').run(copy)
+  const unfinished = `${copy}.${process.pid}`
+  rmSync(unfinished, { force: true })
+  try {
+    closeSync(openSync(unfinished, 'wx', 0o600))
+    db.prepare('vacuum into ?').run(unfinished)
+    // Of two starters one may have changed the schema meanwhile: then this is no copy of what was, and the other has made one.
+    if (versionOf(unfinished) !== version) return undefined
+    const fd = openSync(unfinished, 'r')
+    fsyncSync(fd)
+    closeSync(fd)
+    renameSync(unfinished, copy)
+  } finally {
+    rmSync(unfinished, { force: true })
+  }
+  for (const old of copiesOf(path).slice(limits.schemaCopiesMax)) rmSync(old, { force: true })
+  return copy
+}
+
+function versionOf(path: string): number {
+  const db = driver().open(path)
+  try {
+    return Number(db.prepare('select max(version) as v from schema_versions').get()?.v)
+  } finally {
+    db.close()
+  }
+}
+
+/** Newest schema first. */
+function copiesOf(path: string): string[] {
+  const name = new RegExp(`^${basename(path).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\.schema-(\\d+)\\.bak$`)
+  const found = readdirSync(dirname(path)).flatMap((f) => {
+    const m = name.exec(f)
+    return m ? [{ version: Number(m[1]), path: join(dirname(path), f) }] : []
+  })
+  return found.sort((a, b) => b.version - a.version).map((c) => c.path)
 }
 
 export function rollback(db: Connection): void {

@@ -1,11 +1,11 @@
 import { unreachable } from '../../base/index.ts'
 import type {
-  ClaimRow, ComponentRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TrashRow, TxRow, TxStatus,
+  ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TicketRow, TrashRow, TxRow, TxStatus,
 } from '../../state/index.ts'
 import type { Lookup, ResourceView } from '../port.ts'
 import { GONE } from '../../journal/index.ts'
 import { byAddress, byReference, compareText, inView } from '../rows.ts'
-import { leaseRow } from './lease-row.ts'
+import { leaseRow, ticketRow } from './lease-row.ts'
 import { ENV_SPAN, lengthen, RUN_SPAN, unpackMeta, unpackTarget, type PackedTarget, type TaskDoc, type TxAbout } from './encode.ts'
 import type { Cell, Connection, Row, Statement } from './driver.ts'
 
@@ -218,23 +218,34 @@ export class Reader {
     return this.sql('select t.* from envs e cross join trash t on t.env = e.k where e.id = ? order by t.id').all(env).map((t) => ({ env, id: t.id, address: t.address, type: t.type, at: t.at, doc: t.doc }))
   }
 
-  events(env: string, after: { readonly seq: number }, limit: number): EventRow[] {
+  chains(env?: string): ChainRow[] {
+    return this.sql('select c.*, e.id as env_id from chains c join envs e on e.k = c.env where ? is null or e.id = ? order by e.id').all(env ?? null, env ?? null).map(chainRow)
+  }
+
+  /** Environments (or one), how far each has come, and how much of its past is gone. */
+  heads(env?: string): { readonly id: string; readonly seq: number; readonly compactedTo: number }[] {
+    return this.sql('select e.id, e.seq, c.compacted_to as compactedTo from envs e join chains c on c.env = e.k where ? is null or e.id = ? order by e.id').all(env ?? null, env ?? null)
+      .map((h) => ({ id: h.id as string, seq: h.seq as number, compactedTo: h.compactedTo as number }))
+  }
+
+  events(env: string, after: { readonly seq: number; readonly n?: number }, limit: number): EventRow[] {
     const k = this.sql('select k from envs where id = ?').get(env)?.k as number | undefined
     if (k === undefined) return []
-    const from = this.firstEventAfter(k, after.seq)
+    const from = this.firstEventAfter(k, after.seq, after.n ?? Number.POSITIVE_INFINITY)
     return this.sql('select * from events where k >= ? and k < ? order by k limit ?').all(from, (k + 1) * ENV_SPAN, limit).map((v) => eventRow(v, env))
   }
 
   /** Keys of an environment's events are without gaps and in order of seq: halving finds the place. */
-  private firstEventAfter(env: number, seq: number): number {
+  private firstEventAfter(env: number, seq: number, n: number): number {
     const range = this.sql('select min(k) as low, max(k) as high from events where k >= ? and k < ?').get(env * ENV_SPAN, (env + 1) * ENV_SPAN) as Row
     if (range.low === null) return env * ENV_SPAN
-    const seqAt = this.sql('select seq from events where k = ?')
+    const at = this.sql('select seq, n from events where k = ?')
     let low = range.low as number
     let high = (range.high as number) + 1
     while (low < high) {
       const middle = Math.floor((low + high) / 2)
-      if ((seqAt.get(middle)?.seq as number) <= seq) low = middle + 1
+      const found = at.get(middle) as { seq: number; n: number } | undefined
+      if (found && (found.seq < seq || (found.seq === seq && found.n <= n))) low = middle + 1
       else high = middle
     }
     return low
@@ -245,7 +256,11 @@ export class Reader {
   }
 
   leases(): LeaseRow[] {
-    return this.sql('select * from leases order by scope').all().map(leaseRow)
+    return this.sql('select * from leases order by scope, fence').all().map(leaseRow)
+  }
+
+  tickets(): TicketRow[] {
+    return this.sql('select * from tickets order by id').all().map(ticketRow)
   }
 
   private sql(text: string): Statement {
@@ -292,6 +307,8 @@ export function txRow(t: Row): TxRow {
 }
 
 export const eventRow = (v: Row, env: string): EventRow => ({ env, seq: v.seq, n: v.n, at: v.at, kind: v.kind, data: v.data })
+
+export const chainRow = (c: Row): ChainRow => ({ env: c.env_id, compactedTo: c.compacted_to, baseSeq: c.base_seq, baseHash: c.base_hash, seq: c.seq, hash: c.hash })
 
 export const runRow = (r: Row): RunRow => ({
   id: r.id, env: r.env_id, kind: r.kind, plan: r.plan, status: r.status, phase: r.phase, from: r.from_rev, to: r.to_rev ?? undefined, holder: JSON.parse(r.holder),

@@ -8,7 +8,8 @@ import type { WriterCore } from './core.ts'
 export class Renewals {
   private readonly core: WriterCore
   private readonly onLost: (scope: string, fence: number, reason: string) => void
-  private readonly timers = new Map<string, { readonly fence: number; readonly timer: NodeJS.Timeout }>()
+  /** By fence: several leases of one process may be of one scope. */
+  private readonly timers = new Map<number, NodeJS.Timeout>()
 
   constructor(core: WriterCore, onLost: (scope: string, fence: number, reason: string) => void) {
     this.core = core
@@ -16,7 +17,7 @@ export class Renewals {
   }
 
   start(scope: string, fence: number, ttlMs: Millis, everyMs: Millis): void {
-    this.stop(scope)
+    this.stop(fence)
     // The first beat comes at once: the thread may have needed a while to start.
     let renewedAt = performance.now()
     const beat = () => {
@@ -28,23 +29,21 @@ export class Renewals {
         if (now - renewedAt > ttlMs) this.lose(scope, fence, `it could not be renewed: ${(e as Error).message}`)
       }
     }
-    this.timers.set(scope, { fence, timer: setInterval(beat, everyMs) })
+    this.timers.set(fence, setInterval(beat, everyMs))
     beat()
   }
 
-  stop(scope: string, fence?: number): void {
-    const kept = this.timers.get(scope)
-    if (!kept || (fence !== undefined && kept.fence !== fence)) return
-    clearInterval(kept.timer)
-    this.timers.delete(scope)
+  stop(fence: number): void {
+    clearInterval(this.timers.get(fence))
+    this.timers.delete(fence)
   }
 
   stopAll(): void {
-    for (const scope of [...this.timers.keys()]) this.stop(scope)
+    for (const fence of [...this.timers.keys()]) this.stop(fence)
   }
 
   private lose(scope: string, fence: number, reason: string): void {
-    this.stop(scope, fence)
+    this.stop(fence)
     this.onLost(scope, fence, reason)
   }
 }

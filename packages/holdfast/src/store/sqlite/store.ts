@@ -2,14 +2,18 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { assert, failure, systemClock, systemRandom, type Clock, type Millis, type Random } from '../../base/index.ts'
 import type { Entry } from '../../journal/index.ts'
-import type { Holder, LeaseRow } from '../../state/index.ts'
+import type { EventRow, Holder, LeaseRow } from '../../state/index.ts'
 import type { Check } from '../doctor.ts'
-import type { CommitOptions, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
+import type { AcquireOptions, CommitOptions, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
 import { WriterClient } from './client.ts'
 import { needsSpace, settleClosed, storeFailure, type Connection } from './driver.ts'
+import type { Imported } from '../transfer.ts'
+import { watchEvents, type WatchOptions } from '../watch.ts'
 import { encode } from './encode.ts'
-import { failpointSetting, makeFailpoint } from './failpoint.ts'
+import { failpointSetting, makeFailpoint, type Failpoint } from './failpoint.ts'
+import { importLines } from './import.ts'
 import { examine, exportLines } from './inspect.ts'
+import { WatchHub } from './hub.ts'
 import { becomeReader, connect, connectReadOnly, createFile, mayWrite, migrate, rollback, schemaOf, tightenMode } from './open.ts'
 import { Reader } from './read.ts'
 import { migrations } from './migrations.ts'
@@ -23,6 +27,8 @@ export interface SqliteStoreOptions {
   readonly readonly?: boolean
   /** Default true. With false, a missing file gives undefined, and nothing is made. */
   readonly createIfMissing?: boolean
+  /** Told where the copy of an older file lies, before which its schema was changed. */
+  readonly onCopy?: (path: string, schema: number) => void
   /** Every transaction commits alone. Default: while HOLDFAST_FAILPOINT is set (contract.md section 5). */
   readonly serial?: boolean
 }
@@ -61,10 +67,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         db = connectReadOnly(path)
       }
     }
-    if (!readonly) migrate(db, path, clock, random, failpoint)
-    else if (schemaOf(db, path) < migrations.length) throw failure('HF4003', { message: `${path} has an older schema; it is brought up to date by the first command that writes.`, hint: 'Run `holdfast plan`.' })
+    if (!readonly) {
+      const before = schemaOf(db, path)
+      const copy = migrate(db, path, clock, random, failpoint)
+      if (copy !== undefined) options.onCopy?.(copy, before)
+    } else if (schemaOf(db, path) < migrations.length) throw failure('HF4003', { message: `${path} has an older schema; it is brought up to date by the first command that writes.`, hint: 'Run `holdfast plan`.' })
     if (readonly && writable) becomeReader(db)
-    return new SqliteStore(path, db, clock, readonly ? undefined : new WriterClient(path, db, failpoint, options.serial ?? setting.kind !== 'none'))
+    return new SqliteStore(path, db, clock, readonly ? undefined : new WriterClient(path, db, failpoint, options.serial ?? setting.kind !== 'none'), failpoint)
   } catch (e) {
     db?.close()
     if (db) await settleClosed() // nothing may stay beside a file that was only looked at
@@ -78,25 +87,32 @@ class SqliteStore implements Store {
   readonly lease: Leases
   private readonly writer: WriterClient | undefined
   private readonly onlyReader: Connection
+  private readonly failpoint: Failpoint
   private readonly reader: Reader
+  private hub: WatchHub | undefined
   private closed = false
 
-  constructor(path: string, db: Connection, clock: Clock, writer: WriterClient | undefined) {
+  constructor(path: string, db: Connection, clock: Clock, writer: WriterClient | undefined, failpoint: Failpoint) {
     this.path = path
     this.writer = writer
+    this.failpoint = failpoint
     this.onlyReader = db
     this.reader = new Reader(() => writer?.connection ?? db)
     this.lease = {
-      acquire: (scope: string, holder: Holder, ttlMs: Millis) => this.writing(() => this.mustWrite().acquire(scope, holder, ttlMs, clock.now())),
+      acquire: (scope: string, holder: Holder, ttlMs: Millis, { mode = 'X', ticket }: AcquireOptions = {}) =>
+        this.writing(() => this.mustWrite().acquire({ scope, mode, holder, ttlMs, ticket, nowMs: clock.now() })),
       keep: (lease: LeaseRow, everyMs: Millis, onLost) => this.mustWrite().keep(lease, everyMs, onLost),
       keepLater: (lease: LeaseRow, everyMs: Millis, onLost) => this.mustWrite().keepLater(lease, everyMs, onLost),
-      unkeep: ({ scope, fence }) => this.mustWrite().unkeep(scope, fence),
+      unkeep: ({ fence }) => this.mustWrite().unkeep(fence),
       release: (lease: LeaseRow) => this.writing(() => this.mustWrite().release(lease)),
+      leave: (ticket) => this.writing(() => this.mustWrite().leave(ticket.id)),
     }
   }
 
   async commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }> {
-    return { seq: await this.mustWrite().commit(() => encode(entries, options)) }
+    const seq = await this.mustWrite().commit(() => encode(entries, options))
+    this.hub?.poke()
+    return { seq }
   }
 
   private mustWrite(): WriterClient {
@@ -148,6 +164,17 @@ class SqliteStore implements Store {
   readonly trash = (env: string) => this.read((r) => r.trash(env))
   readonly events: Store['events'] = (env, after, limit) => this.read((r) => r.events(env, after, limit))
   readonly leases = () => this.read((r) => r.leases())
+  readonly tickets = () => this.read((r) => r.tickets())
+
+  watch(env: string | undefined, options: WatchOptions): AsyncIterable<EventRow> {
+    assert(!this.closed, 'the store is closed')
+    try {
+      this.hub ??= new WatchHub(this.path, () => this.ownReader(), !mayWrite(this.path))
+      return watching(watchEvents(this.hub, env, options), this.path)
+    } catch (e) {
+      throw storeFailure(e, this.path, 'read')
+    }
+  }
 
   async doctor(): Promise<Check[]> {
     assert(!this.closed, 'the store is closed')
@@ -168,6 +195,20 @@ class SqliteStore implements Store {
         rollback(db) // the read transaction
         db.close()
       }
+    }
+  }
+
+  async import(lines: AsyncIterable<string> | Iterable<string>): Promise<Imported> {
+    this.mustWrite()
+    let db: Connection | undefined
+    try {
+      db = connect(this.path, 'write')
+      return await importLines(db, lines, this.failpoint)
+    } catch (e) {
+      throw storeFailure(e, this.path, 'write')
+    } finally {
+      db?.close()
+      this.hub?.poke()
     }
   }
 
@@ -195,10 +236,19 @@ class SqliteStore implements Store {
   async close(): Promise<void> {
     if (this.closed) return
     this.closed = true
+    if (this.hub?.close()) await settleClosed()
     if (this.writer) await this.writer.close()
     else {
       this.onlyReader.close()
       await settleClosed()
     }
+  }
+}
+
+async function* watching(events: AsyncIterable<EventRow>, path: string): AsyncGenerator<EventRow> {
+  try {
+    yield* events
+  } catch (e) {
+    throw storeFailure(e, path, 'read')
   }
 }

@@ -32,15 +32,19 @@ function begin(): void {
   const take = (m: ToWriter): void => {
     switch (m.t) {
       case 'commit': return send({ t: 'committed', id: m.id, results: core.commit(m.cells).map(sendResult) })
-      case 'acquire': return answer(m.id, () => send({ t: 'acquired', id: m.id, result: core.acquire(m.scope, m.holder, m.ttlMs, m.nowMs) }))
+      case 'acquire': return answer(m.id, () => send({ t: 'acquired', id: m.id, result: core.acquire(m.request) }))
+      case 'leave': return answer(m.id, () => {
+        core.leave(m.ticket)
+        send({ t: 'done', id: m.id })
+      })
       case 'release':
-        renewals.stop(m.scope, m.fence)
+        renewals.stop(m.fence)
         return answer(m.id, () => {
           core.release(m.scope, m.fence)
           send({ t: 'done', id: m.id })
         })
       case 'keep': return renewals.start(m.scope, m.fence, m.ttlMs, m.everyMs)
-      case 'unkeep': return renewals.stop(m.scope, m.fence)
+      case 'unkeep': return renewals.stop(m.fence)
       case 'close':
         renewals.stopAll()
         core.close()
