@@ -1,6 +1,6 @@
-// How long after it was written an event reaches another process: `state watch --json` beside an apply of 1,000 files. The lag counts from the moment
-// that the event carries, which is before its commit, to the moment its line is read from the pipe. Eight files at a time: with more, an event waits for
-// its turn to be committed, and that is not the watcher's time.
+// How long after it was written an event reaches another process: `state watch --json` beside an apply of 400 files. The lag counts from the moment
+// that the event carries, which is before its commit, to the moment its line is read from the pipe. One file at a time: with more, an event waits for
+// its turn to be committed, and that is not the watcher's time. Its own synced commit is in it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { gather, round } from './lib/measure.mjs'
 import { holdfast, holdfastBin, withProgram } from './lib/program.mjs'
 import { atMost } from './lib/targets.mjs'
 
-export const n = 1_000
+export const n = 400
 const IDLE_MS = 3_000
 const TICK_MS = 10
 
@@ -36,7 +36,7 @@ export async function run({ repeat }) {
     const before = cpuMs(watcher.pid)
     await new Promise((next) => setTimeout(next, IDLE_MS))
     idle.push(round(((cpuMs(watcher.pid) - before) * 100) / IDLE_MS, 2))
-    const apply = await holdfast(folder, 'apply', '--yes', '--json', '--concurrency', '8', '--set', `n=${n}`)
+    const apply = await holdfast(folder, 'apply', '--yes', '--json', '--concurrency', '1', '--set', `n=${n}`)
     const until = Date.now() + 5_000
     while (!seen.some((e) => e.kind === 'run.committed' || e.kind === 'run.ended') && Date.now() < until) await new Promise((next) => setTimeout(next, 5))
     watcher.kill('SIGINT')

@@ -128,8 +128,8 @@ export const leaseCases: Readonly<Record<string, Case>> = {
   },
   'a commit that holds its own lease heeds components, what is around it, and who waits': async ({ store }) => {
     await started(store)
-    const hold = (scope: string, id: string, after: 'keep' | 'release') => store.commit([event(id)], { env: ENV, hold: { scope, holder: holder({ id }), ttlMs: TTL, nowMs: Date.now(), after } })
     const db = await got(store, 'shop/default:db', 'one')
+    const hold = (scope: string, id: string, after: 'keep' | 'release') => store.commit([event(id)], { env: ENV, hold: { scope, holder: holder({ id }), ttlMs: TTL, nowMs: db.grantedAt, after } })
     await refused('HF4201', hold('shop/default', 'two', 'release'))
     await refused('HF4201', hold('shop/default:db/disk', 'two', 'release'))
     await hold('shop/default:web', 'two', 'keep')
