@@ -138,11 +138,11 @@ async function recordIntent(s: Session, env: EnvRow, componentName: string, seed
   }
   const tx: TxRow = {
     token, env: env.id, run: s.ids.next('r'), task: address, uid, address, type, op: ops[diff.actionType], status: 'sent', applied: undefined, undo: false, ordinal: old?.ordinal ?? 1, epoch: 0, attempts: 1,
-    payloadDigest: change.digest, capability: {}, fence: s.fenceOf(env), openedAt: now, firstSentAt: now, lastSentAt: now, endedAt: undefined, evidence: undefined,
+    payloadDigest: change.digest, capability: {}, fence: s.fenceOf(env, componentName), openedAt: now, firstSentAt: now, lastSentAt: now, endedAt: undefined, evidence: undefined,
     target: { ...(row ? { row } : {}), inputs, ...(prior ? { prior } : {}), change: JSON.stringify(change) },
   }
   const answer: [string, string] = [token, namespaceToken(s.meta.storeId, env.id, seed, type)]
-  await s.commit(env, [...entries, ...openLone(changeOf(s, env, tx)), ...note(answer)], { opens: token, ctx })
+  await s.commit(env, [...entries, ...openLone(changeOf(s, env, tx)), ...note(answer)], { opens: token, ctx, component: componentName })
   return answer
 }
 
@@ -187,7 +187,7 @@ async function finish(
   } else if (put && old) extra.push({ t: 'resolved.drop', env: env.id, uid: tx.uid })
   if (put && old && put.row.address !== old.address) for (const r of await s.store.references({ targetUid: tx.uid })) if (r.env === env.id) extra.push({ t: 'reference.put', row: { ...r, address: put.row.address } })
   const build = (at: EnvRow): Entry[] => [...completeLone(changeOf(s, at, tx), { old, put, evidence }), ...extra, ...note()]
-  await s.advance(env, build, { ends: tx.token, ctx })
+  await s.advance(env, build, { ends: tx.token, ctx, component: componentOf(tx.address) })
 }
 
 function putOf(s: Session, tx: TxRow, output: CloudOutput | undefined, extra: Entry[]): { readonly row: Omit<ResourceRow, 'seq'>; readonly docs: ResourceDocs } | undefined {
@@ -209,7 +209,7 @@ export async function failChange(s: Session, stateUuid: string, componentName: s
   const extra: Entry[] = []
   const failed = encodeFailed(s, tx, failedState, extra)
   const unknown = (failedState as { readonly outcome?: unknown } | null | undefined)?.outcome === 'unknown'
-  await s.commit(env, [...extra, ...failLone(changeOf(s, env, tx), unknown ? 'unknown' : 'failed', 'its caller said that it failed', failed), ...note()], { ends: token, ctx })
+  await s.commit(env, [...extra, ...failLone(changeOf(s, env, tx), unknown ? 'unknown' : 'failed', 'its caller said that it failed', failed), ...note()], { ends: token, ctx, component: componentName })
 }
 
 const encodeFailed = (s: Session, tx: TxRow, failedState: unknown, extra: Entry[]): string =>
@@ -233,7 +233,7 @@ export async function amendChange(s: Session, stateUuid: string, token: string, 
   await demand(s.permit, ctx, 'tx:fail', aboutTx(env, tx))
   const extra: Entry[] = []
   const target = { ...tx.target, failed: encodeFailed(s, tx, failedState, extra) }
-  await s.commit(env, [...extra, { t: 'tx.move', token, to: tx.status, set: { target } }, ...note()], { ctx })
+  await s.commit(env, [...extra, { t: 'tx.move', token, to: tx.status, set: { target } }, ...note()], { ctx, component: componentOf(tx.address) })
 }
 
 export async function recoverChange(s: Session, stateUuid: string, token: string, toPrevious: boolean, output: CloudOutput | undefined, ctx: RequestContext | undefined, note: () => Entry[]): Promise<void> {
@@ -244,7 +244,7 @@ export async function recoverChange(s: Session, stateUuid: string, token: string
   await demand(s.permit, ctx, 'tx:recover', aboutTx(env, tx))
   const evidence = `${who(s, ctx)} says that it ${toPrevious ? 'did not happen' : 'happened'}`
   if (toPrevious) {
-    await s.commit(env, [...dropLone(changeOf(s, env, tx), 'previous', evidence), ...note()], { ctx })
+    await s.commit(env, [...dropLone(changeOf(s, env, tx), 'previous', evidence), ...note()], { ctx, component })
     return
   }
   if (tx.op !== 'delete') {
@@ -259,5 +259,5 @@ export async function removeChange(s: Session, stateUuid: string, token: string,
   const env = await stateOf(s, stateUuid)
   const tx = await failedTx(s, env, token)
   await demand(s.permit, ctx, 'tx:abandon', aboutTx(env, tx))
-  await s.commit(env, [...dropLone(changeOf(s, env, tx), 'abandoned', `given up by ${who(s, ctx)}; what it left behind is nobody's`), ...note()], { ctx })
+  await s.commit(env, [...dropLone(changeOf(s, env, tx), 'abandoned', `given up by ${who(s, ctx)}; what it left behind is nobody's`), ...note()], { ctx, component: componentOf(tx.address) })
 }

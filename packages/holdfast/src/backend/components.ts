@@ -4,7 +4,7 @@ import { refuseOpenRun } from './changes.ts'
 import type { RequestContext } from './contract.ts'
 import { ComponentAlreadyExists, ComponentBusy, ComponentDoesNotExist, ComponentNotEmpty, InvalidDifference, PermissionDenied, ResourceReferenceError } from './errors.ts'
 import type { ComponentDifference, ComponentExport, ResourceReferenceDifference, ResourceReferenceModel } from './models.ts'
-import { addressOf, checkedPath, componentOf, nameIn, parentOf, scopeOf, stateName } from './names.ts'
+import { addressOf, checkedPath, componentOf, nameIn, parentOf, stateName } from './names.ts'
 import { demand, exported } from './permit.ts'
 import { componentExists, stateOf, uidOf } from './reader.ts'
 import type { Session } from './session.ts'
@@ -27,7 +27,7 @@ export async function updateComponent(s: Session, stateUuid: string, diff: Compo
       const name = named(previousName ?? newName, 'previous')
       if (!(await componentExists(s, env, name))) throw missing(env, name)
       const entries = note()
-      if (entries.length > 0) await s.commit(env, entries, { ctx })
+      if (entries.length > 0) await s.commit(env, entries, { ctx, component: name })
       return
     }
     default: throw new InvalidDifference(`${String(actionType)} is no action of a component.`)
@@ -47,7 +47,7 @@ async function create(s: Session, env: EnvRow, name: string, ctx: RequestContext
     ...(old ? [{ t: 'component.drop' as const, env: env.id, uid: old.uid }] : []),
     { t: 'component.put', row: { env: env.id, uid, name, seed: uid, declared: true, exports: undefined } },
     event(s, 'component.created', { component: name }), ...note(),
-  ], { expectSeq: env.seq, ctx })
+  ], { expectSeq: env.seq, ctx, component: name })
 }
 
 /** Who refers to resources of a component, by name. */
@@ -72,7 +72,7 @@ async function remove(s: Session, env: EnvRow, name: string, ctx: RequestContext
   await refuseOpenChanges(s, env, name)
   await demand(s.permit, ctx, 'component:delete', { state: stateName(env), component: name })
   const row = (await s.store.component(env.id, name)) as ComponentRow
-  await s.commit(env, [{ t: 'component.drop', env: env.id, uid: row.uid }, event(s, 'component.deleted', { component: name }), ...note()], { expectSeq: env.seq, ctx })
+  await s.commit(env, [{ t: 'component.drop', env: env.id, uid: row.uid }, event(s, 'component.deleted', { component: name }), ...note()], { expectSeq: env.seq, ctx, component: name })
 }
 
 /** The row of a component, or the one it gets with its first write. */
@@ -107,7 +107,7 @@ async function rename(s: Session, env: EnvRow, from: string, to: string, ctx: Re
     event(s, 'component.renamed', { component: to, before: from }),
     ...(rows.length > 0 ? [{ t: 'env.commit' as const, env: env.id, from: env.revision, to: env.revision + 1, partial: env.partial }] : []),
     ...note(),
-  ], { expectSeq: env.seq, ctx })
+  ], { expectSeq: env.seq, ctx, component: from })
 }
 
 /** Every row of the component at its new address, what depends on them under the new names, and references that follow. */
@@ -137,7 +137,7 @@ export async function setExports(s: Session, stateUuid: string, component: strin
   return s.settled(env, async (now) => {
     if (!(await componentExists(s, now, component))) throw missing(now, component)
     const row = await identity(s, now, component)
-    await s.commit(now, [{ t: 'component.put', row: { ...row, exports: exports === null ? undefined : JSON.stringify(exports) } }, event(s, 'component.exports', { component }), ...note()], { expectSeq: now.seq, ctx })
+    await s.commit(now, [{ t: 'component.put', row: { ...row, exports: exports === null ? undefined : JSON.stringify(exports) } }, event(s, 'component.exports', { component }), ...note()], { expectSeq: now.seq, ctx, component })
   }, ctx)
 }
 
@@ -195,7 +195,7 @@ async function refer(s: Session, env: EnvRow, consumer: string, place: Place, ct
       { t: 'component.put' as const, row }, { t: 'reference.put' as const, row: { env: env.id, component: row.uid, targetEnv: place.env.id, targetUid: target.uid, address: place.address, type: place.type } },
       event(s, 'reference.created', { component: consumer, target: place.address }),
     ]), ...extra,
-  ], { expectSeq: env.seq, ctx, scope: scopeOf(place.env, place.component) })
+  ], { expectSeq: env.seq, ctx, component: consumer })
 }
 
 async function dereference(s: Session, env: EnvRow, consumer: string, place: Place, ctx: RequestContext | undefined, note: Note): Promise<void> {
@@ -207,5 +207,5 @@ async function dereference(s: Session, env: EnvRow, consumer: string, place: Pla
   await s.commit(env, [
     ...held.map((r) => ({ t: 'reference.drop' as const, env: env.id, component: r.component, targetUid: r.targetUid })),
     event(s, 'reference.deleted', { component: consumer, target: place.address }), ...note(),
-  ], { expectSeq: env.seq, ctx })
+  ], { expectSeq: env.seq, ctx, component: consumer })
 }

@@ -19,8 +19,11 @@ export const stateName = (env: Pick<EnvRow, 'app' | 'name'>): string => (env.app
 export const parentOf = (env: Pick<EnvRow, 'app'>): string | undefined => (env.app.startsWith('/') && env.app !== NO_APP ? env.app.slice(1) : undefined)
 export const childrenApp = (env: Pick<EnvRow, 'id'>): string => `/${env.id}`
 
-/** What a change of a component locks. Today all of its state, as an apply does. */
-export const scopeOf = (env: Pick<EnvRow, 'id' | 'app' | 'name'>, _component?: string): string => (env.app.startsWith('/') ? `state/${env.id}` : `${env.app}/${env.name}`)
+/** What a change locks: its component, so that others can change others; an apply, which takes the state around it, is kept out by each. */
+export function scopeOf(env: Pick<EnvRow, 'id' | 'app' | 'name'>, component?: string): string {
+  const state = env.app.startsWith('/') ? `state/${env.id}` : `${env.app}/${env.name}`
+  return component === undefined ? state : `${state}:${component}`
+}
 
 export const addressOf = (component: string, name: string): string => (component === '.' ? name : `${component}/${name}`)
 export const nameIn = (address: string): string => address.slice(address.lastIndexOf('/') + 1)

@@ -22,7 +22,8 @@ interface Parting {
   readonly ends?: string
   readonly expectSeq?: number | undefined
   readonly ctx?: RequestContext | undefined
-  readonly scope?: string
+  /** Where it happens; absent: in the state as such. */
+  readonly component?: string
 }
 
 /** Open changes of one process under one scope, and the lease that covers them. */
@@ -148,8 +149,8 @@ export class Session {
     return this.shared.holder
   }
 
-  fenceOf(env: EnvRow): number {
-    return this.shared.scopes.get(scopeOf(env))?.lease?.fence ?? 0
+  fenceOf(env: EnvRow, component: string): number {
+    return this.shared.scopes.get(scopeOf(env, component))?.lease?.fence ?? 0
   }
 
   #scope(name: string): Scope {
@@ -167,7 +168,7 @@ export class Session {
     const fence = o.ctx?.fence
     // The caller has a lease of its own: the fence is all that is asked for, and ours would only stand in its way.
     if (fence) return (await this.store.commit(entries, { env: env.id, expectSeq: o.ctx?.expectedRevision ?? o.expectSeq, fence })).seq
-    const name = o.scope ?? scopeOf(env)
+    const name = scopeOf(env, o.component)
     const scope = this.#scope(name)
     return scope.turns.run(this, () => this.#commit(env, entries, o, scope, name))
   }

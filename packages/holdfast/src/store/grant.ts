@@ -106,7 +106,9 @@ export function hold(rows: GrantRows, wish: Hold, alive: (holder: Holder) => boo
     if (after === 'release') return { acts: { dropLeases: [own], dropTickets: [] } }
     return { acts: { dropLeases: [], dropTickets: [], ...(own.expiresAt < nowMs + ttlMs / 2 && { putLease: { ...own, expiresAt: nowMs + ttlMs } }) } }
   }
-  const { answer, acts } = grant(rows, { scope, mode: 'X', holder, ttlMs, nowMs, ticket: undefined }, alive)
+  // What the same holder has inside or around is not in its own way.
+  const others = { ...rows, leases: rows.leases.filter((l) => l.holder.id !== holder.id) }
+  const { answer, acts } = grant(others, { scope, mode: 'X', holder, ttlMs, nowMs, ticket: undefined }, alive)
   if ('heldBy' in answer) return { heldBy: answer.heldBy }
   return { acts: after === 'keep' ? acts : { dropLeases: [], dropTickets: [] } }
 }
