@@ -46,11 +46,18 @@ export function attributesOf(model: ResourceModel): Record<string, unknown> {
   return out
 }
 
+const hasAny = (o: object): boolean => {
+  for (const _ in o) return true
+  return false
+}
+
 /** A row and its inputs as a model. */
 export function modelOf(row: Pick<ResourceRow, 'address' | 'type' | 'fingerprint' | 'meta'>, inputs: Value, clear: boolean | 'closed'): ResourceModel {
   const attributes = (shown(inputs, clear) ?? {}) as Record<string, unknown>
-  const tags = Object.keys(row.meta.tags).length > 0 && !Object.hasOwn(attributes, 'tags') ? { tags: { ...row.meta.tags } } : {}
-  return { ...attributes, ...tags, name: nameIn(row.address), ruuid: row.type, hash: row.fingerprint }
+  const model: Record<string, unknown> = { ruuid: row.type, name: nameIn(row.address), hash: row.fingerprint }
+  for (const k in attributes) if (!NAMED.includes(k)) setOwn(model, k, attributes[k])
+  if (model.tags === undefined && hasAny(row.meta.tags)) model.tags = { ...row.meta.tags }
+  return model as ResourceModel
 }
 
 export const keyOfRow = (row: Pick<ResourceRow, 'address' | 'type'>): string => resourceKey({ ruuid: row.type, name: nameIn(row.address) })

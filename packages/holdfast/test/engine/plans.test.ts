@@ -21,7 +21,7 @@ async function applyStored(lab: Lab, ref: { id: string } | { text: string }) {
 }
 
 describe('a stored plan', () => {
-  test('is applied exactly once', async () => {
+  test('B8.6#118 is applied exactly once', async () => {
     const lab = makeLab()
     const { id } = await stored(lab, () => void lab.Box('a', { name: 'a' }))
     expect(lab.cloud.calls).toEqual([])
@@ -30,7 +30,7 @@ describe('a stored plan', () => {
     expect(lab.cloud.content).toEqual(['a=1'])
   })
 
-  test('is refused when the state has moved since', async () => {
+  test('B8.6#117 is refused when the state has moved since', async () => {
     const lab = makeLab()
     const { id } = await stored(lab, () => void lab.Box('a', { name: 'a' }))
     await lab.apply(() => void lab.Box('b', { name: 'b' }))
