@@ -27,8 +27,8 @@ export function decide(row: ResourceRow | undefined, diffs: readonly PathDiff[],
   const order = rules.deleteFirst ? 'delete-first' as const : 'create-first' as const
   if (forceReplace) return { action: 'replace', maybe: false, order, because: ['asked for with --replace'] }
   if (row.status === 'partial' && row.meta.whole && diffs.length === 0 && rules.updatable && rules.fullUpdate) return { action: 'update', maybe: false }
-  // A create that failed half-way leaves an object nobody can vouch for: it goes first.
-  if (row.status === 'partial' && (diffs.length === 0 || !rules.updatable)) return { action: 'replace', maybe: false, order: 'delete-first', because: ['the last change of it failed half-way'] }
+  // A create that failed half-way leaves an object nobody can vouch for: it goes first. What was whole before may be referred to: it goes last where it can.
+  if (row.status === 'partial' && (diffs.length === 0 || !rules.updatable)) return { action: 'replace', maybe: false, order: row.meta.whole ? order : 'delete-first', because: ['the last change of it failed half-way'] }
   if (diffs.length === 0) return { action: 'record' }
   if (replacing.length > 0) {
     const sure = diffs.some((d) => !d.unknown && replacing.includes(top(d.path)))

@@ -202,7 +202,7 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       // The old object goes in a task of its own, so that others can wait for its place, too.
       tasks.plan(deleteTask(address), c)
       tasks.removal(deleteTask(address), c.uid, 'expand')
-      specs.push(spec(deleteTask(address), type, after.filter((a) => !a.endsWith('#delete')), c.uid, deadlineMs))
+      specs.push(spec(deleteTask(address), type, [...after.filter((a) => !a.endsWith('#delete')), ...(c.goneAfter ?? [])], c.uid, deadlineMs))
       specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, c.options?.retries))
     } else specs.push(spec(address, type, after, c.uid, deadlineMs, c.options?.retries))
   }
@@ -280,11 +280,24 @@ function stillUsed(state: EnvState, gone: Parameters<EnvState['provisional']>[0]
   return false
 }
 
+/** Old objects to which something may still refer, and those to which these refer: they wait for a later run. */
+function mustWait(state: EnvState, partial: boolean): Set<string> {
+  const going = [...state.current.values()].filter((r) => r.status === 'deleting')
+  const named = namedByUnknown(state)
+  const out = new Set(going.filter((r) => named.has(r.address) || (partial && stillUsed(state, r))).map((r) => r.uid))
+  for (let before = -1; before < out.size;) {
+    before = out.size
+    const used = new Set(going.filter((r) => out.has(r.uid)).flatMap((r) => r.meta.deps))
+    for (const r of going) if (used.has(r.address)) out.add(r.uid)
+  }
+  return out
+}
+
 /** Deletes what the new revision does not have any more: dependants first, each as soon as it can. What fails stays as a pending delete. */
 async function contract(run: Run, o: RunOptions): Promise<void> {
   const { state } = run
-  const named = namedByUnknown(state)
-  const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !named.has(r.address) && !(run.row.status === 'kept' && stillUsed(state, r)))
+  const waits = mustWait(state, run.row.status === 'kept')
+  const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !waits.has(r.uid))
   if (rows.length > 0) {
     emitPhase(run, 'contract')
     const uidsAt = new Map<Address, string[]>()

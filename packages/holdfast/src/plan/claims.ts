@@ -100,7 +100,7 @@ function tasksOf(changes: readonly PlannedChange[]): Map<string, readonly string
     if (c.doc.action === 'delete' || c.doc.action === 'forget') {
       if (c.phase === 'expand') after.set(gone, c.after)
     } else if (c.deleteFirst && c.uid !== undefined) {
-      after.set(gone, c.after.filter((a) => !a.endsWith('#delete')))
+      after.set(gone, [...c.after.filter((a) => !a.endsWith('#delete')), ...(c.goneAfter ?? [])])
       after.set(c.doc.address, [...c.after, gone])
     } else after.set(c.doc.address, c.after)
   }

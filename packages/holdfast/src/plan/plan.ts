@@ -59,6 +59,8 @@ export interface PlannedChange {
   readonly force: 'none' | 'gone' | 'repair' | 'replace'
   /** The old object goes before the new one comes. */
   readonly deleteFirst: boolean
+  /** With `deleteFirst`: deletions of what refers to the old object and goes, too. */
+  readonly goneAfter?: readonly string[] | undefined
   /** The change may replace; a plan without this is never widened to a replacement. */
   readonly mayReplace: boolean
   /** It cannot be carried out before a person has settled this transaction. */

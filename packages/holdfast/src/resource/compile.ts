@@ -26,7 +26,8 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
   const owners = await ownersOf(state, diff.changed)
   const order = orderByClaims(state.env.id, diff.changed.filter((d) => d.decision.action !== 'read').map((d) => wanting(state, d)), going, (key) => owners.get(key))
   const comeBack = boundComeBack(state, diff.changed.filter((d) => d.decision.action === 'create' && !d.row).map((d) => ({ address: d.node.address, type: d.type })))
-  const first = withDependants(state, new Set([...order.deleteFirst, ...comeBack.values()]), left)
+  const replacedFirst = diff.changed.flatMap((d) => (d.row && d.decision.action === 'replace' && d.decision.order === 'delete-first' ? [d.row.uid] : []))
+  const first = withDependants(state, new Set([...order.deleteFirst, ...comeBack.values(), ...replacedFirst]), left)
 
   const changes: PlannedChange[] = []
   const through: { id: string; after: string[] }[] = []
@@ -49,7 +50,8 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
       else if (b.uid !== undefined && b.uid !== d.row?.uid) after.push(taskOfUid(state, diff, b.uid))
     }
     if (comeBack.has(address)) after.push(deleteTask(address))
-    changes.push(planned(state, d, diff.scope, after, deleteFirst, options))
+    const users = deleteFirst ? left.filter((r) => first.has(r.uid) && r.meta.deps.includes(d.row?.address ?? address)).map((r) => deleteTask(r.address)) : []
+    changes.push({ ...planned(state, d, diff.scope, after, deleteFirst, options), ...(users.length > 0 ? { goneAfter: users } : {}) })
   }
   for (const r of diff.left) changes.push(removal(state, r, first.has(r.uid), left))
   for (const uid of first) {
@@ -77,9 +79,10 @@ function withDependants(state: EnvState, uids: ReadonlySet<string>, left: readon
     for (const r of left) if (r.address === a) todo.push(...r.meta.deps)
   }
   const byAddress = new Map(left.map((r) => [r.address, r]))
+  const replaced = new Set([...uids].map((uid) => state.current.get(uid)).filter((r) => r !== undefined && r.status !== 'deleting' && !going.has(r.uid)).map((r) => r?.address as Address))
   for (let grew = true; grew;) {
     grew = false
-    for (const r of left) if (!out.has(r.uid) && !used.has(r.address) && r.meta.deps.some((a) => out.has(byAddress.get(a)?.uid ?? ''))) {
+    for (const r of left) if (!out.has(r.uid) && !used.has(r.address) && r.meta.deps.some((a) => replaced.has(a) || out.has(byAddress.get(a)?.uid ?? ''))) {
       out.add(r.uid)
       grew = true
     }

@@ -145,7 +145,7 @@ describe('a lost answer that only a person can settle', () => {
     const gone = await lostDelete('lost')
     expect((await gone.p.run('run', 'settle', gone.tx, '--to', 'new', '--json')).json).toMatchObject({ status: 'completed' })
     expect((await gone.p.run('status', '--json')).json).toMatchObject({ open: [], pendingDeletes: [] })
-  })
+  }, 60_000)
 
   test('an update and a delete: --retry sends it again, and --abandon leaves the next apply to make it good', async () => {
     const { p, tx } = await lostDelete('lost-nothing')
@@ -165,7 +165,7 @@ describe('a lost answer that only a person can settle', () => {
       await after(p)
       expect(JSON.parse(boxes(p)).size).toBe(2)
     }
-  })
+  }, 120_000)
 
   test('S000-85 --abandon names what may be left, asks, and is on record', async () => {
     const { p, tx } = await lostDelete('lost-nothing')
@@ -180,7 +180,7 @@ describe('a lost answer that only a person can settle', () => {
     const { run } = (await p.run('run', 'ls', '--json')).json.runs[0]
     const { events } = (await p.run('run', 'show', run, '--json')).json
     expect(events.find((e: { kind: string }) => e.kind === 'tx.byHand')).toMatchObject({ tx, node: 'web', op: 'delete', how: 'settled by hand: --abandon', from: 'unknown', pid: expect.any(Number) })
-  })
+  }, 60_000)
 
   test('a killed apply is settled the same way: nothing is made twice, and status tells the person', async () => {
     const p = makeProject({ 'types.ts': boxTypes.replace("spec('test:cloud/Box', {})", "spec('test:cloud/Box', { capability: { create: 'none', maxCallMs: 0 } })"), 'app.ts': program(three, { types: true }) })

@@ -21,11 +21,12 @@ const revert = (lab: Lab) => inSession(lab, (s) => s.revert(how))
 const resume = (lab: Lab) => inSession(lab, (s) => s.resume(how))
 
 /** A cloud that refuses to delete a box whose id stands in the name of another. */
-function strictLab(): Lab {
+function strictLab(o: Pick<NonNullable<Parameters<typeof makeLab>[0]>, 'class' | 'more'> = {}): Lab {
   const cloud = new Cloud()
   return makeLab({
-    cloud,
+    ...o, cloud,
     more: {
+      ...o.more,
       delete: ({ outputs: prior, inputs: i, signal }) => cloud.run(`delete ${i.name}`, signal, () => {
         const user = [...cloud.objects.values()].find((o) => prior.id !== undefined && o.id !== prior.id && o.name.endsWith(`of-${prior.id}`))
         if (user) throw new Error(`${i.name} is used by ${user.name}`)
@@ -370,6 +371,47 @@ test('after a partial run an old object is kept as long as something may still r
   expect(lab.cloud.calls).not.toContain('delete x')
   expect(await lab.apply(program({ name: 'y', zone: 'b' }, false))).toMatchObject({ outcome: 'applied', pending: [] })
   expect(lab.cloud.content).toEqual(['user-of-o3=1', 'y=1'])
+})
+
+test('after a partial run what an old object that waits refers to waits, too', async () => {
+  const lab = strictLab()
+  const program = (zone: string, fail: boolean) => () => {
+    const a = lab.Box('a', { name: `a-${zone}`, zone })
+    const b = lab.Box('b', { name: str`b-of-${a.id}`, zone })
+    lab.Box('c', { name: str`c-of-${b.id}`, fail })
+  }
+  await lab.apply(program('a', false))
+  expect(await lab.apply(program('z', true), { onFailure: 'keep' })).toMatchObject({ outcome: 'kept', pending: ['a', 'b'], error: { address: 'c' } })
+  expect(lab.cloud.calls.filter((c) => c.startsWith('delete'))).toEqual([])
+  expect(await lab.apply(program('z', false))).toMatchObject({ outcome: 'applied', pending: [] })
+  expect(lab.cloud.calls.filter((c) => c.startsWith('delete'))).toEqual(['delete b-of-o1', 'delete a-a'])
+})
+
+test('an object whose update failed half-way, and that others refer to, is replaced without deleting it first', async () => {
+  const lab = strictLab({ class: 'A', more: { capability: { create: { token: { windowMs: 3_600_000 } }, update: 'patch', maxCallMs: 0 }, claims: () => [] } })
+  const program = (size: number) => () => {
+    const a = lab.Box('a', { name: 'a', size })
+    lab.Box('user', { name: str`user-of-${a.id}` })
+  }
+  await lab.apply(program(1))
+  lab.cloud.fault('update a', 'partly')
+  expect(await lab.apply(program(2), { onFailure: 'keep' })).toMatchObject({ outcome: 'kept' })
+  expect(await lab.apply(program(2))).toMatchObject({ outcome: 'applied', pending: [] })
+  expect(lab.cloud.content).toEqual(['a=2', 'user-of-o3=1'])
+})
+
+test('what is deleted to make room is deleted after what refers to it and goes, too', async () => {
+  const lab = strictLab({ more: { deleteFirst: true } })
+  await lab.apply(() => {
+    const a = lab.Box('a', { name: 'a' })
+    const b = lab.Box('b', { name: str`b-of-${a.id}` })
+    lab.Box('c', { name: str`c-of-${b.id}` })
+  })
+  lab.cloud.calls.length = 0
+  const next = () => void lab.Box('a', { name: 'a', zone: 'z' })
+  expect((await lab.plan(next)).document.changes.map((c) => `${c.action} ${c.address}`)).toEqual(['replace a', 'delete b', 'delete c'])
+  expect(await lab.apply(next)).toMatchObject({ outcome: 'applied', pending: [] })
+  expect(lab.cloud.calls).toEqual(['delete c-of-o2', 'delete b-of-o1', 'delete a', 'create a'])
 })
 
 test('many tasks that run at once are no leak that Node would warn of', async () => {
