@@ -360,20 +360,19 @@ class Change {
     let looked = 0
     for (const [k, r] of requests) {
       if (looked++ === REQUESTS_SWEPT) break
-      if (r.at < row.at - REQUEST_KEPT_MS) this.dropOldest(k, r)
+      if (r.at < row.at - REQUEST_KEPT_MS) this.dropOldest(k)
     }
     this.set(requests, key, row)
   }
 
-  /** Taken back, it is the oldest again. */
-  private dropOldest(key: string, row: RequestRow): void {
+  /** Taken back, it stands where it stood. */
+  private dropOldest(key: string): void {
     const { requests } = this.t
+    const before = [...requests]
     requests.delete(key)
     this.undo.push(() => {
-      const rest = [...requests]
       requests.clear()
-      requests.set(key, row)
-      for (const [k, r] of rest) requests.set(k, r)
+      for (const [k, r] of before) requests.set(k, r)
     })
   }
 
