@@ -357,22 +357,26 @@ class Change {
     const { requests } = this.t
     const key = `${row.scope} ${row.id}`
     if (requests.has(key)) throw refusals.requestKnown(row.id)
-    let looked = 0
-    for (const [k, r] of requests) {
-      if (looked++ === REQUESTS_SWEPT) break
-      if (r.at < row.at - REQUEST_KEPT_MS) this.dropOldest(k)
-    }
+    this.sweepRequests(row.at - REQUEST_KEPT_MS)
     this.set(requests, key, row)
   }
 
-  /** Taken back, it stands where it stood. */
-  private dropOldest(key: string): void {
+  /** Looks at the oldest few, and drops those made before `atMs`. */
+  private sweepRequests(atMs: number): void {
     const { requests } = this.t
-    const before = [...requests]
-    requests.delete(key)
+    const oldest: [string, RequestRow][] = []
+    for (const entry of requests) {
+      if (oldest.length === REQUESTS_SWEPT) break
+      oldest.push(entry)
+    }
+    const gone = oldest.filter(([, r]) => r.at < atMs)
+    if (gone.length === 0) return
+    for (const [k] of gone) requests.delete(k)
+    // Taken back, they are the oldest again, in the order they had.
     this.undo.push(() => {
+      const rest = [...requests]
       requests.clear()
-      for (const [k, r] of before) requests.set(k, r)
+      for (const [k, r] of [...oldest, ...rest]) requests.set(k, r)
     })
   }
 

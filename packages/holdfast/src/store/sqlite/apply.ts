@@ -120,7 +120,7 @@ export class Applier {
     while (this.i < cells.length) {
       const op = cells[this.i++] as number
       if (op === OP.envCreate) this.createEnv()
-      else if (op === OP.guardLone) this.take(5) // what it was decided on has been long since
+      else if (op === OP.guardLone) this.take(5) // what it was decided on is long past
       else this.operation(op, this.envOf(cells[0] as string) as EnvState, seq)
     }
   }
