@@ -3,12 +3,12 @@
 import { describe, test } from 'node:test'
 import { providerSuite, storeSuite } from 'holdfast/testing'
 import { brokenNote, providerFaults } from './provider.mjs'
-import { openBroken, storeFaults } from './store.mjs'
+import { lacks, openBroken, storeFaults } from './store.mjs'
 
 const framework = { describe, test }
 
 storeSuite('without a fault', openBroken({}), { framework })
-for (const [fault, planted] of Object.entries(storeFaults)) storeSuite(fault, openBroken(planted), { framework })
+for (const [fault, planted] of Object.entries(storeFaults)) storeSuite(fault, openBroken(planted), { framework, lacks })
 
 providerSuite('provider: without a fault', brokenNote({}), framework)
 for (const [fault, planted] of Object.entries(providerFaults)) providerSuite(`provider: ${fault}`, brokenNote(planted), framework)

@@ -7,6 +7,7 @@ import { lookupCases } from './backend/lookups-cases.ts'
 import { referenceCases } from './backend/references-cases.ts'
 import { stateCases } from './backend/states-cases.ts'
 import { Trial, wanted, type BackendCase, type BackendFactory } from './backend/trial.ts'
+import { inTime } from './deadline.ts'
 import type { TestFramework } from './provider-suite.ts'
 
 export type { BackendFactory }
@@ -46,7 +47,7 @@ export async function runBackendCase(factory: BackendFactory, name: string): Pro
   assert.ok(c, `there is no case "${name}"`)
   const trial = new Trial(factory, await factory.open(wanted))
   try {
-    await c.run(trial)
+    await inTime(c.run(trial))
   } finally {
     await trial.end()
   }

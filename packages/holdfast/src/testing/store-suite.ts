@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { inTime } from './deadline.ts'
 import type { TestFramework } from './provider-suite.ts'
 import type { Case, StoreSubject } from './store-case.ts'
 import { journalCases } from './store-cases-journal.ts'
@@ -33,7 +34,7 @@ export function storeSuite(name: string, open: () => Promise<StoreSubject>, opti
       framework.test(title, async () => {
         const subject = await open()
         try {
-          await body(subject)
+          await inTime(body(subject))
           const broken = (await subject.store.doctor().catch(() => [])).filter((c) => !c.ok)
           assert.deepEqual(broken, [], 'the doctor finds nothing after the case')
         } finally {

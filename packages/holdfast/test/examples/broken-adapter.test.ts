@@ -30,7 +30,7 @@ test('adapters with planted faults fail the cases that are named for them, and n
     ...Object.entries(storeFaults).flatMap(([fault, { fails }]) => fails.map((name) => `store: ${fault} > ${name}`)),
     ...Object.entries(providerFaults).flatMap(([fault, { fails }]) => fails.map((name) => `provider: ${fault} > ${name}`)),
   ]
-  expect(expected).toHaveLength(19)
+  expect(expected).toHaveLength(21)
   const ran = outcomes()
   expect([...ran].flatMap(([name, held]) => (held ? [] : [name])).sort()).toEqual(expected.sort())
   for (const name of storeCases()) expect(ran.get(`store: without a fault > ${name}`), name).toBe(true)
@@ -39,7 +39,7 @@ test('adapters with planted faults fail the cases that are named for them, and n
 
 test('what is planted are the faults that cost people their data', () => {
   expect(Object.keys(storeFaults)).toEqual([
-    'writes on without its lease', 'writes over a state that moved on', 'keeps half of a refused commit', 'leaves out documents that are not there', 'shows an open run to readers', 'loses what was acknowledged',
+    'writes on without its lease', 'writes over a state that moved on', 'keeps half of a refused commit', 'leaves out documents that are not there', 'shows an open run to readers', 'forgets resources when it is closed',
   ])
   expect(Object.keys(providerFaults)).toEqual([
     'makes a second object when it is asked again', 'takes what somebody else made for its own', 'overwrites what stands in its place', 'deletes without looking', 'fails when it is gone already', 'tells a secret',
