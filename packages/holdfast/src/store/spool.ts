@@ -31,7 +31,7 @@ export interface SpoolFile {
 /** Moments at which a test stops the process. */
 export type SpoolStep = 'put' | 'put:written' | 'put:durable' | 'drop' | 'drop:gone'
 
-const RESERVED_BYTES = 262_144
+const RESERVED_BYTES = 65_536
 const CHECK_CHARS = 16
 
 /**

@@ -197,7 +197,7 @@ describe('a record', () => {
       return run(...a)
     }
     await p.lab.apply(program()(p.lab))
-    expect(during).toBe(262_144)
+    expect(during).toBe(65_536)
     expect(existsSync(at.folder)).toBe(false)
   })
 })
