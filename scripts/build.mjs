@@ -23,6 +23,7 @@ const entries = {
   local: 'builtin/local/index.ts',
   random: 'builtin/random/index.ts',
   backend: 'backend/index.ts',
+  flow: 'flow/workflow/index.ts',
   testing: 'testing/index.ts',
   'store-writer': 'store/sqlite/writer.ts',
   supervisor: 'builtin/local/supervisor/main.ts',

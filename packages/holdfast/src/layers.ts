@@ -27,7 +27,7 @@ export const layers: readonly Layer[] = [
   { name: 'state', holds: 'every record the store keeps and its legal moves; pure', mayImport: pure },
   { name: 'journal', holds: 'entries, what they mean, and what to do with a change whose end was never written; pure', mayImport: [...pure, 'state'] },
   { name: 'store', holds: 'the store port with its traits and leases; in memory and in SQLite', mayImport: [...pure, 'secret', 'state', 'journal'] },
-  { name: 'flow', holds: 'tasks with their ways back: the pure step, the thin loop, retry and undo', mayImport: stored },
+  { name: 'flow', holds: 'tasks with their ways back: the pure step, the thin loop, retry and undo; the public workflow engine', mayImport: stored, doors: ['workflow'] },
   { name: 'provider', holds: 'the outside world as the engine calls it', mayImport: [...pure, 'secret'] },
   { name: 'program', holds: 'what an author writes: app, component, resource, expressions; evaluated into a graph', mayImport: [...pure, 'secret', 'graph', 'provider'] },
   { name: 'builtin', holds: 'the types that come with the package', mayImport: [...pure, 'secret', 'provider', 'program'], doors: ['value', 'random', 'local'] },

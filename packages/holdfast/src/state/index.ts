@@ -9,3 +9,4 @@ export type {
   ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, Holder, LeaseMode, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, RunStatus, SecretRow, StoreMeta,
   TaskKind, TaskRow, TaskState, TicketRow, TrashRow, TxOp, TxRow, TxStatus, TxTarget,
 } from './records.ts'
+export type { AtomState, FlowCallRow, FlowRow, FlowState, FlowTaskRow, Intention } from './flow-records.ts'

@@ -5,6 +5,14 @@ import { driver, isBusy, storeFailure, type Connection } from './driver.ts'
 import type { Failpoint } from './failpoint.ts'
 import { migrations, type Migration } from './migrations.ts'
 
+/** What a database of ours holds: the table that counts its migrations tells one kind from the other. */
+export interface FileKind {
+  readonly what: string
+  readonly versions: string
+  readonly list: readonly Migration[]
+}
+export const STATE_FILE: FileKind = { what: 'a state of Holdfast', versions: 'schema_versions', list: migrations }
+
 const BUSY_TIMEOUT_MS = 5_000
 /** Half of SQLite's own: a commit ends a page in each table that it appends to, and all of that page is written. Rows fit; only long documents need more than one. */
 const PAGE_BYTES = 2_048
@@ -15,7 +23,7 @@ const CHECKPOINT_PAGES = 8_000
  * A connection to an existing state file, set up. `write`: it commits and checkpoints, and every commit is synced: that is read back, because
  * SQLite may be compiled to sync less when a file in write-ahead mode is opened again. `read`: it can do neither, but it may recover a log that a dead process left.
  */
-export function connect(path: string, role: 'write' | 'read'): Connection {
+export function connect(path: string, role: 'write' | 'read', kind: FileKind = STATE_FILE): Connection {
   const db = driver().open(path)
   try {
     db.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}; pragma foreign_keys = on; pragma cell_size_check = on; pragma mmap_size = 0`)
@@ -23,7 +31,7 @@ export function connect(path: string, role: 'write' | 'read'): Connection {
       becomeReader(db)
       return db
     }
-    schemaOf(db, path) // before anything is changed: it may be somebody else's database
+    schemaOf(db, path, kind.list.length, kind) // before anything is changed: it may be somebody else's database
     db.exec(`pragma page_size = ${PAGE_BYTES}`) // of a new file; an old one keeps its own
     walMode(db)
     db.exec(`pragma synchronous = full; pragma fullfsync = on; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
@@ -97,11 +105,11 @@ export function mayWrite(path: string): boolean {
 }
 
 /** Number of migrations the file has seen; 0 for an empty one. Fails HF4001 when it is a database of something else, HF4002 when it is newer than `known`. */
-export function schemaOf(db: Connection, path: string, known = migrations.length): number {
-  const tables = db.prepare("select count(*) as n, sum(name = 'schema_versions') as ours from sqlite_master where type = 'table'").get()
+export function schemaOf(db: Connection, path: string, known = migrations.length, kind: FileKind = STATE_FILE): number {
+  const tables = db.prepare("select count(*) as n, sum(name = ?) as ours from sqlite_master where type = 'table'").get(kind.versions)
   if (Number(tables?.n) === 0) return 0
-  if (!tables?.ours) throw failure('HF4001', { message: `${path} is a database, but not a state of Holdfast.` })
-  const version = Number(db.prepare('select max(version) as v from schema_versions').get()?.v ?? 0)
+  if (!tables?.ours) throw failure('HF4001', { message: `${path} is a database, but not ${kind.what}.` })
+  const version = Number(db.prepare(`select max(version) as v from ${kind.versions}`).get()?.v ?? 0)
   if (version > known) throw failure('HF4002', { message: `${path} has schema ${version}; this version knows ${known}.`, details: { schema: version, known } })
   return version
 }
@@ -110,24 +118,24 @@ export function schemaOf(db: Connection, path: string, known = migrations.length
  * Brings the file to the newest schema: one transaction per migration (a new file: one for all), its version row first, so that of two starters one does it and the
  * other sees it done. An existing file is copied beside itself before it is changed. Gives where the copy is.
  */
-export function migrate(db: Connection, path: string, clock: Clock, random: Random, failpoint: Failpoint, list: readonly Migration[] = migrations): string | undefined {
-  const from = schemaOf(db, path, list.length)
+export function migrate(db: Connection, path: string, clock: Clock, random: Random, failpoint: Failpoint, list: readonly Migration[] = migrations, kind: FileKind = STATE_FILE): string | undefined {
+  const from = schemaOf(db, path, list.length, kind)
   if (from === list.length) return undefined
   const copy = from > 0 ? keepCopy(db, path, from) : undefined
   for (const steps of from === 0 ? [list] : list.slice(from).map((m) => [m])) {
     try {
       db.exec('begin immediate')
-      const seen = schemaOf(db, path, list.length)
+      const seen = schemaOf(db, path, list.length, kind)
       const todo = steps.filter((m) => m.version > seen)
       if (todo.length === 0) {
         db.exec('rollback')
         continue
       }
-      db.exec('create table if not exists schema_versions (version integer primary key, name text not null, at integer not null) strict')
+      db.exec(`create table if not exists ${kind.versions} (version integer primary key, name text not null, at integer not null) strict`)
       for (const m of todo) {
-        db.prepare('insert into schema_versions (version, name, at) values (?, ?, ?)').run(m.version, m.name, clock.now())
+        db.prepare(`insert into ${kind.versions} (version, name, at) values (?, ?, ?)`).run(m.version, m.name, clock.now())
         db.exec(m.sql)
-        if (m.version === 1) db.prepare('insert into store_meta (one, store_id, created_at, fence_seq) values (1, ?, ?, 0)').run(makeIds(clock, random).next('st'), clock.now())
+        if (m.version === 1 && kind === STATE_FILE) db.prepare('insert into store_meta (one, store_id, created_at, fence_seq) values (1, ?, ?, 0)').run(makeIds(clock, random).next('st'), clock.now())
       }
       failpoint.before()
       db.exec('commit')

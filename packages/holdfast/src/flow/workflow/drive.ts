@@ -1,0 +1,366 @@
+import { failure, sha256hex, type Clock, type Millis } from '../../base/index.ts'
+import type { AtomState, FlowState } from '../../state/index.ts'
+import type { FlowChange, FlowJournal } from '../../store/index.ts'
+import { Failure } from './failure.ts'
+import { failing } from './kinds.ts'
+import type { Act, Atom, Event, Machine, Notice } from './machine.ts'
+import { flowMove } from './moves.ts'
+import type { Inputs, Listeners, Outcome, TaskContext, TraceEvent } from './port.ts'
+import { callWorker } from './remote.ts'
+import { encodeValue, rowOf } from './rows.ts'
+import { missingOutputs, type BuiltTask } from './task.ts'
+
+export interface DriveOptions {
+  readonly id: string
+  readonly name: string
+  readonly clock: Clock
+  readonly listeners: readonly Listeners[]
+  readonly journal: { readonly journal: FlowJournal; readonly fence: number; readonly claimMs: Millis } | undefined
+  /** Stored with the first step. */
+  readonly first: FlowChange
+  /** Rows that exist: atom -> number, and the encoded results. */
+  readonly rows: Map<Atom, number>
+  readonly signal: AbortSignal | undefined
+  readonly state: FlowState
+  readonly warn: (text: string) => void
+}
+
+/** A body that ignores the end of its time is left to itself after this. */
+const GRACE_MS = 1_000
+
+/**
+ * Performs the steps of a {@link Machine}: stores what changed, then tells listeners, then starts bodies.
+ *
+ * Always true: a body starts only after the step that began it is stored; a listener sees only what is stored; events that arrive while a step is being
+ * stored share the next one.
+ */
+export class Drive {
+  readonly trace: { task: string; event: TraceEvent }[] = []
+  readonly #machine: Machine
+  readonly #o: DriveOptions
+  readonly #events: Event[] = []
+  readonly #encoded = new Map<Atom, string | undefined>()
+  readonly #progress = new Map<Atom, string>()
+  readonly #stirred = new Set<Atom>()
+  readonly #controls = new Set<AbortController>()
+  readonly #timers = new AbortController()
+  #nextAt: number
+  #bodies = 0
+  #busy = false
+  #first: FlowChange | undefined
+  #broken: { readonly error: unknown } | undefined
+  #interrupted = false
+  #ended = false
+  #end: { readonly resolve: () => void; readonly reject: (why: unknown) => void } | undefined
+  state: FlowState
+
+  constructor(machine: Machine, options: DriveOptions) {
+    this.#machine = machine
+    this.#o = options
+    this.state = options.state
+    this.#first = options.first
+    this.#nextAt = Math.max(0, ...options.rows.values()) + 1
+    for (const a of options.rows.keys()) this.#encoded.set(a, options.journal ? encodeValue(a.result, a.v.name) : undefined)
+  }
+
+  get interrupted(): boolean {
+    return this.#interrupted
+  }
+
+  /** Resolves when the flow is at rest and its state is stored; rejects when it could not be stored. */
+  run(): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const { signal } = this.#o
+      const onAbort = () => this.#interrupt(signal?.reason)
+      const done = () => {
+        this.#ended = true
+        this.#timers.abort()
+        signal?.removeEventListener('abort', onAbort)
+      }
+      this.#end = {
+        resolve: () => { done(); resolve() },
+        reject: (why) => { done(); reject(why) },
+      }
+      this.#keepClaim()
+      this.#feed({ kind: 'begin' })
+      if (signal?.aborted) onAbort()
+      else signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  suspend(): void {
+    if (this.#ended || this.state === 'SUSPENDING') return
+    this.#to('SUSPENDING')
+    this.#feed({ kind: 'suspend' })
+  }
+
+  #interrupt(reason: unknown): void {
+    if (this.#ended) return
+    this.#interrupted = true
+    this.#feed({ kind: 'suspend' })
+    for (const c of this.#controls) c.abort(reason)
+  }
+
+  // the loop
+
+  #feed(event: Event): void {
+    this.#events.push(event)
+    if (!this.#busy) void this.#pump()
+  }
+
+  async #pump(): Promise<void> {
+    this.#busy = true
+    try {
+      while (this.#events.length > 0 || this.#stirred.size > 0) {
+        if (this.#broken) {
+          this.#events.length = 0
+          this.#stirred.clear()
+          break
+        }
+        await this.#turn()
+      }
+    } catch (e) {
+      this.#break(e)
+    }
+    this.#busy = false
+    if (this.#broken) {
+      if (this.#bodies === 0 && !this.#ended) this.#end?.reject(this.#broken.error)
+    } else if (this.#machine.atRest && !this.#ended) this.#end?.resolve()
+  }
+
+  /** One step: everything that has happened so far, stored together. */
+  async #turn(): Promise<void> {
+    const dirty = new Set(this.#stirred)
+    this.#stirred.clear()
+    const notices: Notice[] = []
+    const acts: Act[] = []
+    for (const event of this.#events.splice(0)) {
+      const step = this.#machine.step(event, this.#o.clock.now())
+      for (const a of step.dirty) dirty.add(a)
+      notices.push(...step.notices)
+      acts.push(...step.acts)
+    }
+    const last = this.#machine.atRest ? this.#outcome() : undefined
+    await this.#store(dirty, last)
+    if (this.state === 'PENDING' || this.state === 'SUSPENDED' || this.state === 'FAILURE' || this.state === 'SUCCESS' || this.state === 'STUCK' || this.state === 'PARTIALLY_REVERTED') this.#to('RUNNING')
+    for (const n of notices) this.#tell(n)
+    if (last) this.#to(last)
+    if (!this.#broken) for (const act of acts) this.#perform(act)
+  }
+
+  #outcome(): FlowState {
+    const state = this.#machine.outcome()
+    return this.#interrupted && state === 'SUSPENDED' ? 'FAILURE' : state
+  }
+
+  async #store(dirty: ReadonlySet<Atom>, last: FlowState | undefined): Promise<void> {
+    const { journal, id, clock, rows } = this.#o
+    if (!journal) return
+    const tasks = [...dirty].map((a) => {
+      let at = rows.get(a)
+      if (at === undefined) rows.set(a, (at = this.#nextAt++))
+      return rowOf(a, at, a.v.kind === 'retry' ? encodeValue(a.result, `What ${a.v.name} gave`) : a.result === undefined ? undefined : this.#encoded.get(a), this.#progress.get(a))
+    })
+    const first = this.#first
+    this.#first = undefined
+    const set = { ...first?.set, ...(last ? { state: last, endedAt: clock.now() } : first ? { state: 'RUNNING' as const } : {}) }
+    if (tasks.length === 0 && Object.keys(set).length === 0) return
+    await journal.journal.commit(id, journal.fence, {
+      ...(first?.clear ? { clear: true } : {}), tasks: [...(first?.tasks ?? []).filter((r) => !tasks.some((t) => t.at === r.at)), ...tasks], set, ...(last ? { release: true } : {}),
+    })
+  }
+
+  #break(error: unknown): void {
+    this.#broken ??= { error }
+    for (const c of this.#controls) c.abort(error)
+  }
+
+  #to(state: FlowState): void {
+    const old = this.state
+    if (!flowMove(old, state)) return
+    this.state = state
+    for (const l of this.#o.listeners) this.#safely(() => l.onFlow?.(state, { flow: this.#o.name, id: this.#o.id, old }))
+  }
+
+  #tell(n: Notice): void {
+    const { v, attempt } = n.atom
+    const event = v.kind === 'retry' ? (n.state === 'RETRYING' ? 'retrying' : undefined) : TRACE[n.state]
+    if (event) this.trace.push({ task: v.name, event })
+    for (const l of this.#o.listeners) {
+      this.#safely(() => l.onTask?.(n.state, {
+        flow: this.#o.name, id: this.#o.id, task: v.name, kind: v.kind === 'retry' ? 'retry' : 'task', old: n.old, attempt, ...(n.restarted ? { restarted: true } : {}),
+        ...('result' in n ? { result: n.result } : {}), ...(n.failure ? { failure: n.failure } : {}),
+      }))
+    }
+  }
+
+  #safely(act: () => void): void {
+    try {
+      act()
+    } catch (e) {
+      this.#o.warn(`a listener threw: ${e instanceof Error ? e.message : String(e)}`)
+    }
+  }
+
+  // bodies
+
+  #perform(act: Act): void {
+    if (act.kind === 'wake') {
+      const { atom } = act
+      this.#o.clock.sleep(Math.max(0, act.at - this.#o.clock.now()), this.#timers.signal).then(() => this.#feed({ kind: 'woke', atom }), () => undefined)
+      return
+    }
+    this.#bodies++
+    const body = act.kind === 'start' ? this.#execute(act.atom, act.inputs) : this.#undo(act.atom, act.inputs)
+    void body.then((event) => {
+      this.#bodies--
+      this.#feed(event)
+    })
+  }
+
+  async #execute(atom: Atom, inputs: Inputs): Promise<Event> {
+    const task = atom.v.task as BuiltTask
+    const control = this.#control()
+    try {
+      const result = await this.#within(task.timeoutMs, atom, control, async () => {
+        if (task.remote) return await this.#elsewhere(task, atom, 'execute', { inputs }, control.signal)
+        const ctx = this.#context(task, atom, control.signal, this.#key(task, atom))
+        const { preExecute, postExecute } = task.hooks
+        if (preExecute) await preExecute(ctx)
+        try {
+          return await task.run?.(ctx, inputs)
+        } finally {
+          if (postExecute) await postExecute(ctx)
+        }
+      })
+      const missing = missingOutputs(task.slots, result)
+      if (missing.length > 0) throw failing('HF3215', { message: `${task.name} announced ${missing.join(', ')} and did not return it.`, details: { missing } })
+      if (this.#o.journal) this.#encoded.set(atom, encodeValue(result, `What ${task.name} returned`))
+      return { kind: 'succeeded', atom, result }
+    } catch (e) {
+      if (this.#interrupted && control.signal.aborted) return { kind: 'interrupted', atom }
+      return { kind: 'failed', atom, failure: Failure.of(e) }
+    } finally {
+      this.#controls.delete(control)
+    }
+  }
+
+  async #undo(atom: Atom, inputs: Inputs): Promise<Event> {
+    const task = atom.v.task as BuiltTask
+    const control = this.#control()
+    try {
+      const outcome: Outcome = { result: atom.failure ?? atom.result, flowFailures: this.failures() }
+      const result = await this.#within(task.timeoutMs, atom, control, async () => {
+        if (task.remote) return task.remote.undo ? await this.#elsewhere(task, atom, 'undo', { inputs, outcome }, control.signal) : undefined
+        const executeKey = this.#key(task, atom)
+        const ctx = { ...this.#context(task, atom, control.signal, `${executeKey}/undo`), executeKey }
+        const { preUndo, postUndo } = task.hooks
+        if (preUndo) await preUndo(ctx)
+        try {
+          return await task.undo?.(ctx, { ...inputs, ...outcome }, outcome)
+        } finally {
+          if (postUndo) await postUndo(ctx)
+        }
+      })
+      if (this.#o.journal) encodeValue(result, `What the undo of ${task.name} returned`)
+      return { kind: 'undone', atom, result }
+    } catch (e) {
+      return { kind: 'undoFailed', atom, failure: Failure.of(e) }
+    } finally {
+      this.#controls.delete(control)
+    }
+  }
+
+  /** Failures of executions known now, by task. */
+  failures(): Record<string, Failure> {
+    return Object.fromEntries(this.#machine.atoms.flatMap((a) => (a.failure ? [[a.v.name, a.failure]] : [])))
+  }
+
+  #control(): AbortController {
+    const control = new AbortController()
+    if (this.#interrupted) control.abort(this.#o.signal?.reason)
+    this.#controls.add(control)
+    return control
+  }
+
+  async #within<T>(ms: Millis | undefined, atom: Atom, control: AbortController, body: () => Promise<T>): Promise<T> {
+    if (ms === undefined) return body()
+    const { clock } = this.#o
+    const cancel = new AbortController()
+    const late = failure('HF3105', { message: `${atom.v.name} took longer than ${ms} ms.` })
+    let passed = false
+    const limit = clock.sleep(ms, cancel.signal).then(async () => {
+      passed = true
+      control.abort(late)
+      await clock.sleep(GRACE_MS, cancel.signal)
+      throw late
+    })
+    limit.catch(() => undefined)
+    try {
+      const result = await Promise.race([body(), limit]) as T
+      if (passed) throw late
+      return result
+    } catch (e) {
+      throw passed ? late : e
+    } finally {
+      cancel.abort()
+    }
+  }
+
+  #elsewhere(task: BuiltTask, atom: Atom, action: 'execute' | 'undo', doc: { readonly inputs: Inputs; readonly outcome?: Outcome }, signal: AbortSignal): Promise<unknown> {
+    const { journal, clock, id } = this.#o
+    if (!journal || !task.remote) throw failing('HF3203', { message: `${task.name} runs on a worker: its flow needs a journal.` })
+    const key = this.#key(task, atom)
+    return callWorker({
+      journal: journal.journal, clock, flow: id, task: task.name, remote: task.remote, action, key: action === 'undo' ? `${key}/undo` : key, signal, ...doc,
+      onAttempt: (attempt) => {
+        atom.attempt = Math.max(atom.attempt, attempt)
+        this.#stir(atom)
+      },
+    })
+  }
+
+  #context(task: BuiltTask, atom: Atom, signal: AbortSignal, key: string): TaskContext {
+    return {
+      flow: this.#o.id, task: task.name, attempt: atom.attempt, key, signal,
+      progress: (done, details) => {
+        const x = Math.min(1, Math.max(0, Number(done)))
+        const text = encodeValue({ done: x, ...(details === undefined ? {} : { details }) }, `The progress of ${task.name}`) as string
+        this.#progress.set(atom, text)
+        for (const l of this.#o.listeners) this.#safely(() => l.onProgress?.(task.name, x, details))
+        this.#stir(atom)
+      },
+    }
+  }
+
+  /** Something that is worth storing, when next something is stored. */
+  #stir(atom: Atom): void {
+    if (this.#ended) return
+    this.#stirred.add(atom)
+    if (!this.#busy) void this.#pump()
+  }
+
+  #key(task: BuiltTask, atom: Atom): string {
+    return `fk1-${sha256hex(`holdfast:flow\0${this.#o.id}\0${task.key}\0${atom.epoch}`).slice(0, 32)}`
+  }
+
+  /** The claim is renewed while the flow runs; when it was lost, everything stops. */
+  #keepClaim(): void {
+    const { journal, clock, id } = this.#o
+    if (!journal) return
+    const { signal } = this.#timers
+    const beat = async () => {
+      for (;;) {
+        await clock.sleep(journal.claimMs / 3, signal)
+        if (!await journal.journal.renew(id, journal.fence, journal.claimMs)) throw failure('HF4203', { message: `Another process has taken over the flow ${id}.`, hint: 'The new holder goes on with it.' })
+      }
+    }
+    beat().catch((e) => {
+      if (this.#ended || signal.aborted) return
+      this.#break(e)
+      if (!this.#busy) void this.#pump()
+    })
+  }
+}
+
+const TRACE: Partial<Record<AtomState, TraceEvent>> = { RUNNING: 'executing', SUCCESS: 'succeeded', FAILURE: 'failed', REVERTING: 'reverting', REVERTED: 'reverted', REVERT_FAILURE: 'failed' }

@@ -1,0 +1,348 @@
+import { failure, isFailure, limits, makeIds, systemClock, systemRandom, type Clock } from '../../base/index.ts'
+import type { FlowState } from '../../state/index.ts'
+import { currentHolder, type FlowChange } from '../../store/index.ts'
+import { compile, targeted, type Compiled, type Vertex } from './compile.ts'
+import { Drive } from './drive.ts'
+import { Failure, type FailureDoc } from './failure.ts'
+import { BuiltFlow, flowOf, nodeOf } from './flow.ts'
+import { failing } from './kinds.ts'
+import { Machine, type Atom } from './machine.ts'
+import { flowMove } from './moves.ts'
+import type { EngineOptions, Flow, FlowEngine, FlowOptions, FlowReport, FlowType, Inputs, LinkOptions, Listeners, RemoteOptions, Task, TaskContext, TaskOptions, WorkFlowEngine } from './port.ts'
+import { decodeValue, encodeValue, restore, rowOf } from './rows.ts'
+import { output, outputs, Symbols } from './symbols.ts'
+import { BuiltTask } from './task.ts'
+
+const TYPES: readonly FlowType[] = ['graph', 'linear', 'unordered']
+/** A holder on another machine that is silent for so long has lost its flow. */
+const CLAIM_MS = 30_000
+/** Lines of a difference that are shown. */
+const DIFF_MAX = 10
+
+const ids = makeIds(systemClock, systemRandom)
+
+/** The engine that comes with Holdfast: in memory, or durable with a journal. */
+export class TaskFlowEngine implements WorkFlowEngine {
+  #unnamed = 0
+
+  buildFlow(name: string, type: FlowType = 'graph', options: FlowOptions = {}): Flow {
+    if (!TYPES.includes(type)) throw failing('HF3202', { message: `There is no flow of type ${String(type)}; there are ${TYPES.join(', ')}.` })
+    if (typeof name !== 'string' || name === '') throw failing('HF3203', { message: 'A flow has a name.' })
+    return new BuiltFlow(name, type, options.retry)
+  }
+
+  createTask(run: (ctx: TaskContext, inputs: Inputs) => unknown, options: TaskOptions = {}): Task {
+    if (typeof run !== 'function') throw failing('HF3203', { message: 'A task is made from a function.' })
+    return new BuiltTask(options.name ?? (run.name || `task-${++this.#unnamed}`), run, options)
+  }
+
+  /** A task that a worker carries out: see {@link TaskWorker}. */
+  createRemoteTask(name: string, options: RemoteOptions): Task {
+    if (typeof options?.type !== 'string' || options.type === '') throw failing('HF3203', { message: `Task ${name}: the type that a worker must know is missing.` })
+    const { undo, ...rest } = options
+    return new BuiltTask(name, undefined, { ...rest, ...({ undo } as object) })
+  }
+
+  addTasks(flow: Flow, ...nodes: (Task | Flow)[]): void {
+    flowOf(flow).add(nodes.map(nodeOf))
+  }
+
+  linkTask(flow: Flow, u: Task | Flow, v: Task | Flow, options: LinkOptions = {}): void {
+    flowOf(flow).link(nodeOf(u), nodeOf(v), options)
+  }
+
+  searchTask(flow: Flow, name: string): Task | undefined {
+    return flowOf(flow).search(name)
+  }
+
+  getEngine(flow: Flow, options: EngineOptions = {}): FlowEngine {
+    return new Engine(flowOf(flow), options)
+  }
+
+  async runEngine(engine: FlowEngine, signal?: AbortSignal): Promise<FlowReport> {
+    return engineOf(engine).resume(signal)
+  }
+
+  output(engine: FlowEngine, symbol?: string): unknown {
+    return engineOf(engine).output(symbol)
+  }
+}
+
+function engineOf(engine: unknown): Engine {
+  if (engine instanceof Engine) return engine
+  throw failing('HF3201', { message: `${engine === null || engine === undefined ? 'Nothing was given' : 'What was given is not an engine of this workflow engine'}: getEngine makes one.` })
+}
+
+/** What an earlier run left, beside what the flow of today has. */
+interface Left { readonly failures: Readonly<Record<string, Failure>> }
+
+class Engine implements FlowEngine {
+  readonly flow: Flow
+  readonly #o: EngineOptions
+  readonly #id: string
+  readonly #clock: Clock
+  readonly #compiled: Compiled
+  #target: ReadonlySet<Vertex> | undefined
+  #state: FlowState = 'PENDING'
+  #machine: Machine
+  #store: Readonly<Record<string, unknown>>
+  #rows = new Map<Atom, number>()
+  #left: Left = { failures: {} }
+  #warnings: string[] = []
+  #drive: Drive | undefined
+  #running = false
+  report: FlowReport | undefined
+
+  constructor(flow: BuiltFlow, options: EngineOptions) {
+    this.flow = flow
+    this.#o = options
+    this.#clock = options.clock ?? systemClock
+    this.#id = options.id ?? (options.journal ? flow.name : ids.next('f'))
+    this.#store = options.store ?? {}
+    const { parallelism = limits.parallelLocal } = options
+    if (!Number.isInteger(parallelism) || parallelism < 1) throw failing('HF3203', { message: 'parallelism is a whole number above zero.' })
+    this.#compiled = compile(flow)
+    this.#machine = this.#newMachine()
+  }
+
+  get state(): FlowState {
+    return this.#drive?.state ?? this.#state
+  }
+
+  setTarget(target: Task | string | undefined): void {
+    this.#atRest('The target cannot be changed')
+    this.#target = target === undefined ? undefined : targeted(this.#compiled, target)
+  }
+
+  suspend(): void {
+    this.#drive?.suspend()
+  }
+
+  output(symbol: string | undefined): unknown {
+    if (symbol === undefined) return outputs(this.#machine)
+    const found = output(this.#machine, symbol)
+    if (found) return found.value
+    if (Object.hasOwn(this.#store, symbol)) return this.#store[symbol]
+    throw failing('HF3210', { message: `Nothing is called ${symbol} in ${this.flow.name}; there is ${Object.keys(outputs(this.#machine)).join(', ') || 'nothing'}.`, details: { symbol } })
+  }
+
+  async reset(): Promise<void> {
+    await this.#alone(async () => {
+      const held = await this.#claim(true)
+      const step = this.#machine.reset()
+      this.#warnings = []
+      this.#left = { failures: {} }
+      if (held) {
+        const tasks = [...this.#rows].map(([a, at]) => rowOf(a, at, undefined, undefined))
+        await held.journal.commit(this.#id, held.fence, { clear: true, tasks, set: { state: 'PENDING', structure: this.#compiled.structure.join('\n') }, release: true })
+      }
+      for (const n of step.notices) this.#tell((l) => l.onTask?.(n.state, { flow: this.flow.name, id: this.#id, task: n.atom.v.name, kind: n.atom.v.kind === 'retry' ? 'retry' : 'task', old: n.old, attempt: n.atom.attempt }))
+      this.#move('PENDING')
+      this.#machine = this.#copy()
+    })
+  }
+
+  resume(signal?: AbortSignal): Promise<FlowReport> {
+    return this.#alone(async () => {
+      this.#warnings = []
+      this.#machine = this.#copy()
+      const held = await this.#claim(false)
+      let first: FlowChange
+      try {
+        new Symbols(this.#compiled, this.#store).validate()
+        first = this.#prepare(held !== undefined)
+      } catch (e) {
+        if (held) await held.journal.commit(this.#id, held.fence, { release: true })
+        throw e
+      }
+      const drive = new Drive(this.#machine, {
+        id: this.#id, name: this.flow.name, clock: this.#clock, listeners: this.#listeners, journal: held && { ...held, claimMs: CLAIM_MS }, first, rows: this.#rows, signal, state: this.#state,
+        warn: (text) => this.#warnings.push(text),
+      })
+      this.#drive = drive
+      try {
+        await drive.run()
+      } catch (e) {
+        // Nothing more can be stored: what is stored is what counts, and a later run goes on from there.
+        this.#state = 'SUSPENDED'
+        throw e
+      } finally {
+        this.#drive = undefined
+        this.#report(drive)
+      }
+      this.#state = drive.state
+      return this.#ended(drive)
+    })
+  }
+
+  // beginning
+
+  async #alone<T>(act: () => Promise<T>): Promise<T> {
+    if (this.#running) throw failing('HF3212', { message: `${this.flow.name} is being run already.` })
+    this.#running = true
+    try {
+      return await act()
+    } finally {
+      this.#running = false
+    }
+  }
+
+  #atRest(what: string): void {
+    if (this.#running) throw failing('HF3211', { message: `${what} while ${this.flow.name} runs.`, details: { state: this.state } })
+  }
+
+  /** Finds or makes the flow in the journal, and takes what is kept of it. `afresh`: whatever its structure was. */
+  async #claim(afresh: boolean): Promise<{ readonly journal: NonNullable<EngineOptions['journal']>; readonly fence: number } | undefined> {
+    const { journal, store } = this.#o
+    if (!journal) return undefined
+    const structure = this.#compiled.structure.join('\n')
+    const encoded = store === undefined ? undefined : encodeValue(store, 'The values given from outside')
+    const [, claim] = await Promise.all([
+      journal.create({ id: this.#id, name: this.flow.name, structure, store: encoded, factory: undefined, createdAt: this.#clock.now() }),
+      journal.claim(this.#id, currentHolder(), CLAIM_MS),
+    ])
+    if ('heldBy' in claim) {
+      throw failing('HF3212', { message: `${this.#id} is being run by process ${claim.heldBy.pid} on ${claim.heldBy.host}.`, details: { holder: claim.heldBy } })
+    }
+    try {
+      const stored = await journal.load(this.#id)
+      if (!stored) throw failing('HF3212', { message: `${this.#id} is gone from the journal.` })
+      if (store === undefined) this.#store = (decodeValue(stored.flow.store) as Record<string, unknown> | undefined) ?? {}
+      // A flow that a worker was asked to run has no structure before its first run.
+      if (!afresh && stored.flow.structure !== '' && stored.flow.structure !== structure) this.#changed(stored.flow.structure.split('\n'))
+      this.#machine = this.#newMachine()
+      this.#rows = new Map()
+      const orphans: Record<string, Failure> = {}
+      for (const row of stored.tasks) {
+        const v = this.#compiled.atoms.get(row.name)
+        if (v) {
+          restore(this.#machine.atom(v), row)
+          this.#rows.set(this.#machine.atom(v), row.at)
+        } else if (row.failure !== undefined) orphans[row.name] = Failure.from(JSON.parse(row.failure) as FailureDoc)
+      }
+      this.#left = { failures: orphans }
+      this.#state = stored.flow.state
+      return { journal, fence: claim.fence }
+    } catch (e) {
+      await journal.commit(this.#id, claim.fence, { release: true }).catch(() => undefined)
+      throw e
+    }
+  }
+
+  #changed(was: readonly string[]): void {
+    const is = new Set(this.#compiled.structure)
+    const before = new Set(was)
+    const removed = was.filter((l) => !is.has(l))
+    const added = this.#compiled.structure.filter((l) => !before.has(l))
+    const shown = [...removed.map((l) => `- ${l}`), ...added.map((l) => `+ ${l}`)]
+    const text = shown.length > DIFF_MAX ? [...shown.slice(0, DIFF_MAX), `and ${shown.length - DIFF_MAX} more`] : shown
+    const message = `${this.#id} was changed since it began:\n${text.join('\n')}`
+    if (!this.#o.acceptChanges) throw failing('HF3216', { message, details: { removed, added } })
+    this.#warnings.push(message)
+  }
+
+  /** Brings the state to where a run may begin. Gives what is stored with the first step. */
+  #prepare(durable: boolean): FlowChange {
+    if (this.#state === 'RUNNING' || this.#state === 'SUSPENDING') {
+      this.#move('RESUMING')
+      this.#move('SUSPENDED')
+    }
+    const step = this.#state === 'REVERTED' ? this.#machine.reset() : this.#state === 'PARTIALLY_REVERTED' ? this.#machine.resetReverted() : undefined
+    if (this.#state === 'REVERTED') this.#move('PENDING')
+    if (!durable) {
+      this.#machine = this.#copy()
+      return {}
+    }
+    if (step) {
+      // The machine that ran through a reset has queues of its own: the run begins with a fresh one.
+      const old = this.#machine
+      this.#machine = this.#copy()
+      this.#rows = new Map([...this.#rows].map(([a, at]) => [this.#machine.atom(a.v), at]))
+      const tasks = [...step.dirty].flatMap((a) => {
+        const at = this.#rows.get(this.#machine.atom(a.v))
+        return at === undefined ? [] : [rowOf(old.atom(a.v), at, undefined, undefined)]
+      })
+      return { tasks, set: this.#set() }
+    }
+    return { set: this.#set() }
+  }
+
+  #set(): NonNullable<FlowChange['set']> {
+    const { store } = this.#o
+    const encoded = store === undefined ? undefined : encodeValue(store, 'The values given from outside')
+    return { structure: this.#compiled.structure.join('\n'), ...(encoded === undefined ? {} : { store: encoded }) }
+  }
+
+  #newMachine(): Machine {
+    const { parallelism = limits.parallelLocal, deferReverts = true, neverResolve = false } = this.#o
+    let symbols: Symbols | undefined
+    const machine: Machine = new Machine(this.#compiled, { parallelism, deferReverts, neverResolve, target: this.#target }, (atom, half) => {
+      symbols ??= new Symbols(this.#compiled, this.#store)
+      return symbols.inputs(machine, atom, half)
+    })
+    return machine
+  }
+
+  /** The same tasks at rest: what a run begins with. */
+  #copy(): Machine {
+    const next = this.#newMachine()
+    this.#machine.atoms.forEach((a, i) => {
+      const { state, intention, attempt, epoch, result, failure: why, undoResult, undoFailure, history, wakeAt, completed } = a
+      Object.assign(next.atoms[i] as Atom, { state, intention, attempt, epoch, result, failure: why, undoResult, undoFailure, history, wakeAt, completed })
+    })
+    return next
+  }
+
+  // ending
+
+  #report(drive: Drive): void {
+    const failures = { ...this.#left.failures, ...drive.failures() }
+    this.report = {
+      id: this.#id, state: drive.state, trace: drive.trace, outputs: outputs(this.#machine), failures, warnings: this.#warnings, endedAt: this.#clock.now(),
+      tasks: [...this.#compiled.atoms.values()].map((v) => {
+        const a = this.#machine.atom(v)
+        return {
+          name: v.name, state: a.state, attempt: a.attempt, ...(a.failure ? { failure: a.failure } : {}), ...(a.undoFailure ? { undoFailure: a.undoFailure } : {}),
+          ...(a.undoResult === undefined ? {} : { undoResult: a.undoResult }),
+        }
+      }),
+    }
+  }
+
+  /** The report, or the cause of the failure. */
+  #ended(drive: Drive): FlowReport {
+    const report = this.report as FlowReport
+    if (report.state === 'SUCCESS' || report.state === 'SUSPENDED') return report
+    const failures = Object.entries(report.failures)
+    const why = failures.map(([task, f]) => `${task}: ${f.message}`).join('; ')
+    if (report.state === 'STUCK') {
+      throw failing('HF3217', { message: `${this.flow.name} is stuck: ${report.tasks.filter((t) => t.state === 'REVERT_FAILURE').map((t) => `${t.name} could not be taken back (${t.undoFailure?.message})`).join('; ')}.`, cause: failures[0]?.[1].error, details: { failures: report.failures } })
+    }
+    if (drive.interrupted && failures.length === 0) throw failure('HF3106', { message: `${this.flow.name} was interrupted; the next run goes on with it.` })
+    const [only] = failures
+    if (failures.length === 1 && only?.[1].error !== undefined) throw only[1].error
+    throw failing('HF3213', { message: `${this.flow.name} failed: ${why || 'nothing is known about the cause'}.`, cause: only?.[1].error, details: { failures: report.failures } })
+  }
+
+  get #listeners(): readonly Listeners[] {
+    const { listeners } = this.#o
+    return listeners === undefined ? [] : Array.isArray(listeners) ? listeners as readonly Listeners[] : [listeners as Listeners]
+  }
+
+  #move(to: FlowState): void {
+    const old = this.#state
+    if (!flowMove(old, to)) return
+    this.#state = to
+    this.#tell((l) => l.onFlow?.(to, { flow: this.flow.name, id: this.#id, old }))
+  }
+
+  #tell(act: (l: Listeners) => void): void {
+    for (const l of this.#listeners) {
+      try {
+        act(l)
+      } catch (e) {
+        this.#warnings.push(`a listener threw: ${isFailure(e) ? e.code : String(e)}`)
+      }
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import { givers, type Compiled, type Vertex } from './compile.ts'
+import { failing } from './kinds.ts'
+import type { Atom, Machine } from './machine.ts'
+import type { Inputs } from './port.ts'
+import { readSlot, type Needs } from './task.ts'
+
+/** Where the values of a compiled flow come from. Looks every symbol up once. */
+export class Symbols {
+  readonly #compiled: Compiled
+  readonly #store: Readonly<Record<string, unknown>>
+  readonly #known = new Map<Vertex, Map<string, readonly Vertex[]>>()
+
+  constructor(compiled: Compiled, store: Readonly<Record<string, unknown>>) {
+    this.#compiled = compiled
+    this.#store = store
+  }
+
+  /**
+   * Fails HF3205 with every missing symbol of every task, executions and undos alike, and HF3209 where a symbol has two sources: given from outside
+   * and by a task before its consumer.
+   */
+  validate(): void {
+    const missing: { readonly task: string; readonly half: string; readonly symbols: readonly string[] }[] = []
+    for (const v of this.#compiled.atoms.values()) {
+      for (const [half, needs] of halves(v)) {
+        const lacks = [...needs.required.values()].filter((s) => {
+          const from = this.#givers(v, s)
+          if (Object.hasOwn(this.#store, s)) {
+            if (from[0]) throw failing('HF3209', { message: `${v.name} needs ${s}: it is given from outside, and ${from[0].name} gives it, too.`, details: { symbol: s, task: v.name, provider: from[0].name } })
+            return false
+          }
+          return from.length === 0
+        })
+        if (lacks.length > 0) missing.push({ task: v.name, half, symbols: lacks })
+      }
+    }
+    if (missing.length === 0) return
+    const texts = missing.map((m) => `${m.task} needs ${m.symbols.join(', ')}${m.half === 'undo' ? ' to be taken back' : ''}`)
+    let cause: Error | undefined
+    for (const text of texts.reverse()) cause = new Error(text, cause ? { cause } : undefined)
+    throw failing('HF3205', { message: `Nobody gives what is needed: ${[...texts].reverse().join('; ')}.`, details: { missing }, cause })
+  }
+
+  inputs(machine: Machine, atom: Atom, half: 'execute' | 'undo'): Inputs {
+    const { v } = atom
+    const needs = half === 'undo' ? v.task?.undoNeeds ?? v.needs : v.needs
+    const out: Record<string, unknown> = { ...v.task?.inject }
+    for (const [arg, symbol] of needs.required) {
+      const found = this.#find(machine, v, symbol)
+      if (!found) throw failing('HF3205', { message: `${v.name} needs ${symbol}, and nobody who ran gave it.`, details: { missing: [{ task: v.name, half, symbols: [symbol] }] } })
+      out[arg] = found.value
+    }
+    for (const [arg, symbol] of needs.optional) {
+      const found = this.#find(machine, v, symbol)
+      if (found) out[arg] = found.value
+    }
+    return out
+  }
+
+  #find(machine: Machine, v: Vertex, symbol: string): { readonly value: unknown } | undefined {
+    if (Object.hasOwn(this.#store, symbol)) return { value: this.#store[symbol] }
+    for (const g of this.#givers(v, symbol)) {
+      const value = given(machine.atom(g), symbol)
+      if (value) return value
+    }
+    return undefined
+  }
+
+  #givers(v: Vertex, symbol: string): readonly Vertex[] {
+    let of = this.#known.get(v)
+    if (!of) this.#known.set(v, (of = new Map()))
+    let list = of.get(symbol)
+    if (!list) of.set(symbol, (list = givers(v, symbol)))
+    return list
+  }
+}
+
+function halves(v: Vertex): (readonly ['execute' | 'undo', Needs])[] {
+  return v.task && v.task.undoNeeds.required.size > 0 ? [['execute', v.needs], ['undo', v.task.undoNeeds]] : [['execute', v.needs]]
+}
+
+/** The value a vertex gives under a symbol, while it stands. */
+export function given(a: Atom, symbol: string): { readonly value: unknown } | undefined {
+  const slot = a.v.slots.get(symbol)
+  return slot && a.state === 'SUCCESS' ? { value: readSlot(slot, symbol, a.result) } : undefined
+}
+
+/** Every symbol that a task gives now; a list where several tasks give one. */
+export function outputs(machine: Machine): Record<string, unknown> {
+  const found = new Map<string, unknown[]>()
+  for (const a of machine.atoms) for (const s of a.v.slots.keys()) {
+    const value = given(a, s)
+    if (value) found.set(s, [...(found.get(s) ?? []), value.value])
+  }
+  return Object.fromEntries([...found].map(([s, list]) => [s, list.length === 1 ? list[0] : list]))
+}
+
+/** One symbol: of several tasks that give it, the first. */
+export function output(machine: Machine, symbol: string): { readonly value: unknown } | undefined {
+  for (const a of machine.atoms) {
+    const value = given(a, symbol)
+    if (value) return value
+  }
+  return undefined
+}

@@ -1,0 +1,124 @@
+import { parseDuration, type Millis } from '../../base/index.ts'
+import { failing } from './kinds.ts'
+import type { Inputs, Outcome, Rebind, RemoteOptions, Retry, Task, TaskContext, TaskOptions, UndoContext } from './port.ts'
+
+/** Argument -> symbol. */
+export type Binding = ReadonlyMap<string, string>
+/** How a symbol is read out of a result. */
+export type Slot = { readonly how: 'whole' } | { readonly how: 'index'; readonly index: number } | { readonly how: 'key' }
+
+/** What both halves of a task need, and how the arguments are called. */
+export interface Needs {
+  readonly required: Binding
+  readonly optional: Binding
+}
+
+/** A task, declared: everything is checked and copied when it is made, so that nothing that is changed afterwards changes it. */
+export class BuiltTask implements Task {
+  readonly name: string
+  readonly requires: readonly string[]
+  readonly optional: readonly string[]
+  readonly provides: readonly string[]
+  readonly slots: ReadonlyMap<string, Slot>
+  readonly needs: Needs
+  readonly undoNeeds: Needs
+  readonly inject: Readonly<Record<string, unknown>>
+  readonly run: ((ctx: TaskContext, inputs: Inputs) => unknown) | undefined
+  readonly undo: ((ctx: UndoContext, inputs: Inputs & Outcome, outcome: Outcome) => unknown) | undefined
+  readonly hooks: Pick<TaskOptions, 'preExecute' | 'postExecute' | 'preUndo' | 'postUndo'>
+  readonly timeoutMs: Millis | undefined
+  readonly retry: Retry | undefined
+  readonly key: string
+  readonly version: string
+  readonly priority: number
+  readonly remote: { readonly type: string; readonly undo: boolean; readonly claimWithinMs: Millis; readonly leaseMs: Millis } | undefined
+
+  constructor(name: string, run: ((ctx: TaskContext, inputs: Inputs) => unknown) | undefined, o: TaskOptions & Partial<Pick<RemoteOptions, 'type' | 'claimWithin' | 'lease'>>) {
+    const bad = (message: string): never => {
+      throw failing('HF3203', { message: `Task ${name}: ${message}` })
+    }
+    this.name = name
+    this.run = run
+    this.inject = frozen(o.inject ?? {})
+    this.slots = slotsOf(o.provides, bad)
+    this.provides = Object.freeze([...this.slots.keys()])
+    const requires = names(o.requires, 'requires', bad)
+    const optional = names(o.optional, 'optional', bad)
+    this.needs = bind(requires, optional, o.rebind, this.inject, bad)
+    const undoRequires = o.undoRequires === undefined ? requires : names(o.undoRequires, 'undoRequires', bad)
+    const remoteUndo = o.type !== undefined && (o as { undo?: unknown }).undo === true
+    this.undoNeeds = o.undo || remoteUndo ? bind(undoRequires, optional, o.undoRebind ?? (o.undoRequires === undefined ? o.rebind : undefined), this.inject, bad) : NOTHING
+    for (const arg of [...this.undoNeeds.required.keys(), ...this.undoNeeds.optional.keys()]) if (arg === 'result' || arg === 'flowFailures') bad(`an undo receives its own \`${arg}\`; bind the symbol to another argument with undoRebind.`)
+    this.requires = Object.freeze([...new Set([...this.needs.required.values(), ...this.undoNeeds.required.values()])])
+    this.optional = Object.freeze([...this.needs.optional.values()])
+    this.undo = typeof o.undo === 'function' ? o.undo : undefined
+    this.hooks = o
+    this.timeoutMs = duration(o.timeout, 'timeout', bad)
+    this.retry = o.retry
+    this.key = o.key ?? name
+    this.version = o.version ?? '1.0'
+    this.priority = o.priority ?? 0
+    this.remote = o.type === undefined ? undefined : {
+      type: o.type, undo: remoteUndo, claimWithinMs: duration(o.claimWithin, 'claimWithin', bad) ?? 60_000, leaseMs: duration(o.lease, 'lease', bad) ?? 30_000,
+    }
+    Object.freeze(this)
+  }
+}
+
+const NOTHING: Needs = { required: new Map(), optional: new Map() }
+type Bad = (message: string) => never
+
+export function names(given: readonly string[] | undefined, what: string, bad: Bad): readonly string[] {
+  if (given === undefined) return []
+  if (!Array.isArray(given) || given.some((n) => typeof n !== 'string' || n === '')) bad(`${what} must be a list of names.`)
+  return [...new Set(given)]
+}
+
+/** The algorithm of flow declarations: arguments stand for themselves, `rebind` gives them another symbol, what is injected asks for nothing. */
+export function bind(requires: readonly string[], optional: readonly string[], rebind: Rebind | undefined, inject: Readonly<Record<string, unknown>>, bad: Bad): Needs {
+  const required = new Map(requires.map((a) => [a, a]))
+  const maybe = new Map(optional.filter((a) => !required.has(a)).map((a) => [a, a]))
+  if (Array.isArray(rebind)) {
+    if (rebind.length > requires.length) bad(`rebind names ${rebind.length} symbols for ${requires.length} required inputs.`)
+    rebind.forEach((symbol: string, i) => required.set(requires[i] as string, symbol))
+  } else if (rebind !== undefined) {
+    if (typeof rebind !== 'object' || rebind === null) bad('rebind must be a list or a map of names.')
+    for (const [arg, symbol] of Object.entries(rebind as Readonly<Record<string, string>>)) (maybe.has(arg) ? maybe : required).set(arg, symbol)
+  }
+  for (const symbol of [...required.values(), ...maybe.values()]) if (typeof symbol !== 'string' || symbol === '') bad('rebind must give names.')
+  for (const arg of Object.keys(inject)) {
+    required.delete(arg)
+    maybe.delete(arg)
+  }
+  return { required, optional: maybe }
+}
+
+export function slotsOf(provides: TaskOptions['provides'], bad: Bad): ReadonlyMap<string, Slot> {
+  if (provides === undefined) return new Map()
+  if (typeof provides === 'string') return new Map([[provides, { how: 'whole' }]])
+  const list = Array.isArray(provides) || provides instanceof Set ? [...provides as Iterable<unknown>] : bad('provides must be a name, a list or a set of names.')
+  if (list.some((n) => typeof n !== 'string' || n === '') || new Set(list).size !== list.length) bad('provides must hold every name once.')
+  return new Map((list as string[]).map((n, index) => [n, Array.isArray(provides) ? { how: 'index', index } : { how: 'key' }]))
+}
+
+export function duration(given: Millis | string | undefined, what: string, bad: Bad): Millis | undefined {
+  const ms = typeof given === 'string' ? parseDuration(given) : given
+  if (given !== undefined && !(typeof ms === 'number' && ms >= 0)) bad(`${what} must be milliseconds or a duration such as '2m'.`)
+  return ms
+}
+
+/** Names that the result lacks. */
+export function missingOutputs(slots: ReadonlyMap<string, Slot>, result: unknown): string[] {
+  return [...slots].flatMap(([symbol, slot]) => (holds(slot, symbol, result) ? [] : [symbol]))
+}
+const holds = (slot: Slot, symbol: string, result: unknown): boolean =>
+  slot.how === 'whole' || (slot.how === 'index' ? Array.isArray(result) && slot.index < result.length : typeof result === 'object' && result !== null && Object.hasOwn(result, symbol))
+
+export const readSlot = (slot: Slot, symbol: string, result: any): unknown => (slot.how === 'whole' ? result : slot.how === 'index' ? result[slot.index] : result[symbol])
+
+/** A copy that nothing given by the caller reaches into. Objects of classes stay what they are. */
+function frozen<T>(value: T): T {
+  if (Array.isArray(value)) return Object.freeze(value.map(frozen)) as T
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
+  return Object.freeze(Object.fromEntries(Object.entries(value).map(([k, v]) => [k, frozen(v)]))) as T
+}

@@ -1,0 +1,52 @@
+import type { EpochMs, Millis } from '../base/index.ts'
+import type { FlowCallRow, FlowRow, FlowTaskRow, Holder } from '../state/index.ts'
+
+export interface StoredFlow {
+  readonly flow: FlowRow
+  readonly tasks: readonly FlowTaskRow[]
+}
+
+/** What one step of a flow makes true, all of it or nothing. */
+export interface FlowChange {
+  readonly set?: Partial<Pick<FlowRow, 'state' | 'structure' | 'store' | 'rejected' | 'endedAt'>>
+  /** Rows put under their `at`. */
+  readonly tasks?: readonly FlowTaskRow[]
+  /** Forgets every task row first. */
+  readonly clear?: boolean
+  /** Gives the claim up with this change. */
+  readonly release?: boolean
+}
+
+/**
+ * Where flows are kept.
+ *
+ * Durable  when a promise resolves. Changes asked for at the same time share one commit; each is all or nothing on its own.
+ * Fails    HF4203 when the fence is not the flow's; the failures of the file (HF4001 to HF4007).
+ */
+export interface FlowJournal {
+  readonly path: string | undefined
+  load(id: string): Promise<StoredFlow | undefined>
+  /** Every flow, oldest first. */
+  list(): Promise<readonly FlowRow[]>
+  /** Makes the flow, unclaimed, unless there is one of that id. Gives whether it did. */
+  create(row: Pick<FlowRow, 'id' | 'name' | 'structure' | 'store' | 'factory' | 'createdAt'>): Promise<boolean>
+  /** At most one live holder: granted when the flow is free, the claim has expired, or its holder is dead on this host. */
+  claim(id: string, holder: Holder, ttlMs: Millis): Promise<{ readonly fence: number } | { readonly heldBy: Holder }>
+  /** Not a durable commit. False: the claim is somebody else's. */
+  renew(id: string, fence: number, ttlMs: Millis): Promise<boolean>
+  commit(id: string, fence: number, change: FlowChange): Promise<void>
+
+  /** Puts calls up for workers; those of the same id are replaced. */
+  offer(call: FlowCallRow): Promise<void>
+  /** Hands the oldest waiting call of one of the types to a worker; `undefined` when there is none. */
+  take(types: readonly string[], worker: string, ttlMs: Millis): Promise<FlowCallRow | undefined>
+  beat(id: string, fence: number, ttlMs: Millis): Promise<boolean>
+  /** False: the call was handed to somebody else meanwhile, or is gone; nothing was written. */
+  answer(id: string, fence: number, state: 'SUCCESS' | 'FAILURE', answer: string): Promise<boolean>
+  calls(flow: string): Promise<readonly FlowCallRow[]>
+  /** A call whose worker was not heard of in time waits again, under the next attempt. */
+  reclaim(flow: string, now: EpochMs): Promise<void>
+  dropCall(id: string): Promise<void>
+
+  close(): Promise<void>
+}
