@@ -30,7 +30,7 @@ export interface FlowJournal {
   list(): Promise<readonly FlowRow[]>
   /** Makes the flow, unclaimed, unless there is one of that id. Gives whether it did. */
   create(row: Pick<FlowRow, 'id' | 'name' | 'structure' | 'store' | 'factory' | 'createdAt'>): Promise<boolean>
-  /** At most one live holder: granted when the flow is free, the claim has expired, or its holder is dead on this host. */
+  /** At most one live holder: granted when the flow is free, the claim has expired, its holder is dead on this host, or is the one who asks. */
   claim(id: string, holder: Holder, ttlMs: Millis): Promise<{ readonly fence: number } | { readonly heldBy: Holder }>
   /** Not a durable commit. False: the claim is somebody else's. */
   renew(id: string, fence: number, ttlMs: Millis): Promise<boolean>

@@ -94,6 +94,10 @@ export class Drive {
     this.#feed({ kind: 'suspend' })
   }
 
+  get #stops(): boolean {
+    return this.#interrupted || this.state === 'SUSPENDING'
+  }
+
   #interrupt(reason: unknown): void {
     if (this.#ended) return
     this.#interrupted = true
@@ -143,9 +147,16 @@ export class Drive {
     const last = this.#machine.atRest ? this.#outcome() : undefined
     await this.#store(dirty, last)
     if (this.state === 'PENDING' || this.state === 'SUSPENDED' || this.state === 'FAILURE' || this.state === 'SUCCESS' || this.state === 'STUCK' || this.state === 'PARTIALLY_REVERTED') this.#to('RUNNING')
-    for (const n of notices) this.#tell(n)
+    const begins = new Map(acts.flatMap((act) => (act.kind === 'wake' ? [] : [[act.atom, act]])))
+    for (const n of notices) {
+      // A listener that was told of one task may have asked to suspend before it was told of the next.
+      if (this.#stops && begins.has(n.atom) && (n.state === 'RUNNING' || n.state === 'REVERTING')) {
+        begins.delete(n.atom)
+        this.#events.push({ kind: 'withdrawn', atom: n.atom, restarted: n.restarted === true })
+      } else this.#tell(n)
+    }
     if (last) this.#to(last)
-    if (!this.#broken) for (const act of acts) this.#perform(act)
+    if (!this.#broken) for (const act of acts) if (act.kind === 'wake' || begins.has(act.atom)) this.#perform(act)
   }
 
   #outcome(): FlowState {

@@ -1,4 +1,4 @@
-import { failure, isFailure, limits, makeIds, systemClock, systemRandom, type Clock } from '../../base/index.ts'
+import { canonical, failure, isFailure, limits, makeIds, systemClock, systemRandom, type Clock } from '../../base/index.ts'
 import type { FlowState } from '../../state/index.ts'
 import { currentHolder, type FlowChange } from '../../store/index.ts'
 import { compile, targeted, type Compiled, type Vertex } from './compile.ts'
@@ -82,6 +82,7 @@ class Engine implements FlowEngine {
   readonly #id: string
   readonly #clock: Clock
   readonly #compiled: Compiled
+  readonly #holder = currentHolder()
   #target: ReadonlySet<Vertex> | undefined
   #state: FlowState = 'PENDING'
   #machine: Machine
@@ -165,6 +166,7 @@ class Engine implements FlowEngine {
       } catch (e) {
         // Nothing more can be stored: what is stored is what counts, and a later run goes on from there.
         this.#state = 'SUSPENDED'
+        if (held) await held.journal.commit(this.#id, held.fence, { release: true }).catch(() => undefined)
         throw e
       } finally {
         this.#drive = undefined
@@ -198,8 +200,8 @@ class Engine implements FlowEngine {
     const structure = this.#compiled.structure.join('\n')
     const encoded = store === undefined ? undefined : encodeValue(store, 'The values given from outside')
     const [, claim] = await Promise.all([
-      journal.create({ id: this.#id, name: this.flow.name, structure, store: encoded, factory: undefined, createdAt: this.#clock.now() }),
-      journal.claim(this.#id, currentHolder(), CLAIM_MS),
+      journal.create({ id: this.#id, name: this.flow.name, structure, store: encoded, factory: this.#o.factory && canonical(this.#o.factory), createdAt: this.#clock.now() }),
+      journal.claim(this.#id, this.#holder, CLAIM_MS),
     ])
     if ('heldBy' in claim) {
       throw failing('HF3212', { message: `${this.#id} is being run by process ${claim.heldBy.pid} on ${claim.heldBy.host}.`, details: { holder: claim.heldBy } })

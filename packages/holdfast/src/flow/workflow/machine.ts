@@ -57,6 +57,8 @@ export type Event =
   | { readonly kind: 'failed'; readonly atom: Atom; readonly failure: Failure }
   /** An attempt that was called off: it counts as never ended. */
   | { readonly kind: 'interrupted'; readonly atom: Atom }
+  /** A body that the last step began, and that was called off before it did. */
+  | { readonly kind: 'withdrawn'; readonly atom: Atom; readonly restarted: boolean }
   | { readonly kind: 'undone'; readonly atom: Atom; readonly result: unknown }
   | { readonly kind: 'undoFailed'; readonly atom: Atom; readonly failure: Failure }
   | { readonly kind: 'woke'; readonly atom: Atom }
@@ -141,6 +143,7 @@ export class Machine {
         this.#left(event.atom)
         event.atom.restarted = true
         break
+      case 'withdrawn': this.#withdrawn(event.atom, event.restarted); break
       case 'undone': {
         const { atom } = event
         this.#running--
@@ -289,6 +292,20 @@ export class Machine {
   #left(a: Atom): void {
     this.#running--
     if (a.intention === 'REVERT') this.#draining--
+  }
+
+  #withdrawn(a: Atom, restarted: boolean): void {
+    if (a.state === 'RUNNING') {
+      this.#left(a)
+      a.attempt--
+      a.restarted = restarted
+      a.state = restarted ? 'RUNNING' : 'PENDING'
+    } else {
+      this.#running--
+      a.state = a.failure ? 'FAILURE' : 'SUCCESS'
+    }
+    this.#step.dirty.add(a)
+    this.#settle(a)
   }
 
   // forward

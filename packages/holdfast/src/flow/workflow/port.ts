@@ -70,8 +70,6 @@ export interface RemoteOptions extends Omit<TaskOptions, 'undo' | 'preExecute' |
   readonly undo?: boolean
   /** How long a call may wait for a worker. Default one minute. */
   readonly claimWithin?: Millis | string
-  /** How long a worker may be silent. Default half a minute. */
-  readonly lease?: Millis | string
 }
 
 export interface Task {
@@ -165,8 +163,13 @@ export interface EngineOptions {
   readonly neverResolve?: boolean
   /** Goes on with an unfinished flow although its structure was changed; what changed stands in `report.warnings`. */
   readonly acceptChanges?: boolean
+  /** How a `FlowWorker` builds the flow again, should this process die. */
+  readonly factory?: FlowFactory
   readonly clock?: Clock
 }
+
+/** A function that builds a flow: registered with the worker under a name, or the export of a module. */
+export type FlowFactory = ({ readonly name: string } | { readonly module: string; readonly export: string }) & { readonly args?: unknown }
 
 export type TraceEvent = 'executing' | 'succeeded' | 'failed' | 'reverting' | 'reverted' | 'retrying'
 export interface TaskReport {

@@ -1,4 +1,4 @@
-import { canonical, parseCanonical, type Clock, type Millis } from '../../base/index.ts'
+import { canonical, isFailure, parseCanonical, type Clock, type Millis } from '../../base/index.ts'
 import type { FlowJournal } from '../../store/index.ts'
 import { Failure, type FailureDoc } from './failure.ts'
 import { failing } from './kinds.ts'
@@ -20,7 +20,7 @@ export interface RemoteCall {
   readonly clock: Clock
   readonly flow: string
   readonly task: string
-  readonly remote: { readonly type: string; readonly claimWithinMs: Millis; readonly leaseMs: Millis }
+  readonly remote: { readonly type: string; readonly claimWithinMs: Millis }
   readonly action: 'execute' | 'undo'
   readonly key: string
   readonly inputs: Inputs
@@ -71,7 +71,13 @@ export async function callWorker(call: RemoteCall): Promise<unknown> {
       await journal.dropCall(id)
       throw failing('HF3221', { message: `No worker for ${remote.type} took ${task} within ${remote.claimWithinMs} ms.`, details: { type: remote.type } })
     }
-    await clock.sleep(POLL_MS, signal)
+    try {
+      await clock.sleep(POLL_MS, signal)
+    } catch (e) {
+      // Out of time: whoever answers now is too late. An interrupted run comes back for the answer.
+      if (isFailure(e) && e.code === 'HF3105') await journal.dropCall(id)
+      throw e
+    }
   }
 }
 

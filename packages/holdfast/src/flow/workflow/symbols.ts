@@ -22,23 +22,24 @@ export class Symbols {
   validate(): void {
     const missing: { readonly task: string; readonly half: string; readonly symbols: readonly string[] }[] = []
     for (const v of this.#compiled.atoms.values()) {
+      const known = new Set<string>()
       for (const [half, needs] of halves(v)) {
-        const lacks = [...needs.required.values()].filter((s) => {
-          const from = this.#givers(v, s)
-          if (Object.hasOwn(this.#store, s)) {
-            if (from[0]) throw failing('HF3209', { message: `${v.name} needs ${s}: it is given from outside, and ${from[0].name} gives it, too.`, details: { symbol: s, task: v.name, provider: from[0].name } })
-            return false
-          }
-          return from.length === 0
-        })
-        if (lacks.length > 0) missing.push({ task: v.name, half, symbols: lacks })
+        const symbols = [...needs.required.values()].filter((s) => !known.has(s) && !this.#hasSource(v, s))
+        for (const s of symbols) known.add(s)
+        if (symbols.length > 0) missing.push({ task: v.name, half, symbols })
       }
     }
     if (missing.length === 0) return
     const texts = missing.map((m) => `${m.task} needs ${m.symbols.join(', ')}${m.half === 'undo' ? ' to be taken back' : ''}`)
-    let cause: Error | undefined
-    for (const text of texts.reverse()) cause = new Error(text, cause ? { cause } : undefined)
-    throw failing('HF3205', { message: `Nobody gives what is needed: ${[...texts].reverse().join('; ')}.`, details: { missing }, cause })
+    const cause = texts.reduceRight<Error | undefined>((next, text) => new Error(text, next && { cause: next }), undefined)
+    throw failing('HF3205', { message: `Nobody gives what is needed: ${texts.join('; ')}.`, details: { missing }, cause })
+  }
+
+  #hasSource(v: Vertex, symbol: string): boolean {
+    const [nearest] = this.#givers(v, symbol)
+    if (!Object.hasOwn(this.#store, symbol)) return nearest !== undefined
+    if (nearest) throw failing('HF3209', { message: `${v.name} needs ${symbol}: it is given from outside, and ${nearest.name} gives it, too.`, details: { symbol, task: v.name, provider: nearest.name } })
+    return true
   }
 
   inputs(machine: Machine, atom: Atom, half: 'execute' | 'undo'): Inputs {

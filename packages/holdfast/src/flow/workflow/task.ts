@@ -31,9 +31,9 @@ export class BuiltTask implements Task {
   readonly key: string
   readonly version: string
   readonly priority: number
-  readonly remote: { readonly type: string; readonly undo: boolean; readonly claimWithinMs: Millis; readonly leaseMs: Millis } | undefined
+  readonly remote: { readonly type: string; readonly undo: boolean; readonly claimWithinMs: Millis } | undefined
 
-  constructor(name: string, run: ((ctx: TaskContext, inputs: Inputs) => unknown) | undefined, o: TaskOptions & Partial<Pick<RemoteOptions, 'type' | 'claimWithin' | 'lease'>>) {
+  constructor(name: string, run: ((ctx: TaskContext, inputs: Inputs) => unknown) | undefined, o: TaskOptions & Partial<Pick<RemoteOptions, 'type' | 'claimWithin'>>) {
     const bad = (message: string): never => {
       throw failing('HF3203', { message: `Task ${name}: ${message}` })
     }
@@ -59,7 +59,7 @@ export class BuiltTask implements Task {
     this.version = o.version ?? '1.0'
     this.priority = o.priority ?? 0
     this.remote = o.type === undefined ? undefined : {
-      type: o.type, undo: remoteUndo, claimWithinMs: duration(o.claimWithin, 'claimWithin', bad) ?? 60_000, leaseMs: duration(o.lease, 'lease', bad) ?? 30_000,
+      type: o.type, undo: remoteUndo, claimWithinMs: duration(o.claimWithin, 'claimWithin', bad) ?? 60_000,
     }
     Object.freeze(this)
   }

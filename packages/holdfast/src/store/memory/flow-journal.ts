@@ -35,7 +35,7 @@ export class MemoryFlowJournal implements FlowJournal {
     const kept = this.#kept(id)
     const now = this.#clock.now()
     const { flow } = kept
-    if (flow.holder && (flow.expiresAt as number) > now && holderAlive(flow.holder) !== false) return { heldBy: flow.holder }
+    if (flow.holder && flow.holder.id !== holder.id && (flow.expiresAt as number) > now && holderAlive(flow.holder) !== false) return { heldBy: flow.holder }
     kept.flow = { ...flow, holder, fence: flow.fence + 1, expiresAt: now + ttlMs }
     return { fence: kept.flow.fence }
   }

@@ -90,7 +90,7 @@ class SqliteFlowJournal implements FlowJournal {
       const now = this.#clock.now()
       if (row.holder !== null && row.expires_at > now) {
         const heldBy = JSON.parse(row.holder as string) as Holder
-        if (holderAlive(heldBy) !== false) return { heldBy }
+        if (heldBy.id !== holder.id && holderAlive(heldBy) !== false) return { heldBy }
       }
       this.#db.prepare('update flows set holder = ?, fence = fence + 1, expires_at = ? where k = ?').run(JSON.stringify(holder), now + ttlMs, row.k as number)
       return { fence: (row.fence as number) + 1 }

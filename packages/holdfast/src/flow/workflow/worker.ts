@@ -1,0 +1,79 @@
+import { TaskFlowEngine } from './engine.ts'
+import { failing } from './kinds.ts'
+import { loadExport } from './load.ts'
+import type { EngineOptions, Flow, FlowEngine, FlowReport, WorkFlowEngine } from './port.ts'
+
+export interface EngineName { readonly module: string; readonly export: string }
+const OPERATIONS = ['protect', 'restore', 'verify', 'delete', 'copy'] as const
+export type OperationType = (typeof OPERATIONS)[number]
+
+export interface OperationRequest {
+  readonly context: unknown
+  readonly operationType: OperationType
+  readonly checkpoint: unknown
+  readonly provider: unknown
+  readonly kwargs: Readonly<Record<string, unknown>>
+  readonly workflowEngine: WorkFlowEngine
+}
+/** Builds the flow of an operation. A missing parameter is refused here, before anything is written. */
+export type OperationBuilder = (request: OperationRequest) => Flow | { readonly flow: Flow; readonly options?: EngineOptions } | Promise<Flow | { readonly flow: Flow; readonly options?: EngineOptions }>
+
+export interface WorkerOptions {
+  /** Default: the engine that comes with Holdfast. */
+  readonly engine?: WorkFlowEngine | EngineName
+  readonly operations?: Partial<Record<OperationType, OperationBuilder>>
+}
+
+const METHODS = ['buildFlow', 'createTask', 'addTasks', 'linkTask', 'searchTask', 'getEngine', 'runEngine', 'output'] as const
+
+/** A workflow engine by name: an instance, or a class that takes no arguments. Fails HF3219. */
+export async function loadEngine({ module, export: name }: EngineName): Promise<WorkFlowEngine> {
+  const found = await loadExport(module, name, 'The workflow engine')
+  let engine: unknown
+  try {
+    engine = typeof found === 'function' ? new (found as new () => unknown)() : found
+  } catch (e) {
+    throw failing('HF3219', { message: `${name} of ${module} could not be made: ${e instanceof Error ? e.message : String(e)}`, cause: e, details: { module, export: name } })
+  }
+  const missing = METHODS.filter((m) => typeof (engine as Readonly<Record<string, unknown>> | undefined)?.[m] !== 'function')
+  if (missing.length > 0) throw failing('HF3219', { message: `${name} of ${module} is not a workflow engine: it has no ${missing.join(', ')}.`, details: { module, export: name, missing } })
+  return engine as WorkFlowEngine
+}
+
+/** Builds the flow of an operation, runs it, and reads what it gave: on the engine that comes with Holdfast, or on another. */
+export class Worker {
+  readonly #options: WorkerOptions
+  #engine: Promise<WorkFlowEngine> | undefined
+
+  constructor(options: WorkerOptions = {}) {
+    this.#options = options
+  }
+
+  /** Loaded when first asked for. */
+  engine(): Promise<WorkFlowEngine> {
+    const { engine } = this.#options
+    this.#engine ??= engine === undefined ? Promise.resolve(new TaskFlowEngine()) : 'module' in engine ? loadEngine(engine) : Promise.resolve(engine)
+    return this.#engine
+  }
+
+  /** Fails HF3220 for a type that is no operation, or that the worker has no builder for. */
+  async getFlow(context: unknown, operationType: OperationType, checkpoint: unknown, provider: unknown, kwargs: Readonly<Record<string, unknown>> = {}): Promise<FlowEngine> {
+    const build = OPERATIONS.includes(operationType) ? this.#options.operations?.[operationType] : undefined
+    if (!build) {
+      const known = OPERATIONS.filter((o) => this.#options.operations?.[o])
+      throw failing('HF3220', { message: `There is no operation ${String(operationType)}; this worker knows ${known.join(', ') || 'none'}.`, details: { operationType } })
+    }
+    const workflowEngine = await this.engine()
+    const built = await build({ context, operationType, checkpoint, provider, kwargs, workflowEngine })
+    const { flow, options } = 'flow' in built ? built : { flow: built, options: undefined }
+    return workflowEngine.getEngine(flow, options)
+  }
+
+  async runFlow(engine: FlowEngine, signal?: AbortSignal): Promise<FlowReport> {
+    return (await this.engine()).runEngine(engine, signal)
+  }
+
+  async flowOutputs(engine: FlowEngine, target?: string): Promise<unknown> {
+    return (await this.engine()).output(engine, target)
+  }
+}
