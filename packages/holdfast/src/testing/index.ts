@@ -8,8 +8,11 @@
 export { storeCases, storeSuite, type StoreSubject, type StoreSuiteOptions } from './store-suite.ts'
 export { backendCases, backendSuite, runBackendCase, type BackendFactory, type BackendSuiteOptions } from './backend-suite.ts'
 export { checkProvider, providerCases, providerSuite, type ProviderCase, type ProviderSubject, type ProviderSuite, type TestFramework } from './provider-suite.ts'
+export { flowCases, flowSuite, type FlowSubject, type FlowSuiteOptions } from './flow-suite.ts'
 export type { CrashTarget } from './provider-crash.ts'
 /** The port of a store, and the store that keeps nothing: a model to compare with, and a base to wrap. */
 export { MemoryStore, type CommitOptions, type Fence, type Leases, type Store, type StoreTraits } from '../store/index.ts'
 export type { Entry } from '../journal/index.ts'
 export type * from '../state/index.ts'
+/** What a workflow engine of one's own is made against. */
+export type { EngineOptions, Flow, FlowEngine, FlowReport, Task, WorkFlowEngine } from '../flow/workflow/index.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
-import { TaskFlowEngine, times, type Flow, type Inputs, type TaskContext } from '../../src/flow/workflow/index.ts'
+import { TaskFlowEngine, times, type Flow, type Inputs, type Task, type TaskContext } from '../../src/flow/workflow/index.ts'
 import { ALWAYS, engine, fails, flow, linear, play, states, unordered, World } from './world.ts'
 
 const graph = (...nodes: Parameters<typeof flow>[1]): Flow => flow('graph', nodes)
@@ -135,7 +135,7 @@ describe('inputs and outputs', () => {
       engine.createTask((_c, { l, w: one, t }) => [l, one, t], { name: 'all', requires: ['l', 'w', 't'], provides: 'sum' }))
     const { engine: running } = await play(f)
     expect(engine.output(running)).toEqual({ w: 1, l: 2, m: 3, s: 4, t: 5, sum: [2, 1, 5] })
-    expect(f.nodes[3]?.requires).toEqual(['l', 'w', 't'])
+    expect((f.nodes[3] as Task).requires).toEqual(['l', 'w', 't'])
   })
 
   test('S002-91 one output by name, or all; what nobody gave is not there (HF3210)', async () => {

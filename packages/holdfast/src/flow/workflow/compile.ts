@@ -16,6 +16,7 @@ export interface Vertex {
   /** The controller that decides about its failures: the nearest one around it. */
   readonly owner: Vertex | undefined
   readonly place: Place
+  readonly priority: number
   readonly next: Vertex[]
   readonly prev: Vertex[]
   /** Links into it that have a say. */
@@ -47,11 +48,9 @@ export interface Compiled {
   readonly atoms: ReadonlyMap<string, Vertex>
   /** Every vertex after those it waits for. */
   readonly order: readonly Vertex[]
-  /** One line for each thing that must not change while the flow is unfinished. */
-  readonly structure: readonly string[]
 }
 
-interface Frame { readonly level: Level; readonly nodes: readonly Node[]; readonly owner: Vertex | undefined; readonly path: string; i: number }
+interface Frame { readonly level: Level; readonly nodes: readonly Node[]; readonly owner: Vertex | undefined; i: number }
 
 /**
  * One execution graph out of nested flows. Iterative: nesting is bounded by memory, not by the stack.
@@ -61,11 +60,12 @@ export function compile(flow: BuiltFlow): Compiled {
   const vertices: Vertex[] = []
   const atoms = new Map<string, Vertex>()
   const seen = new Set<Node>([flow])
-  const structure: string[] = []
   const ends = new Map<Node, { readonly first: Vertex; readonly last: Vertex }>()
 
   const vertex = (v: Pick<Vertex, 'kind' | 'name' | 'owner' | 'place'> & Partial<Vertex>): Vertex => {
-    const made: Vertex = { task: undefined, retry: undefined, needs: NO_NEEDS, slots: NO_SLOTS, ...v, i: vertices.length, next: [], prev: [], deciders: [] }
+    const made: Vertex = {
+      i: vertices.length, kind: v.kind, name: v.name, task: v.task, retry: v.retry, needs: v.needs ?? NO_NEEDS, slots: v.slots ?? NO_SLOTS, owner: v.owner, place: v.place, priority: v.task?.priority ?? 0, next: [], prev: [], deciders: [],
+    }
     vertices.push(made)
     if (made.kind === 'task' || made.kind === 'retry') {
       if (atoms.has(made.name)) throw failing('HF3204', { message: `Two tasks of ${flow.name} are called ${made.name}.`, details: { name: made.name } })
@@ -73,33 +73,31 @@ export function compile(flow: BuiltFlow): Compiled {
     }
     return made
   }
-  const controller = (retry: Retry, name: string, place: Place, owner: Vertex | undefined, path: string): Vertex => {
+  const controller = (retry: Retry, name: string, place: Place, owner: Vertex | undefined): Vertex => {
     const given = retry.name ?? `${name}_retry`
     const bad = (message: string): never => {
       throw failing('HF3203', { message: `Retry ${given}: ${message}` })
     }
     const needs = bind(retry.requires, [], retry.rebind, {}, bad)
-    structure.push(`retry ${path} ${given}${showNeeds(needs)}${retry.provides === undefined ? '' : ` gives ${retry.provides}`}`)
     return vertex({ kind: 'retry', name: given, retry, owner, place, needs, slots: retry.provides === undefined ? NO_SLOTS : new Map([[retry.provides, { how: 'whole' }]]) })
   }
-  const open = (f: BuiltFlow, parent: Place | undefined, owner: Vertex | undefined, path: string): Frame => {
-    structure.push(`${f.kind} ${path}`)
+  const open = (f: BuiltFlow, parent: Place | undefined, owner: Vertex | undefined): Frame => {
     const level = { flow: f, children: [], parent, givers: new Map(), before: [] } as unknown as { -readonly [K in keyof Level]: Level[K] }
     const place: Place = { level, position: -1 }
     level.begin = vertex({ kind: 'begin', name: f.name, owner, place })
-    level.retry = f.retry && controller(f.retry, f.name, place, owner, path)
+    level.retry = f.retry && controller(f.retry, f.name, place, owner)
     if (level.retry) edge(level.begin, level.retry)
-    return { level, nodes: ordered(f), owner: level.retry ?? owner, path, i: 0 }
+    return { level, nodes: ordered(f), owner: level.retry ?? owner, i: 0 }
   }
 
-  const root = open(flow, undefined, undefined, `/${flow.name}`)
+  const root = open(flow, undefined, undefined)
   const stack = [root]
   while (stack.length > 0) {
     const frame = stack[stack.length - 1] as Frame
     const { level, nodes, owner } = frame
     const node = nodes[frame.i]
     if (node === undefined) {
-      close(frame, vertex, ends, structure)
+      close(frame, vertex, ends)
       stack.pop()
       continue
     }
@@ -108,24 +106,23 @@ export function compile(flow: BuiltFlow): Compiled {
     seen.add(node)
     const place: Place = { level, position }
     if (node instanceof BuiltFlow) {
-      const inner = open(node, place, owner, `${frame.path}/${level.flow.kind === 'linear' ? `${position}:` : ''}${node.name}`)
+      const inner = open(node, place, owner)
       level.children.push({ level: inner.level })
       stack.push(inner)
       continue
     }
-    const retry = node.retry && controller(node.retry, node.name, { level, position }, owner, `${frame.path}/${node.name}`)
+    const retry = node.retry && controller(node.retry, node.name, place, owner)
     const made = vertex({ kind: 'task', name: node.name, task: node, owner: retry ?? owner, place, needs: node.needs, slots: node.slots })
     if (retry) edge(retry, made)
     level.children.push({ vertex: made, retry })
     gives(place, node.provides)
     ends.set(node, { first: retry ?? made, last: made })
-    structure.push(`task ${frame.path}/${level.flow.kind === 'linear' ? `${position}:` : ''}${node.name} ${node.version}${showNeeds(node.needs)}${node.undo ? ` undo${showNeeds(node.undoNeeds)}` : ''}${node.provides.length > 0 ? ` gives ${node.provides.join(' ')}` : ''}`)
   }
-  return { flow, root: root.level, vertices, atoms, order: inOrder(vertices), structure }
+  return { flow, root: root.level, vertices, atoms, order: inOrder(vertices) }
 }
 
 /** The children are compiled: they are joined to each other and to the ends of their flow. */
-function close({ level, nodes, owner, path }: Frame, vertex: (v: Pick<Vertex, 'kind' | 'name' | 'owner' | 'place'>) => Vertex, ends: Map<Node, { readonly first: Vertex; readonly last: Vertex }>, structure: string[]): void {
+function close({ level, nodes, owner }: Frame, vertex: (v: Pick<Vertex, 'kind' | 'name' | 'owner' | 'place'>) => Vertex, ends: Map<Node, { readonly first: Vertex; readonly last: Vertex }>): void {
   const { flow } = level
   if (level.parent) gives(level.parent, new Set([...level.givers.keys(), ...(level.retry ? level.retry.slots.keys() : [])]))
   const start = level.retry ?? level.begin
@@ -143,15 +140,15 @@ function close({ level, nodes, owner, path }: Frame, vertex: (v: Pick<Vertex, 'k
     const at = new Map(nodes.map((n, i) => [n, i]))
     for (let i = 0; i < nodes.length; i++) level.before.push([])
     const leads = new Set<Node>()
-    const joined = new Set<string>()
+    const joined = new Set<number>()
     for (const { u, v, decider, depth } of flow.links) {
-      const pair = `${at.get(u)} ${at.get(v)}`
+      const [i, j] = [at.get(u) as number, at.get(v) as number]
+      const pair = i * nodes.length + j
       if (!joined.has(pair)) {
         joined.add(pair)
         edge(of(u).last, of(v).first)
         leads.add(u)
-        level.before[at.get(v) as number]?.push(at.get(u) as number)
-        structure.push(`link ${path} ${u.name} -> ${v.name}`)
+        level.before[j]?.push(i)
       }
       if (decider) {
         // A flow votes with what its last tasks gave.
@@ -230,10 +227,6 @@ function inOrder(vertices: readonly Vertex[]): Vertex[] {
 
 const NO_NEEDS: Needs = { required: new Map(), optional: new Map() }
 const NO_SLOTS: ReadonlyMap<string, Slot> = new Map()
-const showNeeds = ({ required, optional }: Needs): string =>
-  (required.size > 0 ? ` needs ${pairs(required)}` : '') + (optional.size > 0 ? ` may take ${pairs(optional)}` : '')
-const pairs = (m: ReadonlyMap<string, string>): string => [...m].map(([a, s]) => (a === s ? a : `${a}:${s}`)).join(' ')
-
 /** Vertices behind `v`, as far as the graph goes. */
 export function behind(v: Vertex): Vertex[] {
   const seen = new Set<Vertex>()

@@ -3,9 +3,10 @@ import type { AtomState, FlowState } from '../../state/index.ts'
 import type { FlowChange, FlowJournal } from '../../store/index.ts'
 import { Failure } from './failure.ts'
 import { failing } from './kinds.ts'
-import type { Act, Atom, Event, Machine, Notice } from './machine.ts'
+import type { Machine } from './machine.ts'
+import type { Act, Atom, Event, Notice } from './motion.ts'
 import { flowMove } from './moves.ts'
-import type { Inputs, Listeners, Outcome, TaskContext, TraceEvent } from './port.ts'
+import type { Inputs, Listeners, Outcome, TaskContext, TraceEvent, UndoContext } from './port.ts'
 import { callWorker } from './remote.ts'
 import { encodeValue, rowOf } from './rows.ts'
 import { missingOutputs, type BuiltTask } from './task.ts'
@@ -42,7 +43,7 @@ export class Drive {
   readonly #encoded = new Map<Atom, string | undefined>()
   readonly #progress = new Map<Atom, string>()
   readonly #stirred = new Set<Atom>()
-  readonly #controls = new Set<AbortController>()
+  readonly #controls = new Set<Signal>()
   readonly #timers = new AbortController()
   #nextAt: number
   #bodies = 0
@@ -145,18 +146,18 @@ export class Drive {
       acts.push(...step.acts)
     }
     const last = this.#machine.atRest ? this.#outcome() : undefined
-    await this.#store(dirty, last)
+    if (this.#o.journal) await this.#store(dirty, last)
     if (this.state === 'PENDING' || this.state === 'SUSPENDED' || this.state === 'FAILURE' || this.state === 'SUCCESS' || this.state === 'STUCK' || this.state === 'PARTIALLY_REVERTED') this.#to('RUNNING')
-    const begins = new Map(acts.flatMap((act) => (act.kind === 'wake' ? [] : [[act.atom, act]])))
+    const withdrawn = new Set<Atom>()
     for (const n of notices) {
       // A listener that was told of one task may have asked to suspend before it was told of the next.
-      if (this.#stops && begins.has(n.atom) && (n.state === 'RUNNING' || n.state === 'REVERTING')) {
-        begins.delete(n.atom)
+      if (this.#stops && (n.state === 'RUNNING' || n.state === 'REVERTING') && acts.some((act) => act.kind !== 'wake' && act.atom === n.atom)) {
+        withdrawn.add(n.atom)
         this.#events.push({ kind: 'withdrawn', atom: n.atom, restarted: n.restarted === true })
       } else this.#tell(n)
     }
     if (last) this.#to(last)
-    if (!this.#broken) for (const act of acts) if (act.kind === 'wake' || begins.has(act.atom)) this.#perform(act)
+    if (!this.#broken) for (const act of acts) if (act.kind === 'wake' || !withdrawn.has(act.atom)) this.#perform(act)
   }
 
   #outcome(): FlowState {
@@ -231,71 +232,62 @@ export class Drive {
 
   async #execute(atom: Atom, inputs: Inputs): Promise<Event> {
     const task = atom.v.task as BuiltTask
-    const control = this.#control()
+    const control = new Signal(this.#controls, this.#interrupted ? this.#o.signal?.reason : undefined)
     try {
-      const result = await this.#within(task.timeoutMs, atom, control, async () => {
-        if (task.remote) return await this.#elsewhere(task, atom, 'execute', { inputs }, control.signal)
-        const ctx = this.#context(task, atom, control.signal, this.#key(task, atom))
-        const { preExecute, postExecute } = task.hooks
-        if (preExecute) await preExecute(ctx)
-        try {
-          return await task.run?.(ctx, inputs)
-        } finally {
-          if (postExecute) await postExecute(ctx)
-        }
-      })
-      const missing = missingOutputs(task.slots, result)
-      if (missing.length > 0) throw failing('HF3215', { message: `${task.name} announced ${missing.join(', ')} and did not return it.`, details: { missing } })
+      const result = await this.#within(task.timeoutMs, atom, control, () => this.#body(task, atom, inputs, control))
+      if (task.slots.size > 0) {
+        const missing = missingOutputs(task.slots, result)
+        if (missing.length > 0) throw failing('HF3215', { message: `${task.name} announced ${missing.join(', ')} and did not return it.`, details: { missing } })
+      }
       if (this.#o.journal) this.#encoded.set(atom, encodeValue(result, `What ${task.name} returned`))
       return { kind: 'succeeded', atom, result }
     } catch (e) {
-      if (this.#interrupted && control.signal.aborted) return { kind: 'interrupted', atom }
+      if (this.#interrupted && control.aborted) return { kind: 'interrupted', atom }
       return { kind: 'failed', atom, failure: Failure.of(e) }
     } finally {
-      this.#controls.delete(control)
+      control.release()
     }
+  }
+
+  #body(task: BuiltTask, atom: Atom, inputs: Inputs, control: Signal): unknown {
+    if (task.remote) return this.#elsewhere(task, atom, 'execute', { inputs }, control.signal)
+    const ctx = this.#context(task, atom, control, '')
+    const { preExecute, postExecute } = task.hooks
+    return preExecute || postExecute ? around(preExecute, postExecute, ctx, () => task.run?.(ctx, inputs)) : task.run?.(ctx, inputs)
   }
 
   async #undo(atom: Atom, inputs: Inputs): Promise<Event> {
     const task = atom.v.task as BuiltTask
-    const control = this.#control()
+    const control = new Signal(this.#controls, this.#interrupted ? this.#o.signal?.reason : undefined)
     try {
-      const outcome: Outcome = { result: atom.failure ?? atom.result, flowFailures: this.failures() }
-      const result = await this.#within(task.timeoutMs, atom, control, async () => {
-        if (task.remote) return task.remote.undo ? await this.#elsewhere(task, atom, 'undo', { inputs, outcome }, control.signal) : undefined
-        const executeKey = this.#key(task, atom)
-        const ctx = { ...this.#context(task, atom, control.signal, `${executeKey}/undo`), executeKey }
-        const { preUndo, postUndo } = task.hooks
-        if (preUndo) await preUndo(ctx)
-        try {
-          return await task.undo?.(ctx, { ...inputs, ...outcome }, outcome)
-        } finally {
-          if (postUndo) await postUndo(ctx)
-        }
-      })
+      const result = await this.#within(task.timeoutMs, atom, control, () => this.#undoBody(task, atom, inputs, control))
       if (this.#o.journal) encodeValue(result, `What the undo of ${task.name} returned`)
       return { kind: 'undone', atom, result }
     } catch (e) {
       return { kind: 'undoFailed', atom, failure: Failure.of(e) }
     } finally {
-      this.#controls.delete(control)
+      control.release()
     }
+  }
+
+  #undoBody(task: BuiltTask, atom: Atom, inputs: Inputs, control: Signal): unknown {
+    const outcome: Outcome = { result: atom.failure ?? atom.result, flowFailures: this.failures() }
+    if (task.remote) return task.remote.undo ? this.#elsewhere(task, atom, 'undo', { inputs, outcome }, control.signal) : undefined
+    const ctx = this.#context(task, atom, control, '/undo')
+    const { preUndo, postUndo } = task.hooks
+    const undo = () => task.undo?.(ctx, { ...inputs, ...outcome }, outcome)
+    return preUndo || postUndo ? around(preUndo, postUndo, ctx, undo) : undo()
   }
 
   /** Failures of executions known now, by task. */
   failures(): Record<string, Failure> {
-    return Object.fromEntries(this.#machine.atoms.flatMap((a) => (a.failure ? [[a.v.name, a.failure]] : [])))
+    const out: Record<string, Failure> = {}
+    for (const a of this.#machine.failed) if (a.failure) out[a.v.name] = a.failure
+    return out
   }
 
-  #control(): AbortController {
-    const control = new AbortController()
-    if (this.#interrupted) control.abort(this.#o.signal?.reason)
-    this.#controls.add(control)
-    return control
-  }
-
-  async #within<T>(ms: Millis | undefined, atom: Atom, control: AbortController, body: () => Promise<T>): Promise<T> {
-    if (ms === undefined) return body()
+  async #within<T>(ms: Millis | undefined, atom: Atom, control: Signal, body: () => T): Promise<Awaited<T>> {
+    if (ms === undefined) return await body()
     const { clock } = this.#o
     const cancel = new AbortController()
     const late = failure('HF3105', { message: `${atom.v.name} took longer than ${ms} ms.` })
@@ -308,7 +300,7 @@ export class Drive {
     })
     limit.catch(() => undefined)
     try {
-      const result = await Promise.race([body(), limit]) as T
+      const result = await Promise.race([body(), limit])
       if (passed) throw late
       return result
     } catch (e) {
@@ -331,9 +323,13 @@ export class Drive {
     })
   }
 
-  #context(task: BuiltTask, atom: Atom, signal: AbortSignal, key: string): TaskContext {
+  #context(task: BuiltTask, atom: Atom, control: Signal, half: '' | '/undo'): UndoContext {
+    const executeKey = () => this.#key(task, atom)
     return {
-      flow: this.#o.id, task: task.name, attempt: atom.attempt, key, signal,
+      flow: this.#o.id, task: task.name, attempt: atom.attempt,
+      get key() { return `${executeKey()}${half}` },
+      get executeKey() { return executeKey() },
+      get signal() { return control.signal },
       progress: (done, details) => {
         const x = Math.min(1, Math.max(0, Number(done)))
         const text = encodeValue({ done: x, ...(details === undefined ? {} : { details }) }, `The progress of ${task.name}`) as string
@@ -371,6 +367,46 @@ export class Drive {
       this.#break(e)
       if (!this.#busy) void this.#pump()
     })
+  }
+}
+
+/** The signal of one body: made when it is first asked for, because most bodies never do. */
+class Signal {
+  readonly #all: Set<Signal>
+  #control: AbortController | undefined
+  #reason: { readonly reason: unknown } | undefined
+
+  constructor(all: Set<Signal>, reason: unknown) {
+    this.#all = all
+    if (reason !== undefined) this.#reason = { reason }
+    all.add(this)
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#control) {
+      this.#control = new AbortController()
+      if (this.#reason) this.#control.abort(this.#reason.reason)
+    }
+    return this.#control.signal
+  }
+  get aborted(): boolean {
+    return this.#reason !== undefined
+  }
+  abort(reason: unknown): void {
+    this.#reason ??= { reason }
+    this.#control?.abort(reason)
+  }
+  release(): void {
+    this.#all.delete(this)
+  }
+}
+
+async function around(before: ((ctx: TaskContext) => unknown) | undefined, after: ((ctx: TaskContext) => unknown) | undefined, ctx: TaskContext, body: () => unknown): Promise<unknown> {
+  await before?.(ctx)
+  try {
+    return await body()
+  } finally {
+    await after?.(ctx)
   }
 }
 

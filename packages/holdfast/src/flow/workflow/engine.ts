@@ -1,16 +1,18 @@
 import { canonical, failure, isFailure, limits, makeIds, systemClock, systemRandom, type Clock } from '../../base/index.ts'
-import type { FlowState } from '../../state/index.ts'
+import type { FlowRow, FlowState } from '../../state/index.ts'
 import { currentHolder, type FlowChange } from '../../store/index.ts'
 import { compile, targeted, type Compiled, type Vertex } from './compile.ts'
 import { Drive } from './drive.ts'
 import { Failure, type FailureDoc } from './failure.ts'
 import { BuiltFlow, flowOf, nodeOf } from './flow.ts'
 import { failing } from './kinds.ts'
-import { Machine, type Atom } from './machine.ts'
+import { Machine } from './machine.ts'
+import type { Atom } from './motion.ts'
 import { flowMove } from './moves.ts'
-import type { EngineOptions, Flow, FlowEngine, FlowOptions, FlowReport, FlowType, Inputs, LinkOptions, Listeners, RemoteOptions, Task, TaskContext, TaskOptions, WorkFlowEngine } from './port.ts'
+import type { EngineOptions, Flow, FlowEngine, FlowOptions, FlowReport, FlowType, Inputs, LinkOptions, Listeners, RemoteOptions, Task, TaskContext, TaskOptions, TaskReport, WorkFlowEngine } from './port.ts'
 import { decodeValue, encodeValue, restore, rowOf } from './rows.ts'
 import { output, outputs, Symbols } from './symbols.ts'
+import { structureOf } from './structure.ts'
 import { BuiltTask } from './task.ts'
 
 const TYPES: readonly FlowType[] = ['graph', 'linear', 'unordered']
@@ -73,6 +75,10 @@ function engineOf(engine: unknown): Engine {
   throw failing('HF3201', { message: `${engine === null || engine === undefined ? 'Nothing was given' : 'What was given is not an engine of this workflow engine'}: getEngine makes one.` })
 }
 
+const taskReport = ({ v, state, attempt, failure: why, undoFailure, undoResult }: Atom): TaskReport => ({
+  name: v.name, state, attempt, ...(why ? { failure: why } : {}), ...(undoFailure ? { undoFailure } : {}), ...(undoResult === undefined ? {} : { undoResult }),
+})
+
 /** What an earlier run left, beside what the flow of today has. */
 interface Left { readonly failures: Readonly<Record<string, Failure>> }
 
@@ -83,11 +89,15 @@ class Engine implements FlowEngine {
   readonly #clock: Clock
   readonly #compiled: Compiled
   readonly #holder = currentHolder()
+  #lines: readonly string[] | undefined
   #target: ReadonlySet<Vertex> | undefined
   #state: FlowState = 'PENDING'
   #machine: Machine
   #store: Readonly<Record<string, unknown>>
   #rows = new Map<Atom, number>()
+  /** As the journal had it when the flow was claimed. */
+  #stored: Pick<FlowRow, 'structure' | 'store'> | undefined
+  #symbols: Symbols | undefined
   #left: Left = { failures: {} }
   #warnings: string[] = []
   #drive: Drive | undefined
@@ -106,6 +116,11 @@ class Engine implements FlowEngine {
     this.#machine = this.#newMachine()
   }
 
+  get #structure(): readonly string[] {
+    this.#lines ??= structureOf(this.#compiled.flow)
+    return this.#lines
+  }
+
   get state(): FlowState {
     return this.#drive?.state ?? this.#state
   }
@@ -113,6 +128,7 @@ class Engine implements FlowEngine {
   setTarget(target: Task | string | undefined): void {
     this.#atRest('The target cannot be changed')
     this.#target = target === undefined ? undefined : targeted(this.#compiled, target)
+    this.#machine = this.#copy()
   }
 
   suspend(): void {
@@ -129,13 +145,14 @@ class Engine implements FlowEngine {
 
   async reset(): Promise<void> {
     await this.#alone(async () => {
+      if (!this.#o.journal) this.#machine = this.#copy()
       const held = await this.#claim(true)
       const step = this.#machine.reset()
       this.#warnings = []
       this.#left = { failures: {} }
       if (held) {
         const tasks = [...this.#rows].map(([a, at]) => rowOf(a, at, undefined, undefined))
-        await held.journal.commit(this.#id, held.fence, { clear: true, tasks, set: { state: 'PENDING', structure: this.#compiled.structure.join('\n') }, release: true })
+        await held.journal.commit(this.#id, held.fence, { clear: true, tasks, set: { state: 'PENDING', structure: this.#structure.join('\n') }, release: true })
       }
       for (const n of step.notices) this.#tell((l) => l.onTask?.(n.state, { flow: this.flow.name, id: this.#id, task: n.atom.v.name, kind: n.atom.v.kind === 'retry' ? 'retry' : 'task', old: n.old, attempt: n.atom.attempt }))
       this.#move('PENDING')
@@ -146,11 +163,12 @@ class Engine implements FlowEngine {
   resume(signal?: AbortSignal): Promise<FlowReport> {
     return this.#alone(async () => {
       this.#warnings = []
-      this.#machine = this.#copy()
+      if (this.report && !this.#o.journal) this.#machine = this.#copy()
       const held = await this.#claim(false)
       let first: FlowChange
       try {
-        new Symbols(this.#compiled, this.#store).validate()
+        this.#symbols = new Symbols(this.#compiled, this.#store)
+        this.#symbols.validate()
         first = this.#prepare(held !== undefined)
       } catch (e) {
         if (held) await held.journal.commit(this.#id, held.fence, { release: true })
@@ -197,7 +215,7 @@ class Engine implements FlowEngine {
   async #claim(afresh: boolean): Promise<{ readonly journal: NonNullable<EngineOptions['journal']>; readonly fence: number } | undefined> {
     const { journal, store } = this.#o
     if (!journal) return undefined
-    const structure = this.#compiled.structure.join('\n')
+    const structure = this.#structure.join('\n')
     const encoded = store === undefined ? undefined : encodeValue(store, 'The values given from outside')
     const [, claim] = await Promise.all([
       journal.create({ id: this.#id, name: this.flow.name, structure, store: encoded, factory: this.#o.factory && canonical(this.#o.factory), createdAt: this.#clock.now() }),
@@ -209,6 +227,7 @@ class Engine implements FlowEngine {
     try {
       const stored = await journal.load(this.#id)
       if (!stored) throw failing('HF3212', { message: `${this.#id} is gone from the journal.` })
+      this.#stored = stored.flow
       if (store === undefined) this.#store = (decodeValue(stored.flow.store) as Record<string, unknown> | undefined) ?? {}
       // A flow that a worker was asked to run has no structure before its first run.
       if (!afresh && stored.flow.structure !== '' && stored.flow.structure !== structure) this.#changed(stored.flow.structure.split('\n'))
@@ -232,10 +251,10 @@ class Engine implements FlowEngine {
   }
 
   #changed(was: readonly string[]): void {
-    const is = new Set(this.#compiled.structure)
+    const is = new Set(this.#structure)
     const before = new Set(was)
     const removed = was.filter((l) => !is.has(l))
-    const added = this.#compiled.structure.filter((l) => !before.has(l))
+    const added = this.#structure.filter((l) => !before.has(l))
     const shown = [...removed.map((l) => `- ${l}`), ...added.map((l) => `+ ${l}`)]
     const text = shown.length > DIFF_MAX ? [...shown.slice(0, DIFF_MAX), `and ${shown.length - DIFF_MAX} more`] : shown
     const message = `${this.#id} was changed since it began:\n${text.join('\n')}`
@@ -249,39 +268,33 @@ class Engine implements FlowEngine {
       this.#move('RESUMING')
       this.#move('SUSPENDED')
     }
-    const step = this.#state === 'REVERTED' ? this.#machine.reset() : this.#state === 'PARTIALLY_REVERTED' ? this.#machine.resetReverted() : undefined
+    const old = this.#machine
+    const step = this.#state === 'REVERTED' ? old.reset() : this.#state === 'PARTIALLY_REVERTED' ? old.resetReverted() : undefined
     if (this.#state === 'REVERTED') this.#move('PENDING')
-    if (!durable) {
-      this.#machine = this.#copy()
-      return {}
-    }
-    if (step) {
-      // The machine that ran through a reset has queues of its own: the run begins with a fresh one.
-      const old = this.#machine
-      this.#machine = this.#copy()
-      this.#rows = new Map([...this.#rows].map(([a, at]) => [this.#machine.atom(a.v), at]))
-      const tasks = [...step.dirty].flatMap((a) => {
-        const at = this.#rows.get(this.#machine.atom(a.v))
-        return at === undefined ? [] : [rowOf(old.atom(a.v), at, undefined, undefined)]
-      })
-      return { tasks, set: this.#set() }
-    }
-    return { set: this.#set() }
+    if (!step) return durable ? { set: this.#set() } : {}
+    // A machine that went through a reset has queues of its own: the run begins with a fresh one.
+    this.#machine = this.#copy()
+    const rows = new Map([...this.#rows].map(([a, at]) => [a.v, at]))
+    this.#rows = new Map([...rows].map(([v, at]) => [this.#machine.atom(v), at]))
+    if (!durable) return {}
+    const tasks = [...step.dirty].flatMap((a) => {
+      const at = rows.get(a.v)
+      return at === undefined ? [] : [rowOf(a, at, undefined, undefined)]
+    })
+    return { tasks, set: this.#set() }
   }
 
+  /** What the journal does not know yet. */
   #set(): NonNullable<FlowChange['set']> {
     const { store } = this.#o
+    const structure = this.#structure.join('\n')
     const encoded = store === undefined ? undefined : encodeValue(store, 'The values given from outside')
-    return { structure: this.#compiled.structure.join('\n'), ...(encoded === undefined ? {} : { store: encoded }) }
+    return { ...(structure === this.#stored?.structure ? {} : { structure }), ...(encoded === undefined || encoded === this.#stored?.store ? {} : { store: encoded }) }
   }
 
   #newMachine(): Machine {
     const { parallelism = limits.parallelLocal, deferReverts = true, neverResolve = false } = this.#o
-    let symbols: Symbols | undefined
-    const machine: Machine = new Machine(this.#compiled, { parallelism, deferReverts, neverResolve, target: this.#target }, (atom, half) => {
-      symbols ??= new Symbols(this.#compiled, this.#store)
-      return symbols.inputs(machine, atom, half)
-    })
+    const machine: Machine = new Machine(this.#compiled, { parallelism, deferReverts, neverResolve, target: this.#target }, (atom, half) => (this.#symbols as Symbols).inputs(machine, atom, half))
     return machine
   }
 
@@ -297,17 +310,16 @@ class Engine implements FlowEngine {
 
   // ending
 
+  /** The long parts are made when they are read: the machine of a run that has ended never moves again. */
   #report(drive: Drive): void {
-    const failures = { ...this.#left.failures, ...drive.failures() }
+    const machine = this.#machine
+    const vertices = this.#compiled.atoms.values()
+    let given: Record<string, unknown> | undefined
+    let tasks: TaskReport[] | undefined
     this.report = {
-      id: this.#id, state: drive.state, trace: drive.trace, outputs: outputs(this.#machine), failures, warnings: this.#warnings, endedAt: this.#clock.now(),
-      tasks: [...this.#compiled.atoms.values()].map((v) => {
-        const a = this.#machine.atom(v)
-        return {
-          name: v.name, state: a.state, attempt: a.attempt, ...(a.failure ? { failure: a.failure } : {}), ...(a.undoFailure ? { undoFailure: a.undoFailure } : {}),
-          ...(a.undoResult === undefined ? {} : { undoResult: a.undoResult }),
-        }
-      }),
+      id: this.#id, state: drive.state, trace: drive.trace, failures: { ...this.#left.failures, ...drive.failures() }, warnings: this.#warnings, endedAt: this.#clock.now(),
+      get outputs() { return (given ??= outputs(machine)) },
+      get tasks() { return (tasks ??= [...vertices].map((v) => taskReport(machine.atom(v)))) },
     }
   }
 

@@ -21,8 +21,7 @@ export class BuiltFlow implements Flow {
   /** Node -> position in #nodes. */
   readonly #at = new Map<Node, number>()
   readonly #links: Link[] = []
-  readonly #after = new Map<Node, Set<Node>>()
-  readonly #before = new Map<Node, Set<Node>>()
+  readonly #after = new Map<Node, Node[]>()
   /** Symbol -> nodes that give it, and those that still lack it. */
   readonly #givers = new Map<string, Node[]>()
   readonly #lacking = new Map<string, Set<Node>>()
@@ -130,13 +129,13 @@ export class BuiltFlow implements Flow {
   }
 
   #connect(link: Link): void {
-    const after = this.#after.get(link.u) ?? new Set()
-    const known = after.has(link.v)
+    const after = this.#after.get(link.u)
+    const known = after?.includes(link.v) === true
     if (known && !link.decider) return
     this.#links.push(link)
     if (known) return
-    this.#after.set(link.u, after.add(link.v))
-    this.#before.set(link.v, (this.#before.get(link.v) ?? new Set()).add(link.u))
+    if (after) after.push(link.v)
+    else this.#after.set(link.u, [link.v])
     if ((this.#at.get(link.u) as number) > (this.#at.get(link.v) as number)) this.#backward++
   }
 
@@ -155,11 +154,9 @@ export class BuiltFlow implements Flow {
 
   #refuseCircle(nodes: readonly Node[], more: readonly Link[]): void {
     const after = new Map<Node, Node[]>(nodes.map((n) => [n, [...(this.#after.get(n) ?? [])]]))
-    const missing = new Map<Node, number>(nodes.map((n) => [n, this.#before.get(n)?.size ?? 0]))
-    for (const { u, v } of more) {
-      after.get(u)?.push(v)
-      missing.set(v, (missing.get(v) as number) + 1)
-    }
+    for (const { u, v } of more) after.get(u)?.push(v)
+    const missing = new Map<Node, number>(nodes.map((n) => [n, 0]))
+    for (const list of after.values()) for (const v of list) missing.set(v, (missing.get(v) as number) + 1)
     const open = nodes.filter((n) => missing.get(n) === 0)
     let done = 0
     for (let n = open.pop(); n; n = open.pop()) {

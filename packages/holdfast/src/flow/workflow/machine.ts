@@ -1,68 +1,11 @@
 import { assert, type EpochMs } from '../../base/index.ts'
-import type { AtomState, FlowState, Intention } from '../../state/index.ts'
+import type { AtomState, FlowState } from '../../state/index.ts'
 import { behind, type Compiled, type Vertex } from './compile.ts'
 import { Failure } from './failure.ts'
 import { atomMayMove } from './moves.ts'
-import type { Depth, HistoryEntry, Inputs } from './port.ts'
+import type { Atom, Event, MachineOptions, Step } from './motion.ts'
+import type { Depth, Inputs } from './port.ts'
 import { Heap } from '../heap.ts'
-
-/** A vertex in motion. */
-export interface Atom {
-  readonly v: Vertex
-  state: AtomState
-  intention: Intention
-  attempt: number
-  epoch: number
-  result: unknown
-  failure: Failure | undefined
-  undoResult: unknown
-  undoFailure: Failure | undefined
-  /** Of a controller: one entry for each attempt. */
-  history: HistoryEntry[]
-  wakeAt: EpochMs | undefined
-  /** Vertices before it that are not done; vertices behind it that still stand. */
-  missing: number
-  standing: number
-  done: boolean
-  cleared: boolean
-  /** Position in the order of completion. */
-  completed: number
-  /** A crash cut its last attempt short. */
-  restarted: boolean
-}
-
-export interface MachineOptions {
-  readonly parallelism: number
-  readonly deferReverts: boolean
-  readonly neverResolve: boolean
-  readonly target: ReadonlySet<Vertex> | undefined
-}
-
-export type Act =
-  | { readonly kind: 'start'; readonly atom: Atom; readonly inputs: Inputs }
-  | { readonly kind: 'undo'; readonly atom: Atom; readonly inputs: Inputs }
-  | { readonly kind: 'wake'; readonly atom: Atom; readonly at: EpochMs }
-export interface Notice { readonly atom: Atom; readonly old: AtomState; readonly state: AtomState; readonly restarted?: boolean; readonly result?: unknown; readonly failure?: Failure | undefined }
-
-/** Everything that changed with one event, in the order in which it must become true: what is `dirty` is stored, then the notices are given, then the acts begin. */
-export interface Step {
-  readonly dirty: Set<Atom>
-  readonly notices: Notice[]
-  readonly acts: Act[]
-}
-
-export type Event =
-  | { readonly kind: 'begin' }
-  | { readonly kind: 'succeeded'; readonly atom: Atom; readonly result: unknown }
-  | { readonly kind: 'failed'; readonly atom: Atom; readonly failure: Failure }
-  /** An attempt that was called off: it counts as never ended. */
-  | { readonly kind: 'interrupted'; readonly atom: Atom }
-  /** A body that the last step began, and that was called off before it did. */
-  | { readonly kind: 'withdrawn'; readonly atom: Atom; readonly restarted: boolean }
-  | { readonly kind: 'undone'; readonly atom: Atom; readonly result: unknown }
-  | { readonly kind: 'undoFailed'; readonly atom: Atom; readonly failure: Failure }
-  | { readonly kind: 'woke'; readonly atom: Atom }
-  | { readonly kind: 'suspend' }
 
 /** Values for the vertex's execution or undo; throws when a required one has no value. */
 export type Resolve = (atom: Atom, half: 'execute' | 'undo') => Inputs
@@ -75,9 +18,11 @@ export class Machine {
   readonly compiled: Compiled
   readonly options: MachineOptions
   readonly atoms: readonly Atom[]
+  /** Those whose execution has failed, until they are forgotten. */
+  readonly failed = new Set<Atom>()
   readonly #resolve: Resolve
-  readonly #ready = new Heap<Atom>((a, b) => priority(a) > priority(b) || (priority(a) === priority(b) && a.v.i < b.v.i))
-  readonly #undoable = new Heap<Atom>((a, b) => priority(a) > priority(b) || (priority(a) === priority(b) && a.completed > b.completed))
+  readonly #ready = new Heap<Atom>((a, b) => (a.v.priority === b.v.priority ? a.v.i < b.v.i : a.v.priority > b.v.priority))
+  readonly #undoable = new Heap<Atom>((a, b) => (a.v.priority === b.v.priority ? a.completed > b.completed : a.v.priority > b.v.priority))
   readonly #queued = new Set<Atom>()
   #step: Step = emptyStep()
   #now: EpochMs = 0
@@ -131,6 +76,7 @@ export class Machine {
         this.#left(atom)
         atom.result = event.result
         atom.failure = undefined
+        this.failed.delete(atom)
         atom.completed = ++this.#completions
         this.#to(atom, 'SUCCESS', { result: event.result })
         break
@@ -176,6 +122,7 @@ export class Machine {
   #begin(): void {
     const { order } = this.compiled
     for (const a of this.atoms) {
+      if (a.failure) this.failed.add(a)
       a.missing = a.v.prev.length
       a.standing = a.v.next.length
       a.done = a.cleared = false
@@ -407,6 +354,7 @@ export class Machine {
 
   #fail(a: Atom, failure: Failure): void {
     a.failure = failure
+    this.failed.add(a)
     a.result = undefined
     a.completed = ++this.#completions
     this.#to(a, 'FAILURE', { failure })
@@ -454,6 +402,7 @@ export class Machine {
       return r.v.retry?.onFailure(r.history, this.#resolve(r, 'execute')) ?? 'REVERT'
     } catch (e) {
       r.failure ??= Failure.of(e)
+      this.failed.add(r)
       return 'REVERT'
     }
   }
@@ -490,6 +439,7 @@ export class Machine {
   #failRestarted(a: Atom): void {
     a.restarted = false
     a.failure = Failure.of(new Error('the process ended while the task ran'))
+    this.failed.add(a)
     a.completed = ++this.#completions
     a.intention = 'REVERT'
     this.#to(a, 'FAILURE', { failure: a.failure })
@@ -565,6 +515,7 @@ export class Machine {
     const old = a.state
     const changed = old !== 'PENDING' || a.intention !== 'EXECUTE'
     Object.assign(a, { state: 'PENDING', intention: 'EXECUTE', result: undefined, failure: undefined, undoResult: undefined, undoFailure: undefined, history: [], wakeAt: undefined, restarted: false })
+    this.failed.delete(a)
     if (!changed) return
     if (old !== 'PENDING') a.epoch++
     this.#step.dirty.add(a)
@@ -607,4 +558,3 @@ const kindOf = (a: Atom): 'task' | 'retry' => (a.v.kind === 'retry' ? 'retry' : 
 const ends = (a: Atom): boolean => a.v.kind === 'begin' || a.v.kind === 'end'
 /** What only lets order through. */
 const passive = (a: Atom): boolean => ends(a) || a.state === 'IGNORE'
-const priority = (a: Atom): number => a.v.task?.priority ?? 0

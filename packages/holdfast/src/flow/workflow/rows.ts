@@ -2,7 +2,7 @@ import { canonical, isFailure, parseCanonical } from '../../base/index.ts'
 import type { FlowTaskRow } from '../../state/index.ts'
 import { Failure, type FailureDoc } from './failure.ts'
 import { failing } from './kinds.ts'
-import type { Atom } from './machine.ts'
+import type { Atom } from './motion.ts'
 import type { HistoryEntry } from './port.ts'
 
 /** Canonical JSON of a value that a task gave. Fails HF3214 with the path of what cannot be stored. */

@@ -1,6 +1,7 @@
 import { givers, type Compiled, type Vertex } from './compile.ts'
 import { failing } from './kinds.ts'
-import type { Atom, Machine } from './machine.ts'
+import type { Machine } from './machine.ts'
+import type { Atom } from './motion.ts'
 import type { Inputs } from './port.ts'
 import { readSlot, type Needs } from './task.ts'
 
@@ -8,11 +9,13 @@ import { readSlot, type Needs } from './task.ts'
 export class Symbols {
   readonly #compiled: Compiled
   readonly #store: Readonly<Record<string, unknown>>
-  readonly #known = new Map<Vertex, Map<string, readonly Vertex[]>>()
+  /** By vertex; most need one symbol. */
+  readonly #known: ({ readonly symbol: string; readonly givers: readonly Vertex[] }[] | undefined)[]
 
   constructor(compiled: Compiled, store: Readonly<Record<string, unknown>>) {
     this.#compiled = compiled
     this.#store = store
+    this.#known = new Array(compiled.vertices.length)
   }
 
   /**
@@ -22,11 +25,14 @@ export class Symbols {
   validate(): void {
     const missing: { readonly task: string; readonly half: string; readonly symbols: readonly string[] }[] = []
     for (const v of this.#compiled.atoms.values()) {
-      const known = new Set<string>()
+      if (v.needs.required.size === 0 && !v.task?.undoNeeds.required.size) continue
+      let known: Set<string> | undefined
       for (const [half, needs] of halves(v)) {
-        const symbols = [...needs.required.values()].filter((s) => !known.has(s) && !this.#hasSource(v, s))
-        for (const s of symbols) known.add(s)
-        if (symbols.length > 0) missing.push({ task: v.name, half, symbols })
+        let symbols: string[] | undefined
+        for (const s of needs.required.values()) if (!this.#hasSource(v, s) && !known?.has(s)) (symbols ??= []).push(s)
+        if (!symbols) continue
+        known = new Set(symbols)
+        missing.push({ task: v.name, half, symbols })
       }
     }
     if (missing.length === 0) return
@@ -45,7 +51,7 @@ export class Symbols {
   inputs(machine: Machine, atom: Atom, half: 'execute' | 'undo'): Inputs {
     const { v } = atom
     const needs = half === 'undo' ? v.task?.undoNeeds ?? v.needs : v.needs
-    const out: Record<string, unknown> = { ...v.task?.inject }
+    const out: Record<string, unknown> = v.task ? { ...v.task.inject } : {}
     for (const [arg, symbol] of needs.required) {
       const found = this.#find(machine, v, symbol)
       if (!found) throw failing('HF3205', { message: `${v.name} needs ${symbol}, and nobody who ran gave it.`, details: { missing: [{ task: v.name, half, symbols: [symbol] }] } })
@@ -68,16 +74,18 @@ export class Symbols {
   }
 
   #givers(v: Vertex, symbol: string): readonly Vertex[] {
-    let of = this.#known.get(v)
-    if (!of) this.#known.set(v, (of = new Map()))
-    let list = of.get(symbol)
-    if (!list) of.set(symbol, (list = givers(v, symbol)))
+    const known = this.#known[v.i]
+    const found = known?.find((k) => k.symbol === symbol)
+    if (found) return found.givers
+    const list = givers(v, symbol)
+    if (known) known.push({ symbol, givers: list })
+    else this.#known[v.i] = [{ symbol, givers: list }]
     return list
   }
 }
 
 function halves(v: Vertex): (readonly ['execute' | 'undo', Needs])[] {
-  return v.task && v.task.undoNeeds.required.size > 0 ? [['execute', v.needs], ['undo', v.task.undoNeeds]] : [['execute', v.needs]]
+  return v.task && v.task.undoNeeds !== v.needs && v.task.undoNeeds.required.size > 0 ? [['execute', v.needs], ['undo', v.task.undoNeeds]] : [['execute', v.needs]]
 }
 
 /** The value a vertex gives under a symbol, while it stands. */

@@ -39,18 +39,19 @@ export class BuiltTask implements Task {
     }
     this.name = name
     this.run = run
-    this.inject = frozen(o.inject ?? {})
+    this.inject = o.inject === undefined ? EMPTY : frozen(o.inject)
     this.slots = slotsOf(o.provides, bad)
-    this.provides = Object.freeze([...this.slots.keys()])
+    this.provides = this.slots.size === 0 ? NONE : Object.freeze([...this.slots.keys()])
     const requires = names(o.requires, 'requires', bad)
     const optional = names(o.optional, 'optional', bad)
     this.needs = bind(requires, optional, o.rebind, this.inject, bad)
     const undoRequires = o.undoRequires === undefined ? requires : names(o.undoRequires, 'undoRequires', bad)
     const remoteUndo = o.type !== undefined && (o as { undo?: unknown }).undo === true
-    this.undoNeeds = o.undo || remoteUndo ? bind(undoRequires, optional, o.undoRebind ?? (o.undoRequires === undefined ? o.rebind : undefined), this.inject, bad) : NOTHING
-    for (const arg of [...this.undoNeeds.required.keys(), ...this.undoNeeds.optional.keys()]) if (arg === 'result' || arg === 'flowFailures') bad(`an undo receives its own \`${arg}\`; bind the symbol to another argument with undoRebind.`)
-    this.requires = Object.freeze([...new Set([...this.needs.required.values(), ...this.undoNeeds.required.values()])])
-    this.optional = Object.freeze([...this.needs.optional.values()])
+    const undoOwn = o.undoRequires !== undefined || o.undoRebind !== undefined
+    this.undoNeeds = !o.undo && !remoteUndo ? NOTHING : !undoOwn ? this.needs : bind(undoRequires, optional, o.undoRebind, this.inject, bad)
+    for (const arg of RESERVED) if (this.undoNeeds.required.has(arg) || this.undoNeeds.optional.has(arg)) bad(`an undo receives its own \`${arg}\`; bind the symbol to another argument with undoRebind.`)
+    this.requires = symbolsOf(this.needs.required, undoOwn ? this.undoNeeds.required : NOTHING.required)
+    this.optional = symbolsOf(this.needs.optional, NOTHING.optional)
     this.undo = typeof o.undo === 'function' ? o.undo : undefined
     this.hooks = o
     this.timeoutMs = duration(o.timeout, 'timeout', bad)
@@ -66,16 +67,21 @@ export class BuiltTask implements Task {
 }
 
 const NOTHING: Needs = { required: new Map(), optional: new Map() }
+const EMPTY = Object.freeze({})
+const NONE: readonly string[] = Object.freeze([])
+const RESERVED = ['result', 'flowFailures']
+const symbolsOf = (a: Binding, b: Binding): readonly string[] => (a.size + b.size === 0 ? NONE : Object.freeze([...new Set([...a.values(), ...b.values()])]))
 type Bad = (message: string) => never
 
 export function names(given: readonly string[] | undefined, what: string, bad: Bad): readonly string[] {
-  if (given === undefined) return []
+  if (given === undefined) return NONE
   if (!Array.isArray(given) || given.some((n) => typeof n !== 'string' || n === '')) bad(`${what} must be a list of names.`)
   return [...new Set(given)]
 }
 
 /** The algorithm of flow declarations: arguments stand for themselves, `rebind` gives them another symbol, what is injected asks for nothing. */
 export function bind(requires: readonly string[], optional: readonly string[], rebind: Rebind | undefined, inject: Readonly<Record<string, unknown>>, bad: Bad): Needs {
+  if (requires.length === 0 && optional.length === 0 && rebind === undefined) return NOTHING
   const required = new Map(requires.map((a) => [a, a]))
   const maybe = new Map(optional.filter((a) => !required.has(a)).map((a) => [a, a]))
   if (Array.isArray(rebind)) {
@@ -108,8 +114,10 @@ export function duration(given: Millis | string | undefined, what: string, bad: 
 }
 
 /** Names that the result lacks. */
-export function missingOutputs(slots: ReadonlyMap<string, Slot>, result: unknown): string[] {
-  return [...slots].flatMap(([symbol, slot]) => (holds(slot, symbol, result) ? [] : [symbol]))
+export function missingOutputs(slots: ReadonlyMap<string, Slot>, result: unknown): readonly string[] {
+  let missing: string[] | undefined
+  for (const [symbol, slot] of slots) if (!holds(slot, symbol, result)) (missing ??= []).push(symbol)
+  return missing ?? NONE
 }
 const holds = (slot: Slot, symbol: string, result: unknown): boolean =>
   slot.how === 'whole' || (slot.how === 'index' ? Array.isArray(result) && slot.index < result.length : typeof result === 'object' && result !== null && Object.hasOwn(result, symbol))

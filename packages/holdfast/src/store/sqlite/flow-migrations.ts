@@ -17,7 +17,7 @@ create table flows (
   id         text not null unique,
   name       text not null,
   state      text not null,
-  structure  text not null,   -- one line for each thing that must not change while the flow is unfinished
+  structure  text not null,   -- deflated, base64: one line for each thing that must not change while the flow is unfinished
   store      text,            -- canonical JSON: the values given from outside
   factory    text,            -- JSON: how a worker builds the flow
   rejected   text,            -- why no worker tries it again
@@ -28,13 +28,14 @@ create table flows (
   ended_at   integer
 ) strict;
 
+-- \`id\` is the number of the flow times 2^22, plus the order of the task: one table in the order of writing, without an index.
+-- kind, state and intention are places in the lists of store/sqlite/flow-journal.ts.
 create table flow_tasks (
-  flow         integer not null references flows (k) on delete cascade,
-  at           integer not null,
+  id           integer primary key,
   name         text not null,
-  kind         text not null,
-  state        text not null,
-  intention    text not null,
+  kind         integer not null,
+  state        integer not null,
+  intention    integer not null,
   attempt      integer not null,
   epoch        integer not null, -- attempts that share one key
   result       text,             -- canonical JSON
@@ -43,9 +44,8 @@ create table flow_tasks (
   undo_failure text,
   history      text,             -- of a retry controller: what it gave, and what failed with it
   wake_at      integer,
-  progress     text,
-  primary key (flow, at)
-) strict, without rowid;
+  progress     text
+) strict;
 
 -- A call of a task that runs elsewhere. \`fence\` grows when it is handed to another worker: an answer of an earlier one is not taken.
 create table flow_calls (

@@ -10,12 +10,13 @@ export interface FileKind {
   readonly what: string
   readonly versions: string
   readonly list: readonly Migration[]
+  readonly pageBytes: number
 }
-export const STATE_FILE: FileKind = { what: 'a state of Holdfast', versions: 'schema_versions', list: migrations }
 
 const BUSY_TIMEOUT_MS = 5_000
 /** Half of SQLite's own: a commit ends a page in each table that it appends to, and all of that page is written. Rows fit; only long documents need more than one. */
 const PAGE_BYTES = 2_048
+export const STATE_FILE: FileKind = { what: 'a state of Holdfast', versions: 'schema_versions', list: migrations, pageBytes: PAGE_BYTES }
 /** 16 MB of log: most pages of one run are written back once, not once per commit. */
 const CHECKPOINT_PAGES = 8_000
 
@@ -32,7 +33,7 @@ export function connect(path: string, role: 'write' | 'read', kind: FileKind = S
       return db
     }
     schemaOf(db, path, kind.list.length, kind) // before anything is changed: it may be somebody else's database
-    db.exec(`pragma page_size = ${PAGE_BYTES}`) // of a new file; an old one keeps its own
+    db.exec(`pragma page_size = ${kind.pageBytes}`) // of a new file; an old one keeps its own
     walMode(db)
     db.exec(`pragma synchronous = full; pragma fullfsync = on; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     assert(Number(db.prepare('pragma synchronous').get()?.synchronous) === 2, 'SQLite does not sync every commit')
@@ -121,7 +122,7 @@ export function schemaOf(db: Connection, path: string, known = migrations.length
 export function migrate(db: Connection, path: string, clock: Clock, random: Random, failpoint: Failpoint, list: readonly Migration[] = migrations, kind: FileKind = STATE_FILE): string | undefined {
   const from = schemaOf(db, path, list.length, kind)
   if (from === list.length) return undefined
-  const copy = from > 0 ? keepCopy(db, path, from) : undefined
+  const copy = from > 0 ? keepCopy(db, path, from, kind) : undefined
   for (const steps of from === 0 ? [list] : list.slice(from).map((m) => [m])) {
     try {
       db.exec('begin immediate')
@@ -149,7 +150,7 @@ export function migrate(db: Connection, path: string, clock: Clock, random: Rand
 }
 
 /** A copy of the file as it is before its schema changes: whole or not there at all, for the owner only. The oldest go. Gives its path; undefined when another starter was first. */
-function keepCopy(db: Connection, path: string, version: number): string | undefined {
+function keepCopy(db: Connection, path: string, version: number, kind: FileKind): string | undefined {
   const copy = `${path}.schema-${version}.bak`
   const unfinished = `${copy}.${process.pid}`
   rmSync(unfinished, { force: true })
@@ -157,7 +158,7 @@ function keepCopy(db: Connection, path: string, version: number): string | undef
     closeSync(openSync(unfinished, 'wx', 0o600))
     db.prepare('vacuum into ?').run(unfinished)
     // Of two starters one may have changed the schema meanwhile: then this is no copy of what was, and the other has made one.
-    if (versionOf(unfinished) !== version) return undefined
+    if (versionOf(unfinished, kind) !== version) return undefined
     const fd = openSync(unfinished, 'r')
     fsyncSync(fd)
     closeSync(fd)
@@ -169,10 +170,10 @@ function keepCopy(db: Connection, path: string, version: number): string | undef
   return copy
 }
 
-function versionOf(path: string): number {
+function versionOf(path: string, kind: FileKind): number {
   const db = driver().open(path)
   try {
-    return Number(db.prepare('select max(version) as v from schema_versions').get()?.v)
+    return Number(db.prepare(`select max(version) as v from ${kind.versions}`).get()?.v)
   } finally {
     db.close()
   }

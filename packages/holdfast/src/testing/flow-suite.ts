@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { durableFlowCases } from './flow-cases-durable.ts'
+import { portFlowCases } from './flow-cases-port.ts'
+import type { FlowCase, FlowSubject } from './flow-case.ts'
+import type { TestFramework } from './provider-suite.ts'
+
+export type { FlowSubject }
+
+export interface FlowSuiteOptions {
+  /** `{ describe, test }` of vitest or node:test. */
+  readonly framework: TestFramework
+  /**
+   * `port`     what every workflow engine does: the eight operations.
+   * `durable`  that, and flows that outlive their process: retry controllers, suspension, resumption from a journal.
+   */
+  readonly tier: 'port' | 'durable'
+  /** Cases that do not hold for the engine, each with its reason; they are shown, and not run. */
+  readonly lacks?: Readonly<Record<string, string>>
+}
+
+const tiers = { port: portFlowCases, durable: { ...portFlowCases, ...durableFlowCases } } as const satisfies Record<FlowSuiteOptions['tier'], Readonly<Record<string, FlowCase>>>
+
+/** Every promise of the port `WorkFlowEngine`, one case each. An engine is proven by this suite and by nothing else. */
+export function flowSuite(name: string, open: () => Promise<FlowSubject>, options: FlowSuiteOptions): void {
+  const { framework, tier, lacks = {} } = options
+  const cases: Readonly<Record<string, FlowCase>> = tiers[tier]
+  for (const named of Object.keys(lacks)) assert(named in cases, `flowSuite: there is no case "${named}"`)
+  framework.describe(`workflow engine: ${name}, ${tier}`, () => {
+    for (const [title, body] of Object.entries(cases)) {
+      const lack = lacks[title]
+      if (lack !== undefined) {
+        framework.test(`${title} (not here: ${lack})`, async () => {})
+        continue
+      }
+      framework.test(title, async () => {
+        const subject = await open()
+        try {
+          await body(subject)
+        } finally {
+          await subject.close?.()
+        }
+      })
+    }
+  })
+}
+
+export const flowCases = (tier: FlowSuiteOptions['tier']): string[] => Object.keys(tiers[tier])
