@@ -18,9 +18,12 @@ describe('the worker of the founding contract', () => {
     expect(await loadEngine({ module, export: 'Mine' })).toMatchObject({ mine: true })
     const worker = new Worker({ engine: { module, export: 'Mine' }, operations: { protect: ({ workflowEngine }) => workflowEngine.buildFlow('p', 'linear') } })
     expect((await worker.runFlow(await worker.getFlow({}, 'protect', {}, {}))).state).toBe('SUCCESS')
-    for (const name of [{ module: './nowhere.mjs', export: 'X' }, { module: 'no-such-package', export: 'X' }, { module, export: 'Nobody' }, { module, export: 'none' }, { module, export: 'Throws' }]) {
+    for (const [reason, name] of [
+      ['MODULE_NOT_FOUND', { module: './nowhere.mjs', export: 'X' }], ['MODULE_NOT_FOUND', { module: 'no-such-package', export: 'X' }], ['EXPORT_NOT_FOUND', { module, export: 'Nobody' }],
+      ['NOT_AN_ENGINE', { module, export: 'none' }], ['MODULE_THREW', { module, export: 'Throws' }],
+    ] as const) {
       const e = await fails('HF3219', () => new Worker({ engine: name }).engine())
-      expect(e.details).toMatchObject({ kind: 'EngineLoadFailure', ...name })
+      expect(e.details).toMatchObject({ kind: 'EngineLoadFailure', reason, ...name })
     }
     expect(await new Worker({ engine }).engine()).toBe(engine)
   })

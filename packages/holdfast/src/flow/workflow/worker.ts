@@ -33,10 +33,10 @@ export async function loadEngine({ module, export: name }: EngineName): Promise<
   try {
     engine = typeof found === 'function' ? new (found as new () => unknown)() : found
   } catch (e) {
-    throw failing('HF3219', { message: `${name} of ${module} could not be made: ${e instanceof Error ? e.message : String(e)}`, cause: e, details: { module, export: name } })
+    throw failing('HF3219', { message: `${name} of ${module} could not be made: ${e instanceof Error ? e.message : String(e)}`, cause: e, details: { reason: 'MODULE_THREW', module, export: name } })
   }
   const missing = METHODS.filter((m) => typeof (engine as Readonly<Record<string, unknown>> | undefined)?.[m] !== 'function')
-  if (missing.length > 0) throw failing('HF3219', { message: `${name} of ${module} is not a workflow engine: it has no ${missing.join(', ')}.`, details: { module, export: name, missing } })
+  if (missing.length > 0) throw failing('HF3219', { message: `${name} of ${module} is not a workflow engine: it has no ${missing.join(', ')}.`, details: { reason: 'NOT_AN_ENGINE', module, export: name, missing } })
   return engine as WorkFlowEngine
 }
 

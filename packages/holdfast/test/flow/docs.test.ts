@@ -1,0 +1,19 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const here = dirname(fileURLToPath(import.meta.url))
+
+test('the first program of docs/flow.md runs, and runs nothing again the second time', () => {
+  const text = readFileSync(join(here, '../../../../docs/flow.md'), 'utf8')
+  const program = /```ts\n([\s\S]*?)```/.exec(text)?.[1] as string
+  const folder = mkdtempSync(join(here, '.docs-'))
+  try {
+    writeFileSync(join(folder, 'a.mjs'), program)
+    for (let i = 0; i < 2; i++) expect(spawnSync(process.execPath, ['a.mjs'], { cwd: folder, encoding: 'utf8' })).toMatchObject({ status: 0, stdout: 'SUCCESS backups/export-1\n' })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}, 60_000)
