@@ -23,7 +23,9 @@ export class Machine {
   readonly #resolve: Resolve
   readonly #ready = new Heap<Atom>((a, b) => (a.v.priority === b.v.priority ? a.v.i < b.v.i : a.v.priority > b.v.priority))
   readonly #undoable = new Heap<Atom>((a, b) => (a.v.priority === b.v.priority ? a.completed > b.completed : a.v.priority > b.v.priority))
-  readonly #queued = new Set<Atom>()
+  /** What stands in the heaps; what it waited for may have changed since, so it is looked at again when its turn comes. */
+  readonly #starting = new Set<Atom>()
+  readonly #reverting = new Set<Atom>()
   #step: Step = emptyStep()
   #now: EpochMs = 0
   #running = 0
@@ -167,13 +169,12 @@ export class Machine {
 
   // moves
 
-  #to(a: Atom, state: AtomState, more: { result?: unknown; failure?: Failure } = {}): void {
+  #to(a: Atom, state: AtomState, more: { result?: unknown; failure?: Failure; restarted?: boolean } = {}): void {
     const old = a.state
-    const { restarted } = a
     assert(atomMayMove(kindOf(a), old, state), `flow: ${a.v.name} cannot go from ${old} to ${state}`)
     a.state = state
     this.#step.dirty.add(a)
-    this.#step.notices.push({ atom: a, old, state, ...(restarted && state === 'RUNNING' ? { restarted } : {}), ...more })
+    this.#step.notices.push({ atom: a, old, state, ...more })
     this.#settle(a)
   }
 
@@ -225,14 +226,14 @@ export class Machine {
 
   #mayStart(a: Atom): void {
     const { target } = this.options
-    if (a.missing > 0 || a.intention !== 'EXECUTE' || (a.state !== 'PENDING' && !(a.state === 'RUNNING' && a.restarted)) || ends(a) || this.#queued.has(a) || (target && !target.has(a.v))) return
-    this.#queued.add(a)
+    if (a.missing > 0 || a.intention !== 'EXECUTE' || (a.state !== 'PENDING' && !(a.state === 'RUNNING' && a.restarted)) || ends(a) || this.#starting.has(a) || (target && !target.has(a.v))) return
+    this.#starting.add(a)
     this.#ready.push(a)
   }
 
   #mayUndo(a: Atom): void {
-    if (a.standing > 0 || (a.intention !== 'REVERT' && a.intention !== 'RETRY') || (a.state !== 'SUCCESS' && a.state !== 'FAILURE') || ends(a) || this.#queued.has(a)) return
-    this.#queued.add(a)
+    if (a.standing > 0 || (a.intention !== 'REVERT' && a.intention !== 'RETRY') || (a.state !== 'SUCCESS' && a.state !== 'FAILURE') || ends(a) || this.#reverting.has(a)) return
+    this.#reverting.add(a)
     this.#undoable.push(a)
   }
 
@@ -262,14 +263,14 @@ export class Machine {
       if (this.#suspending || this.#halted) return
       const next = this.#running < this.options.parallelism ? this.#ready.pop() : undefined
       if (next) {
-        this.#queued.delete(next)
+        this.#starting.delete(next)
         if (next.intention === 'EXECUTE' && next.missing === 0 && (next.state === 'PENDING' || next.restarted)) this.#start(next)
         continue
       }
       if (this.#draining > 0 || this.#running >= this.options.parallelism) return
       const undo = this.#undoable.pop()
       if (!undo) return
-      this.#queued.delete(undo)
+      this.#reverting.delete(undo)
       if (undo.standing === 0 && (undo.intention === 'REVERT' || undo.intention === 'RETRY')) this.#takeBack(undo)
     }
   }
@@ -278,9 +279,10 @@ export class Machine {
     try {
       if (a.v.kind === 'task' && !a.restarted && !this.#asked(a)) return
       const inputs = this.#resolve(a, 'execute')
+      const { restarted } = a
+      a.restarted = false // before anybody looks whether it may start
       a.attempt++
-      this.#to(a, 'RUNNING')
-      a.restarted = false
+      this.#to(a, 'RUNNING', restarted ? { restarted } : {})
       if (a.v.kind === 'retry') this.#attempt(a, inputs)
       else {
         this.#running++
@@ -429,7 +431,7 @@ export class Machine {
     }
     if (a.wakeAt !== undefined) {
       this.#waiting--
-      this.#queued.delete(a)
+      this.#reverting.delete(a)
       a.wakeAt = undefined
     }
     this.#set(a, { intention })
@@ -486,13 +488,13 @@ export class Machine {
 
   #wait(a: Atom): void {
     this.#waiting++
-    this.#queued.add(a) // until its time has come
+    this.#reverting.add(a) // until its time has come
     this.#step.acts.push({ kind: 'wake', atom: a, at: a.wakeAt as EpochMs })
   }
 
   /** Everything behind the controller is pending once more, and it gives its next value. */
   #again(r: Atom): void {
-    this.#queued.delete(r)
+    this.#reverting.delete(r)
     this.#to(r, 'RETRYING')
     for (const v of behind(r.v)) {
       const a = this.atom(v)
