@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 
 const programs = join(dirname(fileURLToPath(import.meta.url)), 'programs')
 
-interface Report { readonly state: string; readonly trace: readonly { readonly task: string; readonly event: string }[]; readonly y: number }
+interface Report { readonly state: string; readonly trace: readonly { readonly task: string; readonly event: string }[]; readonly y: number; readonly standing: readonly string[] }
 interface Did { readonly task: string; readonly attempt: number; readonly key: string }
 
 function run(program: string, folder: string, failpoint?: string) {
@@ -22,9 +22,9 @@ const did = (folder: string): Did[] => (existsSync(join(folder, 'did.txt')) ? re
   return { task, attempt: Number(attempt), key }
 }) : [])
 
-/** Kills the program before and after each of its commits, runs it again, and looks at what was done. */
-function matrix(program: string, check: (before: readonly Did[], all: readonly Did[], report: Report) => void): number {
-  for (let n = 1; ; n++) for (const when of ['before', 'after']) {
+/** Kills the program at each of its commits, runs it again, and looks at what was done. */
+function matrix(program: string, check: (before: readonly Did[], all: readonly Did[], report: Report) => void, moments: readonly string[] = ['before', 'after']): number {
+  for (let n = 1; ; n++) for (const when of moments) {
     const folder = mkdtempSync(join(tmpdir(), 'holdfast-flow-'))
     try {
       const first = run(program, folder, `commit:${n}:${when}`)
@@ -59,4 +59,18 @@ describe('a durable flow that is killed at a commit and run again', () => {
     })
     expect(commits).toBeGreaterThanOrEqual(5)
   }, 120_000)
+
+  test('tasks side by side, a controller, a nested flow, and all of it taken back: nothing is left standing', () => {
+    const commits = matrix('many.mjs', (_before, all, report) => {
+      expect(report.standing).toEqual([])
+      // Killed after its last commit, the flow was taken back already, and the second run is the next one: it is taken back as well.
+      expect(report.state).toBe('REVERTED')
+      for (const key of new Set(all.map((d) => d.key))) {
+        const calls = all.filter((d) => d.key === key)
+        expect(calls.length).toBeLessThanOrEqual(2)
+        if (calls.length === 2) expect((calls[1] as Did).attempt).toBe((calls[0] as Did).attempt + 1)
+      }
+    }, ['before'])
+    expect(commits).toBeGreaterThan(12)
+  }, 240_000)
 })

@@ -60,8 +60,12 @@ export class Drive {
     this.#o = options
     this.state = options.state
     this.#first = options.first
-    this.#nextAt = Math.max(0, ...options.rows.values()) + 1
-    for (const a of options.rows.keys()) this.#encoded.set(a, options.journal ? encodeValue(a.result, a.v.name) : undefined)
+    let last = 0
+    for (const [a, at] of options.rows) {
+      last = Math.max(last, at)
+      if (options.journal) this.#encoded.set(a, encodeValue(a.result, a.v.name))
+    }
+    this.#nextAt = last + 1
   }
 
   get interrupted(): boolean {
@@ -142,8 +146,8 @@ export class Drive {
     for (const event of this.#events.splice(0)) {
       const step = this.#machine.step(event, this.#o.clock.now())
       for (const a of step.dirty) dirty.add(a)
-      notices.push(...step.notices)
-      acts.push(...step.acts)
+      for (const n of step.notices) notices.push(n)
+      for (const act of step.acts) acts.push(act)
     }
     const last = this.#machine.atRest ? this.#outcome() : undefined
     if (this.#o.journal) await this.#store(dirty, last)
@@ -178,7 +182,7 @@ export class Drive {
     const set = { ...first?.set, ...(last ? { state: last, endedAt: clock.now() } : first ? { state: 'RUNNING' as const } : {}) }
     if (tasks.length === 0 && Object.keys(set).length === 0) return
     await journal.journal.commit(id, journal.fence, {
-      ...(first?.clear ? { clear: true } : {}), tasks: [...(first?.tasks ?? []).filter((r) => !tasks.some((t) => t.at === r.at)), ...tasks], set, ...(last ? { release: true } : {}),
+      ...(first?.clear ? { clear: true } : {}), tasks: first?.tasks ? [...first.tasks, ...tasks] : tasks, set, ...(last ? { release: true } : {}),
     })
   }
 
