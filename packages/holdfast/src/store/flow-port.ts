@@ -8,6 +8,7 @@ export interface StoredFlow {
 
 /** What one step of a flow makes true, all of it or nothing. */
 export interface FlowChange {
+  /** `rejected: ''` takes a rejection back. */
   readonly set?: Partial<Pick<FlowRow, 'state' | 'structure' | 'store' | 'rejected' | 'endedAt'>>
   /** Rows put under their `at`. */
   readonly tasks?: readonly FlowTaskRow[]

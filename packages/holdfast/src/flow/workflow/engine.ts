@@ -96,7 +96,7 @@ class Engine implements FlowEngine {
   #store: Readonly<Record<string, unknown>>
   #rows = new Map<Atom, number>()
   /** As the journal had it when the flow was claimed. */
-  #stored: Pick<FlowRow, 'structure' | 'store'> | undefined
+  #stored: Pick<FlowRow, 'structure' | 'store' | 'rejected'> | undefined
   #symbols: Symbols | undefined
   #left: Left = { failures: {} }
   #warnings: string[] = []
@@ -152,7 +152,7 @@ class Engine implements FlowEngine {
       this.#left = { failures: {} }
       if (held) {
         const tasks = [...this.#rows].map(([a, at]) => rowOf(a, at, undefined, undefined))
-        await held.journal.commit(this.#id, held.fence, { clear: true, tasks, set: { state: 'PENDING', structure: this.#structure.join('\n') }, release: true })
+        await held.journal.commit(this.#id, held.fence, { clear: true, tasks, set: { state: 'PENDING', structure: this.#structure.join('\n'), rejected: '' }, release: true })
       }
       for (const n of step.notices) this.#tell((l) => l.onTask?.(n.state, { flow: this.flow.name, id: this.#id, task: n.atom.v.name, kind: n.atom.v.kind === 'retry' ? 'retry' : 'task', old: n.old, attempt: n.atom.attempt }))
       this.#move('PENDING')
@@ -289,7 +289,7 @@ class Engine implements FlowEngine {
     const { store } = this.#o
     const structure = this.#structure.join('\n')
     const encoded = store === undefined ? undefined : encodeValue(store, 'The values given from outside')
-    return { ...(structure === this.#stored?.structure ? {} : { structure }), ...(encoded === undefined || encoded === this.#stored?.store ? {} : { store: encoded }) }
+    return { ...(structure === this.#stored?.structure ? {} : { structure }), ...(encoded === undefined || encoded === this.#stored?.store ? {} : { store: encoded }), ...(this.#stored?.rejected ? { rejected: '' } : {}) }
   }
 
   #newMachine(): Machine {

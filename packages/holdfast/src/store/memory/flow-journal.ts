@@ -52,7 +52,8 @@ export class MemoryFlowJournal implements FlowJournal {
     if (kept.flow.fence !== fence) throw fenced(id)
     if (change.clear) kept.tasks.clear()
     for (const t of change.tasks ?? []) kept.tasks.set(t.at, t)
-    kept.flow = { ...kept.flow, ...change.set, ...(change.release ? { holder: undefined, expiresAt: undefined } : {}) }
+    const rejected = change.set?.rejected ?? kept.flow.rejected
+    kept.flow = { ...kept.flow, ...change.set, rejected: rejected || undefined, ...(change.release ? { holder: undefined, expiresAt: undefined } : {}) }
   }
 
   async offer(call: FlowCallRow): Promise<void> {

@@ -269,7 +269,7 @@ const cell = (v: string | number | undefined): Cell => v ?? null
 const fenced = (id: string) => failure('HF4203', { message: `Another process has taken over the flow ${id}.`, hint: 'The new holder goes on with it.' })
 
 const flowRow = (r: Row): FlowRow => ({
-  id: r.id, name: r.name, state: r.state, structure: unpack(r.structure), store: r.store ?? undefined, factory: r.factory ?? undefined, rejected: r.rejected ?? undefined,
+  id: r.id, name: r.name, state: r.state, structure: unpack(r.structure), store: r.store ?? undefined, factory: r.factory ?? undefined, rejected: r.rejected || undefined,
   holder: r.holder === null ? undefined : JSON.parse(r.holder) as Holder, fence: r.fence, expiresAt: r.expires_at ?? undefined, createdAt: r.created_at, endedAt: r.ended_at ?? undefined,
 })
 /** The structure of a large flow says nearly the same thing a thousand times. */
