@@ -8,6 +8,8 @@ import { gather, measure, median, round } from './lib/measure.mjs'
 import { withProgram } from './lib/program.mjs'
 import { atMost } from './lib/targets.mjs'
 
+/** Most of its time is waiting for the disk. */
+export const syncs = true
 export const n = 1_000
 
 const program = join(dirname(fileURLToPath(import.meta.url)), 'programs/backend/pairs.mjs')

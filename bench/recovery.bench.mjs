@@ -7,6 +7,8 @@ import { gather, median } from './lib/measure.mjs'
 import { holdfast, holdfastBin, withProgram } from './lib/program.mjs'
 import { atMost } from './lib/targets.mjs'
 
+/** Most of its time is waiting for the disk. */
+export const syncs = true
 export const n = 20
 
 function recover(kind, update) {
