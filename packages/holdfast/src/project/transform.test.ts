@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { transformFile } from './transform.ts'
+import { transformFile, within } from './transform.ts'
 
 let folder: string
 beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'hf-transform-')) })
@@ -44,4 +44,12 @@ test('without a cache the map travels with the result, and nothing is written', 
 
 test('a syntax error has its place and line', async () => {
   await expect(transformFile('/p/a.ts', source('const a = 1\nconst b: = 2\n'), undefined, '1')).rejects.toMatchObject({ line: 2, column: 10, lineText: 'const b: = 2' })
+})
+
+test('a service that never answers is not waited for: another way is taken, and its failure counts', async () => {
+  const never = new Promise<string>(() => {})
+  expect(await within(5, never, () => 'otherwise')).toBe('otherwise')
+  await expect(within(5, never, () => { throw new Error('neither') })).rejects.toThrow('neither')
+  expect(await within(60_000, Promise.resolve('first'), () => 'otherwise')).toBe('first')
+  await expect(within(60_000, Promise.reject(new Error('no')), () => 'otherwise')).rejects.toThrow('no')
 })

@@ -38,6 +38,7 @@ export class SyntaxFailure extends Error {
 const COMPLETE = '\n//# whole\n'
 const CACHED_FILES_MAX = 4096
 const TARGET = 'node20.19'
+const SERVICE_MS_MAX = 15_000
 
 /**
  * TypeScript to JavaScript, one file, types stripped and enums compiled. `import.meta.url` stays the file's.
@@ -55,14 +56,17 @@ export async function transformFile(path: string, source: Uint8Array, cacheFolde
     const cached = readIfThere(codeFile)
     if (cached?.endsWith(COMPLETE)) return { code: cached, digest, map: { file: `${codeFile}.map` } }
   }
-  const { transform } = await import('esbuild')
+  const { transform, transformSync } = await import('esbuild')
+  const text = Buffer.from(source.buffer, source.byteOffset, source.byteLength).toString('utf8')
+  const options = {
+    loader, format: 'esm', target: TARGET, platform: 'node', sourcemap: 'external', sourcesContent: false, sourcefile: path, logLevel: 'silent',
+    // A file whose names are not used any more is still loaded: the types of resources that it declares are needed to delete what was made with them.
+    tsconfigRaw: { compilerOptions: { importsNotUsedAsValues: 'preserve' } as object },
+  } as const
   let result
   try {
-    result = await transform(Buffer.from(source.buffer, source.byteOffset, source.byteLength).toString('utf8'), {
-      loader, format: 'esm', target: TARGET, platform: 'node', sourcemap: 'external', sourcesContent: false, sourcefile: path, logLevel: 'silent',
-      // A file whose names are not used any more is still loaded: the types of resources that it declares are needed to delete what was made with them.
-      tsconfigRaw: { compilerOptions: { importsNotUsedAsValues: 'preserve' } as object },
-    })
+    // The main thread stands still meanwhile, so nobody else could end a wait for a service that never answers.
+    result = await within(SERVICE_MS_MAX, transform(text, options), () => transformSync(text, options))
   } catch (e) {
     throw syntaxFailure(e) ?? e
   }
@@ -73,6 +77,20 @@ export async function transformFile(path: string, source: Uint8Array, cacheFolde
   // The map first: code in the cache promises a map beside it.
   const kept = tryWriteWhole(mapFile, result.map) && tryWriteWhole(codeFile, code)
   return { code, digest, map: kept ? { file: mapFile } : { text: result.map } }
+}
+
+/** What `promise` gives, or, when that takes longer than `ms`, what `otherwise` gives. */
+export function within<T>(ms: number, promise: Promise<T>, otherwise: () => T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      try {
+        resolve(otherwise())
+      } catch (e) {
+        reject(e)
+      }
+    }, ms)
+    promise.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 /** A package of which only types were named may have nothing to run; one that is imported for its own sake stays. */
