@@ -150,6 +150,7 @@ describe('the trash', () => {
     await restoreTrash(c.home, 'u-1')
     await expect(make({ path: 'data' }, 'u-2')).rejects.toMatchObject({ code: 'HF3104' })
     expect((await make(data, 'u-2')).inode).toBe(out.inode)
+    await expect(make(data, 'u-3')).rejects.toMatchObject({ code: 'HF3104' })
     expect(isCompleted(c.home, at('data'), at('data'))).toBe(true)
   })
   test('nothing is completed in a new folder, also when a restore to its place was cut short', async () => {

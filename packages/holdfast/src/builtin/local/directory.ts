@@ -5,7 +5,7 @@ import { limits } from '../../base/index.ts'
 import { notOurs, type CallContext, type ResourceSpec } from '../../provider/index.ts'
 import { absolutePath, carriesTrace, codeOf, diskFailure, identityOf, kindOf, look, sameObject, syncFolder, taken, traceMoment, traceOf, type CallTrace } from './disk.ts'
 import { fileMode, ownerName } from './file.ts'
-import { completedIn, dropHolder, ensureHolder, isHolder, noteHolder } from './holders.ts'
+import { completedIn, dropHolder, ensureHolder, isRestored, noteHolder } from './holders.ts'
 import { forgetMade, isMade, makeFolders, removeMadeFolders, writeNote } from './made-folders.ts'
 import { findTrash, moveToTrash, prepareTakeBack, sweepTrash } from './trash.ts'
 import { ownershipOf } from './users.ts'
@@ -87,6 +87,7 @@ export const directorySpec: ResourceSpec<typeof inputs, typeof outputs> = {
         // Recorded, but not complete: it came back from the trash and the call died.
         if (a.outputs?.mode === undefined) {
           setAccess(path, a.inputs)
+          own(a.host.home, path)
           sweepTrash(a.host.home, path)
           return { ...outputsOf(a.inputs.path, lstatSync(path)), owner: 'mine' }
         }
@@ -176,12 +177,20 @@ function makeTemporary(a: Call, trace: CallTrace): void {
 async function adopt(a: Call, path: string, stats: Stats, trace: CallTrace): Promise<Outputs> {
   const { home } = a.host
   const made = isMade(home, path)
-  const restored = a.inputs.data && isHolder(home, path)
+  const restored = a.inputs.data && isRestored(home, path)
   if (!stats.isDirectory() || !(made || restored || madeByCall(path, trace, a.inputs.data))) throw taken(a.host.redact(a.inputs.path), kindOf(stats))
+  // Recorded first: once it is owned, nothing else tells that this call took it over.
+  if (restored) await a.partial({ path: a.inputs.path, ...identityOf(stats) })
   setAccess(path, a.inputs)
-  if (a.inputs.data) ensureHolder(home, path)
+  if (restored) own(home, path)
+  else if (a.inputs.data) ensureHolder(home, path)
   if (made) forgetMade(home, path)
   return outputsOf(a.inputs.path, lstatSync(path))
+}
+
+/** What was restored by a person has an owner again. */
+function own(home: string, path: string): void {
+  if (isRestored(home, path)) noteHolder(home, path, completedIn(home, path))
 }
 
 /** The trace goes when something is put into the folder. Only what came from the trash has something in it from the beginning. */

@@ -12,6 +12,8 @@ interface Holder {
   readonly path: string
   /** Paths below the holder (`''`: itself) whose command ended well. */
   readonly completed: readonly string[]
+  /** A person took it out of the trash; nobody owns it until a create takes it over. */
+  readonly restored?: boolean
 }
 
 const fileOf = (home: string, path: string): string => join(home, 'holders', `${sha256hex(path).slice(0, 32)}.json`)
@@ -21,10 +23,10 @@ function readHolder(home: string, path: string): Holder | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Holder) : undefined
 }
 
-export function noteHolder(home: string, path: string, completed: readonly string[] = []): void {
+export function noteHolder(home: string, path: string, completed: readonly string[] = [], restored = false): void {
   const file = fileOf(home, path)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  writeFileSync(`${file}.new`, JSON.stringify({ path, completed } satisfies Holder), { mode: 0o600, flush: true })
+  writeFileSync(`${file}.new`, JSON.stringify({ path, completed, ...(restored ? { restored } : {}) } satisfies Holder), { mode: 0o600, flush: true })
   renameSync(`${file}.new`, file)
 }
 
@@ -46,7 +48,7 @@ export function dropHolder(home: string, path: string): readonly string[] {
   return holder.completed
 }
 
-export const isHolder = (home: string, path: string): boolean => existsSync(fileOf(home, path))
+export const isRestored = (home: string, path: string): boolean => readHolder(home, path)?.restored === true
 
 export const completedIn = (home: string, holder: string): readonly string[] => readHolder(home, holder)?.completed ?? []
 

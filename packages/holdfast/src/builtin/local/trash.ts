@@ -171,7 +171,7 @@ export async function restoreTrash(home: string, id: string, to?: string): Promi
   const inPlace = path === entry.path
   try {
     makeParents(path)
-    if (inPlace) noteHolder(home, path, entry.completed)
+    if (inPlace) noteHolder(home, path, entry.completed, true)
     moveTree(dataOf(entry), path)
     await syncFolder(dirname(path))
     removeEntry(home, entry)
