@@ -174,7 +174,7 @@ function makeTemporary(a: Call, trace: CallTrace): void {
 }
 
 /** Made by an earlier attempt of this call, or by the way for something below it, or put back from the trash by a person; else it is somebody else's. */
-async function adopt(a: Call, path: string, stats: Stats, trace: CallTrace): Promise<Outputs> {
+async function adopt(a: Call & { partial(outputs: Partial<Outputs>): Promise<void> }, path: string, stats: Stats, trace: CallTrace): Promise<Outputs> {
   const { home } = a.host
   const made = isMade(home, path)
   const restored = a.inputs.data && isRestored(home, path)
