@@ -28,7 +28,8 @@ export function decide(row: ResourceRow | undefined, diffs: readonly PathDiff[],
   if (forceReplace) return { action: 'replace', maybe: false, order, because: ['asked for with --replace'] }
   if (row.status === 'partial' && row.meta.whole && diffs.length === 0 && rules.updatable && rules.fullUpdate) return { action: 'update', maybe: false }
   // A create that failed half-way leaves an object nobody can vouch for: it goes first. What was whole before may be referred to: it goes last where it can.
-  if (row.status === 'partial' && (diffs.length === 0 || !rules.updatable)) return { action: 'replace', maybe: false, order: row.meta.whole ? order : 'delete-first', because: ['the last change of it failed half-way'] }
+  // An update that says only what differs would leave out what the one that broke off did not do: what stands is not known.
+  if (row.status === 'partial' && (diffs.length === 0 || !rules.updatable || !rules.fullUpdate)) return { action: 'replace', maybe: false, order: row.meta.whole ? order : 'delete-first', because: ['the last change of it failed half-way'] }
   if (diffs.length === 0) return { action: 'record' }
   if (replacing.length > 0) {
     const sure = diffs.some((d) => !d.unknown && replacing.includes(top(d.path)))

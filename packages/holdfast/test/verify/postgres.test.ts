@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endStrays, installed, processesOf, type Installed } from '../support/cli.ts'
@@ -95,21 +95,24 @@ for (const creates of [undefined, 'PG_VERSION']) {
       expect(await db.trash()).toEqual([])
     })
 
-    test('data that a person takes out of the trash is a plain folder: apply does not touch it, and says so', async () => {
+    test('data that a person takes out of the trash is taken over by the next apply, with its password', async () => {
       await db.destroy()
       const [entry] = await db.trash()
       const restored = await db.project.call(['trash', 'restore', (entry as { id: string }).id, '--yes'])
       expect(restored).toMatchObject({ code: 0, json: { path: join(db.project.root, 'data') } })
       expect(db.inode()).toBe(inode)
       expect(await db.trash()).toEqual([])
-      const refused = await db.apply()
-      expect(refused, refused.stderr).toMatchObject({ code: 4, json: { error: { code: 'HF3104', address: 'data' } } })
+      const up = await db.apply()
+      expect(up, up.stderr).toMatchObject({ code: 0 })
       expect(db.inode()).toBe(inode)
       expect(existsSync(join(db.project.root, 'data/PG_VERSION'))).toBe(true)
+      expect(await db.password()).toBe(passwords.first)
+      expect(db.sql(passwords.first as string, 'select text from note')).toBe('kept')
     })
 
     test('after the trash is emptied the next apply makes a new cluster with a new password', async () => {
-      renameSync(join(db.project.root, 'data'), join(db.project.root, 'moved-away'))
+      await db.destroy()
+      expect(await db.project.call(['trash', 'empty', '--yes'])).toMatchObject({ code: 0 })
       const up = await db.apply()
       expect(up, up.stderr).toMatchObject({ code: 0 })
       passwords.second = await db.password()
