@@ -4,7 +4,7 @@ import { parseArgs } from './flags.ts'
 import { verbs } from './table.ts'
 import { settleHow } from './verbs/run.ts'
 
-const parse = (line: string, variables: Record<string, string> = {}) => parseArgs(line.split(' ').filter(Boolean), variables, '/work')
+const parse = (line: string, variables: Record<string, string> = {}) => parseArgs(line.split(' ').filter(Boolean), variables, '/here')
 const refused = (line: string): string => {
   try {
     parse(line)
@@ -59,8 +59,8 @@ describe('flags', () => {
   })
 
   test('the folder is resolved from the current one', () => {
-    expect(parse('plan -C sub').call.flags.cwd).toBe('/work/sub')
-    expect(parse('plan').call.flags.cwd).toBe('/work')
+    expect(parse('plan -C sub').call.flags.cwd).toBe('/here/sub')
+    expect(parse('plan').call.flags.cwd).toBe('/here')
   })
 
   test('flags of one verb stand apart', () => {

@@ -6,7 +6,7 @@ import { Value } from '../builtin/value/index.ts'
 import * as api from './index.ts'
 import type { AnyApp } from './index.ts'
 
-const FILE = '/work/shop/app.ts'
+const FILE = '/shop/app.ts'
 
 /** Runs a program as the loader does: its lines and columns are those of the text. Line 1 is the first line of `code`. */
 function program(code: string): AnyApp {

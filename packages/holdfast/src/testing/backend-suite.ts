@@ -8,6 +8,7 @@ import { referenceCases } from './backend/references-cases.ts'
 import { stateCases } from './backend/states-cases.ts'
 import { Trial, wanted, type BackendCase, type BackendFactory } from './backend/trial.ts'
 import { inTime } from './deadline.ts'
+import { declareCases } from './declare.ts'
 import type { TestFramework } from './provider-suite.ts'
 
 export type { BackendFactory }
@@ -21,18 +22,13 @@ export interface BackendSuiteOptions {
 
 const all: readonly BackendCase[] = [...stateCases, ...componentCases, ...changeCases, ...failureCases, ...lookupCases, ...referenceCases, ...differenceCases]
 
-const CASE_TIMEOUT_MS = 60_000
-
 /** Every promise of the founding contract 1, one case each. A backend is proven by this suite and by nothing else. */
 export function backendSuite(factory: BackendFactory, options: BackendSuiteOptions): void {
   const { framework, lacks = {} } = options
-  for (const named of Object.keys(lacks)) assert.ok(all.some((c) => c.name === named), `backendSuite: there is no case "${named}"`)
-  framework.describe(`backend: ${factory.name}`, () => {
-    for (const c of all) {
-      const lack = lacks[c.name] ?? lackOf(factory, c)
-      if (lack === undefined) framework.test(c.name, () => runBackendCase(factory, c.name), CASE_TIMEOUT_MS)
-      else framework.test(`${c.name} (not here: ${lack})`, async () => {})
-    }
+  const byName = new Map(all.map((c) => [c.name, c]))
+  declareCases({
+    suite: 'backendSuite', title: `backend: ${factory.name}`, framework, names: [...byName.keys()], lacks,
+    lackOf: (name) => lackOf(factory, byName.get(name) as BackendCase), run: (name) => runBackendCase(factory, name),
   })
 }
 

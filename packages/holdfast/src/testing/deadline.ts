@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 
-const CASE_MS_MAX = 60_000
+export const CASE_MS_MAX = 60_000
 
 /** A case that never ends fails alone: while it waits the process has something to do, so a runner does not take it and all that follow for given up. */
 export async function inTime(act: Promise<void>): Promise<void> {

@@ -1,4 +1,5 @@
-import assert from 'node:assert/strict'
+import { inTime } from './deadline.ts'
+import { declareCases } from './declare.ts'
 import { durableFlowCases } from './flow-cases-durable.ts'
 import { portFlowCases } from './flow-cases-port.ts'
 import type { FlowCase, FlowSubject } from './flow-case.ts'
@@ -24,23 +25,16 @@ const tiers = { port: portFlowCases, durable: { ...portFlowCases, ...durableFlow
 export function flowSuite(name: string, open: () => Promise<FlowSubject>, options: FlowSuiteOptions): void {
   const { framework, tier, lacks = {} } = options
   const cases: Readonly<Record<string, FlowCase>> = tiers[tier]
-  for (const named of Object.keys(lacks)) assert(named in cases, `flowSuite: there is no case "${named}"`)
-  framework.describe(`workflow engine: ${name}, ${tier}`, () => {
-    for (const [title, body] of Object.entries(cases)) {
-      const lack = lacks[title]
-      if (lack !== undefined) {
-        framework.test(`${title} (not here: ${lack})`, async () => {})
-        continue
+  declareCases({
+    suite: 'flowSuite', title: `workflow engine: ${name}, ${tier}`, framework, names: Object.keys(cases), lacks,
+    async run(title) {
+      const subject = await open()
+      try {
+        await inTime((cases[title] as FlowCase)(subject))
+      } finally {
+        await subject.close?.()
       }
-      framework.test(title, async () => {
-        const subject = await open()
-        try {
-          await body(subject)
-        } finally {
-          await subject.close?.()
-        }
-      })
-    }
+    },
   })
 }
 

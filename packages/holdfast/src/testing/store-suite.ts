@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { inTime } from './deadline.ts'
+import { declareCases } from './declare.ts'
 import type { TestFramework } from './provider-suite.ts'
 import type { Case, StoreSubject } from './store-case.ts'
 import { journalCases } from './store-cases-journal.ts'
@@ -23,25 +24,18 @@ const cases: Readonly<Record<string, Case>> = { ...rowCases, ...journalCases, ..
 /** Every promise of the store port, one case each. An adapter is proven by this suite and by nothing else. */
 export function storeSuite(name: string, open: () => Promise<StoreSubject>, options: StoreSuiteOptions): void {
   const { framework, lacks = {} } = options
-  for (const named of Object.keys(lacks)) assert(named in cases, `storeSuite: there is no case "${named}"`)
-  framework.describe(`store: ${name}`, () => {
-    for (const [title, body] of Object.entries(cases)) {
-      const lack = lacks[title]
-      if (lack !== undefined) {
-        framework.test(`${title} (not here: ${lack})`, async () => {})
-        continue
+  declareCases({
+    suite: 'storeSuite', title: `store: ${name}`, framework, names: Object.keys(cases), lacks,
+    async run(title) {
+      const subject = await open()
+      try {
+        await inTime((cases[title] as Case)(subject))
+        const broken = (await subject.store.doctor().catch(() => [])).filter((c) => !c.ok)
+        assert.deepEqual(broken, [], 'the doctor finds nothing after the case')
+      } finally {
+        await subject.close()
       }
-      framework.test(title, async () => {
-        const subject = await open()
-        try {
-          await inTime(body(subject))
-          const broken = (await subject.store.doctor().catch(() => [])).filter((c) => !c.ok)
-          assert.deepEqual(broken, [], 'the doctor finds nothing after the case')
-        } finally {
-          await subject.close()
-        }
-      })
-    }
+    },
   })
 }
 
