@@ -338,7 +338,7 @@ describe('Ctrl-C', () => {
       p.write({ go: '' })
       await terminal.until(() => terminal.screen().includes('[keep/REVERT]'))
       terminal.type(answer)
-      expect(await terminal.ended).toBe(8)
+      expect(await terminal.ended, terminal.screen()).toBe(8)
       const [run] = (await p.run('run', 'ls', '--json')).json.runs
       expect((await p.run('status', '--json')).json.revision).toBe(outcome.to)
       expect(run.status).toBe(outcome.to === 1 ? 'kept' : 'reverted')

@@ -162,8 +162,9 @@ export function makeProject(files: Readonly<Record<string, string>> = {}, folder
 
 /** The command on a terminal of its own: what is typed reaches it as from a keyboard, Ctrl-C included. */
 export function onTerminal(p: Project, ...words: string[]): { screen(): string; type(keys: string): void; until(probe: () => boolean): Promise<void>; readonly ended: Promise<number | null> } {
-  const command = [process.execPath, join(installed, 'holdfast/dist/bin.js'), ...words].map((w) => `'${w}'`).join(' ')
-  const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], { cwd: p.root, env: { ...cleanEnv(), TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'inherit'] })
+  // `exec`: a shell that waits for the command would be ended by the same Ctrl-C, and its exit code would stand for ours.
+  const command = `exec ${[process.execPath, join(installed, 'holdfast/dist/bin.js'), ...words].map((w) => `'${w}'`).join(' ')}`
+  const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], { cwd: p.root, env: { ...cleanEnv(), SHELL: '/bin/sh', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'inherit'] })
   let screen = ''
   child.stdout.setEncoding('utf8').on('data', (t: string) => { screen += t })
   return {
