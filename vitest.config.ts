@@ -31,6 +31,6 @@ export default defineConfig({
     testTimeout: verify ? 480_000 : 30_000,
     hookTimeout: verify ? 480_000 : 60_000,
     restoreMocks: true,
-    sequence: { shuffle: { files: true, tests: false }, sequencer: LongFirst },
+    sequence: { seed: Date.now(), shuffle: { files: true, tests: false }, sequencer: LongFirst },
   },
 })
