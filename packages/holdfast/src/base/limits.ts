@@ -24,6 +24,10 @@ export const limits = {
   tagsMax: 50,
   tagKeyChars: 128,
   tagValueChars: 256,
+  /** Longest id of an object that is kept beside its outputs. */
+  physicalIdChars: 512,
+  /** Times in a row that the onError hook of a step may ask for another attempt. */
+  hookRetriesMax: 100,
   /** Shortest secret that the redactor looks for; shorter ones are protected by type only. */
   redactMinChars: 6,
   /** Copies of the state file that are kept beside it from before its schema was changed. */

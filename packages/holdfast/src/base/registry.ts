@@ -34,6 +34,7 @@ export const registry = {
   HF1107: e(2, 'The declaration of a resource type is not valid.', 'A member is missing or has the wrong type.', 'Correct the member named in the message.'),
   HF1108: e(2, 'Two resource types have the same name.', 'resource() was called twice with one type and different definitions.', 'Give one of them another type name.'),
   HF1109: e(2, 'The declaration of an app or a component is not valid.', 'A member is missing or has the wrong type, or build() returns something other than an object.', 'Correct the member named in the message.'),
+  HF1120: e(2, 'The declaration of a hook is not valid.', ['The second argument is not a function.', 'Two hooks have the same name and different functions.'], 'Give each hook a name of its own and a function, at the top level of a module.'),
   // HF12: expressions and inputs
   HF1201: e(2, 'A reference was used as a string.', 'A reference stands in a template literal, in a concatenation or as a property key; its value is not known before apply.', 'Write str`...${ref}...` instead of `...${ref}...`.'),
   HF1202: e(2, 'There is no such output.', 'A property was read that the type does not declare.', 'Use one of the outputs named in the message.'),
@@ -54,6 +55,9 @@ export const registry = {
   HF2104: e(2, 'Two nodes claim the same thing.', 'Two nodes of the program name one path, port or other physical object.', 'Let one of them own it, and refer to that one.'),
   HF2105: e(5, 'The thing is owned by another node.', 'A node of another environment or app claims the same path, port or other physical object.', 'Choose another, or destroy the owner first.'),
   HF2106: e(2, 'A node can only be taken care of by a type that is not declared any more.', 'The program no longer imports the file, and the project no longer names the package, that declares the type of an object that is to go or of a change that is not settled.', ['Keep the type imported until that is done.', 'Or give the object up: `holdfast state forget ADDRESS`; an unsettled change: `holdfast run settle TX --abandon`.']),
+  HF2120: e(2, 'An object cannot be taken over.', ['There is no such object, or its type cannot read one by its id.', 'The node has another object already, or would need a new one at once.', 'Two rows name one object or one node, or something the node needs does not exist yet.'], 'Correct the ids; every row that cannot be done is listed in the message and the details. Nothing was changed.'),
+  HF2121: e(5, 'The object belongs to somebody else.', 'The type says that another owner looks after it.', ['Let the owner give it up first.', 'Or take it over all the same with --adopt-other.']),
+  HF2122: e(2, 'A hook is not declared any more.', 'A node that is to be deleted names it, and no module of the program declares a hook of that name.', 'Keep the hook declared until the object is deleted.'),
   HF2301: e(2, 'A declared secret has no value.', 'The secret was never set in this environment.', 'Run `holdfast secret set NAME` and give the value on stdin.'),
   HF2401: e(11, 'The plan is stale.', 'The state has changed since the plan was made.', 'Plan again.'),
   HF2402: e(2, 'The plan cannot be applied.', 'The file was edited, is not a plan, or was made for another state, environment or program.', 'Plan again.'),
@@ -74,6 +78,7 @@ export const registry = {
   HF3113: e(12, 'What the run did cannot be taken back.', 'A completed step is declared irreversible.', 'Finish the change with `holdfast run resume`.'),
   HF3114: e(4, 'The resource type is not available.', 'The program no longer declares the type, and no provider package of the project has it.', 'Name the package in `providers` of holdfast.config.ts, or keep the type imported.'),
   HF3115: e(4, 'The object is not ours any more, and was left alone.', 'What stands in its place was made by somebody else.', 'Remove it by hand if it should go.'),
+  HF3120: e(4, 'A hook failed.', 'The program\'s own function that runs before or after the step threw an error, or took too long.', 'Read its message; correct the hook, or take it out of the options of the node.'),
   // HF32: flows of the public workflow engine
   HF3201: e(2, 'This is not a flow, a task or an engine of this workflow engine.', 'Nothing was given, or an object that another engine or the program made.', 'Use what buildFlow, createTask and getEngine give.'),
   HF3202: e(2, 'There is no such type of flow.', 'Flows are linear, unordered or graph.', 'Use one of the three.'),

@@ -13,6 +13,16 @@ export interface PlanRequest {
   readonly replace?: readonly Address[]
   /** What was found to differ: the program wins, and what is gone is made again. */
   readonly repair?: DriftDocument | undefined
+  /** Objects that are taken over, and nothing else is done: every row must be possible. */
+  readonly adopt?: readonly AdoptRow[] | undefined
+  /** Also what belongs to somebody else, as far as its type can tell. */
+  readonly adoptOther?: boolean | undefined
+}
+
+/** One object that exists, and the node that is to have it. */
+export interface AdoptRow {
+  readonly address: Address
+  readonly id: string
 }
 
 export interface ApplyOptions {

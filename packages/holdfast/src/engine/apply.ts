@@ -1,7 +1,7 @@
-import { failure, isFailure, mutant, type HoldfastError } from '../base/index.ts'
+import { failure, isFailure, limits, mutant, type HoldfastError, type Millis } from '../base/index.ts'
 import { runFlow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
-import { evaluate, firstUnknown, masked, refsOf, type Address, type Scope, type Value } from '../model/index.ts'
+import { evaluate, firstUnknown, masked, refsOf, type Address, type CallOp, type Scope, type Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
 import { assetsIn, forgetProvisional, goneEntries, makeScope, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
 import { encodeDoc } from '../secret/index.ts'
@@ -81,7 +81,7 @@ async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome,
       }
       await markRemoved(run, planned.plan.changes)
       await commit(run, planned, false)
-      return contract(run, o)
+      return planned.plan.adoptOnly ? endRun(run, run.row.status) : contract(run, o)
     }
   }
 }
@@ -191,10 +191,11 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       continue
     }
     const after = doneAt.size ? [...c.after, ...doneOf(address), ...c.after.flatMap((a) => doneOf(a))] : c.after
-    const deadlineMs = c.options?.timeoutMs ?? state.cx.types.get(type)?.timeoutMs
+    const deadlineMs = deadlineOf(state, c)
+    const retries = c.options?.hooks?.onError ? limits.hookRetriesMax : c.options?.retries
     if (action === 'delete' || action === 'forget') {
       tasks.removal(deleteTask(address), c.uid as string, 'expand')
-      specs.push(spec(deleteTask(address), type, after, c.uid, deadlineMs))
+      specs.push(spec(deleteTask(address), type, after, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
       continue
     }
     tasks.plan(address, c)
@@ -202,13 +203,34 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       // The old object goes in a task of its own, so that others can wait for its place, too.
       tasks.plan(deleteTask(address), c)
       tasks.removal(deleteTask(address), c.uid, 'expand')
-      specs.push(spec(deleteTask(address), type, [...after.filter((a) => !a.endsWith('#delete')), ...(c.goneAfter ?? [])], c.uid, deadlineMs))
-      specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, c.options?.retries))
-    } else specs.push(spec(address, type, after, c.uid, deadlineMs, c.options?.retries))
+      specs.push(spec(deleteTask(address), type, [...after.filter((a) => !a.endsWith('#delete')), ...(c.goneAfter ?? [])], c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
+      specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, retries))
+    } else specs.push(spec(address, type, after, c.uid, deadlineMs, retries))
   }
   for (const t of through) specs.push(spec(t.id, '', t.after, undefined))
   return { tasks: specs, parallelism: state.cx.serial ? 1 : state.cx.parallelism, limits: limitsOf(state), onFailure: o.onFailure }
 }
+
+/** Deadline of a task: that of the calls it makes. Whether a change that may be one is an update shows later: it has the time of one. */
+function deadlineOf(state: EnvState, c: PlannedChange): Millis | undefined {
+  const type = state.cx.types.get(c.doc.type)
+  const of = (op: CallOp): Millis | undefined => c.options?.timeouts?.[op] ?? c.options?.timeoutMs ?? type?.timeoutMs
+  switch (c.doc.action) {
+    case 'create': case 'replace': return of('create')
+    case 'read': return of('read')
+    case 'adopt': return (of('read') ?? 0) + (of('update') ?? 0)
+    default: return of('update')
+  }
+}
+
+/** Of a deletion: the node may have left the program. */
+function rowDeadline(state: EnvState, uid: string | undefined): Millis | undefined {
+  const row = uid === undefined ? undefined : state.current.get(uid)
+  return row && (row.meta.timeouts?.delete ?? state.cx.types.get(row.type)?.timeoutMs)
+}
+
+/** An onError hook asks for further attempts by itself. */
+const hookRetries = (state: EnvState, uid: string | undefined): number => (uid !== undefined && state.current.get(uid)?.meta.hooks?.onError !== undefined ? limits.hookRetriesMax : 0)
 
 export function limitsOf(state: EnvState): Record<string, number> {
   const out: Record<string, number> = {}
@@ -255,7 +277,7 @@ async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<
   run.row = { ...run.row, status: partial ? 'kept' : 'committed', phase: 'contract', to }
   await state.commit([
     ...entries,
-    { t: 'env.commit', env: state.env.id, from: run.from, to, partial }, { t: 'env.open', env: state.env.id, run: undefined },
+    { t: 'env.commit', env: state.env.id, from: run.from, to, partial: partial || (planned.plan.adoptOnly === true && state.env.partial) }, { t: 'env.open', env: state.env.id, run: undefined },
     { t: 'run.put', row: run.row }, { t: 'event', at: cx.clock.now(), kind: 'run.committed', data: JSON.stringify({ run: run.row.id, from: run.from, to, partial }) },
   ])
   cx.emit({ type: 'run.committed', run: run.row.id, data: { from: run.from, to, partial } })
@@ -306,7 +328,7 @@ async function contract(run: Run, o: RunOptions): Promise<void> {
     for (const r of rows) for (const d of r.meta.deps) for (const uid of uidsAt.get(d) ?? []) if (!mutant('wrong-delete-order')) after.get(uid)?.push(r.uid)
     const specs = rows.map((r): TaskSpec => {
       run.tasks.removal(r.uid, r.uid, 'contract')
-      return { id: r.uid, after: after.get(r.uid) as string[], limit: r.type, undo: 'none', retries: 0, deadlineMs: state.cx.types.get(r.type)?.timeoutMs, done: false }
+      return { id: r.uid, after: after.get(r.uid) as string[], limit: r.type, undo: 'none', retries: hookRetries(state, r.uid), deadlineMs: rowDeadline(state, r.uid), done: false }
     })
     await runFlow({ tasks: specs, parallelism: state.cx.serial ? 1 : state.cx.parallelism, limits: limitsOf(state), onFailure: 'continue' }, run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort })
   }

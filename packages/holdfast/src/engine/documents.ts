@@ -45,6 +45,8 @@ export interface TaskDocument {
   readonly attempts: number
   readonly ms: number
   readonly downMs?: number
+  /** Hooks that ran, by when. */
+  readonly hooks?: Readonly<Record<string, string>>
   readonly error?: Readonly<Record<string, unknown>>
 }
 
@@ -80,6 +82,11 @@ export interface ResourceDocument {
   /** First revision that shows this row. */
   readonly revision: number
   readonly physicalId?: string
+  /** ISO times; null where they were not noted: by an older version, or by a caller of the state itself. */
+  readonly created: string | null
+  readonly modified: string | null
+  /** It was taken over, not made. */
+  readonly adopted?: boolean
   readonly protect: boolean
   readonly retain: boolean
   readonly dependsOn: readonly Address[]

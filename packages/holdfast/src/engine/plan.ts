@@ -6,6 +6,7 @@ import { guard, isEmpty, readPlan, restrict, summarise, writePlan, type Plan, ty
 import { compile, diffResources, EnvState, freeze, type EngineContext } from '../resource/index.ts'
 import { decodeDoc } from '../secret/index.ts'
 import { equal } from '../diff/index.ts'
+import { adoptNeeds, adoptOptions, refuseProblems } from './adopt.ts'
 import { judge } from './policies.ts'
 import type { PlanRequest } from './api.ts'
 import type { PlanDocument } from './documents.ts'
@@ -45,7 +46,9 @@ export async function ensureEnv(state: EnvState): Promise<Entry[]> {
 export async function planOn(state: EnvState, request: PlanRequest): Promise<PlannedRun> {
   const { cx } = state
   const { graph } = request
+  const adoption = adoptOptions(request)
   const options = {
+    ...(adoption.options ? { adopt: adoption.options } : {}),
     replace: new Set(request.replace ?? []),
     gone: new Set(request.repair?.drifted.filter((d) => d.kind === 'gone').map((d) => d.address)),
     drifted: new Set(request.repair?.drifted.filter((d) => d.kind === 'changed').map((d) => d.address)),
@@ -53,8 +56,10 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
   for (const a of options.replace) if (!graph?.nodes.has(a)) throw failure('HF6001', { address: a, message: `${a} is no node of this program.` })
   const diff = await diffResources(state, graph, options)
   const compiled = await compile(state, graph, diff, options)
-  const changes = narrowed(compiled.changes, graph, state, request)
+  const changes = narrowed(request.adopt ? compiled.changes.filter((c) => c.adopt) : compiled.changes, graph, state, request)
+  refuseProblems([...adoption.problems, ...diff.problems, ...(request.adopt ? adoptNeeds(state, changes) : [])], graph)
   refuseUndeclared(state, changes)
+  refuseWithoutHooks(state, changes)
   guard(changes, request.allowDeletes)
   const findings = judge(cx, graph, diff.scope, changes)
   await refuseReferenced(state, changes)
@@ -63,9 +68,11 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
   const plan: Plan = {
     v: 1, id: cx.ids.next('p'), store: meta.storeId, env: state.env.id, app: state.env.app, name: state.env.name, createdAt: cx.clock.now(), destroy: graph === undefined,
     vector: await vectorOf(state), changes, unchanged: diff.unchanged, through: compiled.through,
-    outputs: graph?.outputs && freeze(graph.outputs, diff.scope),
-    outputsChanged: await outputsChanged(state, graph, diff.scope),
-    pending: [...state.current.values()].filter((r) => r.status === 'deleting' && !deletedFirst.has(r.uid)).map((r) => ({ uid: r.uid, address: r.address })),
+    // What is only taken over leaves the rest, outputs and pending deletes too, to the next apply.
+    ...(request.adopt ? { adoptOnly: true } : {}),
+    outputs: request.adopt ? undefined : graph?.outputs && freeze(graph.outputs, diff.scope),
+    outputsChanged: !request.adopt && await outputsChanged(state, graph, diff.scope),
+    pending: request.adopt ? [] : [...state.current.values()].filter((r) => r.status === 'deleting' && !deletedFirst.has(r.uid)).map((r) => ({ uid: r.uid, address: r.address })),
     ...(findings.length > 0 ? { findings } : {}),
   }
   return wrap(plan, state, false)
@@ -104,6 +111,17 @@ function refuseUndeclared(state: EnvState, changes: readonly PlannedChange[]): v
   }
 }
 
+/** What is deleted runs its hooks, so they must be there. What is pending since an earlier run stays pending without them. */
+function refuseWithoutHooks(state: EnvState, changes: readonly PlannedChange[]): void {
+  for (const c of changes) for (const [point, name] of Object.entries(c.doc.hooks ?? {})) {
+    if (state.cx.hook?.(name)) continue
+    throw failure('HF2122', {
+      address: c.doc.address, site: c.site, message: `${c.doc.address} is to run the hook ${name} (${point}), and no hook of that name is declared. Nothing was changed.`,
+      hint: `Keep the file that declares hook('${name}', ...) imported until that is done. Or give the object up, and it stays: holdfast state forget ${c.doc.address}`,
+    })
+  }
+}
+
 export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {
   return {
     id: plan.id, plan, stored,
@@ -113,7 +131,7 @@ export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {
       ...(plan.findings ? { findings: plan.findings } : {}),
       ...(state.env.openRun === undefined ? {} : { openRun: state.env.openRun }),
     },
-    empty: isEmpty(plan) && state.env.openRun === undefined && !state.env.partial,
+    empty: isEmpty(plan) && state.env.openRun === undefined && (!state.env.partial || plan.adoptOnly === true),
     irreversible: plan.changes.filter((c) => c.doc.irreversible).map((c) => c.doc.address),
     text: () => writePlan(plan, state.cx.ring),
   }

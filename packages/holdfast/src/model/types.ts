@@ -46,11 +46,28 @@ export interface NodeOptions {
   readonly movedFrom?: readonly Address[]
   readonly dependsOn?: readonly { readonly $path: string }[]
   readonly tags?: Readonly<Record<string, string>>
-  /** `30s`, `5m`: after it the outcome of a call is unknown. */
-  readonly timeout?: string
+  /** `30s`, `5m`: after it the outcome of a call is unknown. One for every call, or one for each kind. */
+  readonly timeout?: string | { readonly [K in CallOp]?: string }
   /** Repeats of a rejected call. */
   readonly retries?: number
+  /**
+   * Id of an object that exists: it is taken over instead of made, by the type's `read`, and brought to the inputs in the same run. A run that is
+   * taken back gives it up; a later removal of the node deletes it, like any other.
+   */
+  readonly adopt?: string
+  /** What runs before and after the steps of the node: values that `hook()` gave. */
+  readonly hooks?: { readonly [K in HookPoint]?: { readonly $hook: string } }
 }
+
+/** What a provider is called for. */
+export type CallOp = 'create' | 'update' | 'delete' | 'read'
+export const callOps = ['create', 'update', 'delete', 'read'] as const satisfies readonly CallOp[]
+
+/** When a hook runs. */
+export type HookPoint = 'beforeCreate' | 'afterCreate' | 'beforeUpdate' | 'afterUpdate' | 'beforeDelete' | 'afterDelete' | 'onError'
+export const hookPoints = ['beforeCreate', 'afterCreate', 'beforeUpdate', 'afterUpdate', 'beforeDelete', 'afterDelete', 'onError'] as const satisfies readonly HookPoint[]
+/** Names of hooks; the functions stay in the program. */
+export type HookNames = { readonly [K in HookPoint]?: string }
 
 /** The options as the graph carries them. */
 export interface ResolvedOptions {
@@ -60,6 +77,10 @@ export interface ResolvedOptions {
   readonly tags: Readonly<Record<string, string>>
   readonly timeoutMs: Millis | undefined
   readonly retries: number | undefined
+  /** Deadlines of single kinds of calls, over `timeoutMs`. */
+  readonly timeouts?: { readonly [K in CallOp]?: Millis }
+  readonly adopt?: string
+  readonly hooks?: HookNames
 }
 
 export const noOptions: ResolvedOptions = Object.freeze({ protect: false, retain: false, movedFrom: [], tags: {}, timeoutMs: undefined, retries: undefined })

@@ -1,5 +1,5 @@
 import type { EpochMs, Site } from '../base/index.ts'
-import type { Address, ExprNode, ResolvedOptions } from '../model/index.ts'
+import type { Address, ExprNode, HookNames, ResolvedOptions } from '../model/index.ts'
 
 export type ChangeAction = 'create' | 'update' | 'replace' | 'delete' | 'read' | 'move' | 'forget' | 'adopt' | 'maybe'
 
@@ -31,6 +31,11 @@ export interface ChangeDocument {
   /** A lost answer needs a person. */
   readonly recovery?: 'D'
   readonly protected?: boolean
+  /** With `adopt`: the id of the object that is taken over, and whose it is, as far as its type can tell. */
+  readonly adopts?: string
+  readonly owner?: 'mine' | 'other' | 'unknown'
+  /** Names of the hooks that will run, by when. */
+  readonly hooks?: HookNames
 }
 
 /** What a policy found (contract.md 3). */
@@ -65,6 +70,11 @@ export interface PlannedChange {
   readonly mayReplace: boolean
   /** It cannot be carried out before a person has settled this transaction. */
   readonly blockedBy: string | undefined
+  /**
+   * An object is taken over instead of made. `other`: also when somebody else looks after it. `only`: it is not brought to the inputs.
+   * `claims`: what it owned when it was looked at.
+   */
+  readonly adopt?: { readonly id: string; readonly other: boolean; readonly only: boolean; readonly claims: readonly string[] }
 }
 
 /** What state a plan was made on. It is refused when any of it has moved (spec/backend.md 11.4, reliability F4). */
@@ -89,6 +99,8 @@ export interface Plan {
   readonly vector: Vector
   readonly changes: readonly PlannedChange[]
   readonly unchanged: number
+  /** Objects are taken over, and nothing else is done. */
+  readonly adoptOnly?: boolean
   /** Nodes that do not change but stand between two that do: task id and what it waits for. */
   readonly through: readonly { readonly id: string; readonly after: readonly string[] }[]
   /** What build() returned; undefined for a destroy. */

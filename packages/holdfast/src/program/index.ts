@@ -9,6 +9,7 @@ export { app, environmentNames, isApp, type AnyApp, type App, type AppContext, t
 export { asset, sensitive, type AssetValue } from './asset.ts'
 export { buildGraph, chooseEnvironment, type BuildRequest } from './build.ts'
 export { component, type ComponentContext, type ComponentFn, type ComponentResult, type ComponentSpec, type Inside } from './component.ts'
+export { declaredHook, forgetHooks, hook, type Hook, type HookContext, type HookFunction } from './hook.ts'
 export { isExpr, type AnyRef, type Expr, type Input, type Node, type NodeInputs, type Prim, type Ref, type Resolved } from './expr.ts'
 export {
   add, and, at, base64, coalesce, concat, duration, each, eq, get, hmac, join, json, keys, length, lower, max, merge, min, mul, not, or, replace, sha256, split, str, sub,

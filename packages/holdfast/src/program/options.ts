@@ -1,10 +1,14 @@
 import { limits, parseDuration } from '../base/index.ts'
-import { noOptions, type Address, type NodeOptions, type ResolvedOptions } from '../model/index.ts'
+import { callOps, hookPoints, noOptions, type Address, type CallOp, type HookNames, type HookPoint, type NodeOptions, type ResolvedOptions } from '../model/index.ts'
 import { isExpr } from './expr.ts'
+import { isHook } from './hook.ts'
 import type { Inherited } from './scope.ts'
 import { failureAt } from './site.ts'
 
-const known: readonly (keyof NodeOptions)[] = ['protect', 'retain', 'movedFrom', 'dependsOn', 'tags', 'timeout', 'retries']
+const known: readonly (keyof NodeOptions)[] = ['protect', 'retain', 'movedFrom', 'dependsOn', 'tags', 'timeout', 'retries', 'adopt', 'hooks']
+
+/** What may be said of a component: it is no object that could be taken over. */
+export const componentOptions: readonly string[] = known.filter((k) => k !== 'adopt')
 
 /** Options of a node or a component, checked. `refs` are the addresses of `dependsOn`. */
 export interface ReadOptions {
@@ -38,16 +42,19 @@ export function readOptions(options: unknown, address: Address, above: Function,
         refs = value.map((v: { $path: string }) => v.$path)
         break
       case 'tags': out.tags = readTags(value, wrong); break
-      case 'timeout': {
-        const ms = typeof value === 'string' ? parseDuration(value) : undefined
-        if (ms === undefined || ms <= 0) throw wrong('timeout must be a duration such as 30s or 5m')
-        out.timeoutMs = ms
+      case 'timeout':
+        if (typeof value === 'object' && value !== null) out.timeouts = readTimeouts(value as Record<string, unknown>, wrong)
+        else out.timeoutMs = readDuration('timeout', value, wrong)
         break
-      }
       case 'retries':
         if (!Number.isInteger(value) || value < 0) throw wrong('retries must be a whole number, 0 or more')
         out.retries = value
         break
+      case 'adopt':
+        if (typeof value !== 'string' || value === '' || value.length > limits.physicalIdChars) throw wrong(`adopt must be the id of an object, a text of 1 to ${limits.physicalIdChars} characters`)
+        out.adopt = value
+        break
+      case 'hooks': out.hooks = readHooks(value, wrong); break
     }
   }
   return { options: out, refs }
@@ -56,6 +63,35 @@ export function readOptions(options: unknown, address: Address, above: Function,
 /** `'$path' in ref` would ask the schema of an output; only nodes and components answer here. */
 function hasPath(v: unknown): boolean {
   return typeof v === 'object' && v !== null && '$path' in v && typeof v.$path === 'string'
+}
+
+type Wrong = (what: string) => Error
+
+function readDuration(name: string, value: unknown, wrong: Wrong): number {
+  const ms = typeof value === 'string' ? parseDuration(value) : undefined
+  if (ms === undefined || ms <= 0) throw wrong(`${name} must be a duration such as 30s or 5m`)
+  return ms
+}
+
+function readTimeouts(value: Record<string, unknown>, wrong: Wrong): NonNullable<ResolvedOptions['timeouts']> {
+  const out: { [K in CallOp]?: number } = {}
+  for (const [op, each] of Object.entries(value)) {
+    if (!(callOps as readonly string[]).includes(op)) throw wrong(`timeout.${op}: deadlines are set for ${callOps.join(', ')}`)
+    if (each !== undefined) out[op as CallOp] = readDuration(`timeout.${op}`, each, wrong)
+  }
+  return out
+}
+
+function readHooks(value: unknown, wrong: Wrong): HookNames {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('hooks must be an object that names when each runs')
+  const out: { [K in HookPoint]?: string } = {}
+  for (const [point, hook] of Object.entries(value)) {
+    if (!(hookPoints as readonly string[]).includes(point)) throw wrong(`hooks.${point}: hooks run at ${hookPoints.join(', ')}`)
+    if (hook === undefined) continue
+    if (!isHook(hook)) throw wrong(`hooks.${point} must be what hook(name, function) gave, at the top level of a module`)
+    out[point as HookPoint] = hook.$hook
+  }
+  return out
 }
 
 function readTags(value: unknown, wrong: (what: string) => Error): Readonly<Record<string, string>> {
@@ -76,7 +112,7 @@ export function inherit(inherited: Inherited, own: ReadOptions, rest: string): I
   if (own === nothing && inherited === nothingInherited) return inherited
   const movedFrom = [...(own.options.movedFrom ?? []), ...(from.movedFrom ?? []).map((a) => `${a}/${rest}`)]
   return {
-    options: { ...from, ...own.options, ...((from.tags || own.options.tags) && { tags: { ...from.tags, ...own.options.tags } }), ...(movedFrom.length > 0 ? { movedFrom } : {}) },
+    options: { ...from, ...own.options, ...(from.hooks && own.options.hooks && { hooks: { ...from.hooks, ...own.options.hooks } }), ...((from.tags || own.options.tags) && { tags: { ...from.tags, ...own.options.tags } }), ...(movedFrom.length > 0 ? { movedFrom } : {}) },
     refs: own.refs.length === 0 ? inherited.refs : [...inherited.refs, ...own.refs],
   }
 }

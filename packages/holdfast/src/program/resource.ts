@@ -3,6 +3,7 @@ import { isFailure } from '../base/index.ts'
 import { describeSchema, shapeOf, type NodeOptions } from '../model/index.ts'
 import { completeType, type ResourceSpec, type ResourceType } from '../provider/index.ts'
 import { declare } from './declare.ts'
+import { forgetHooks } from './hook.ts'
 import type { Node, NodeInputs } from './expr.ts'
 import { makeNode } from './reference.ts'
 import { failureAt } from './site.ts'
@@ -25,9 +26,10 @@ const types = (): Map<string, ResourceType> => (holder[TYPES] ??= new Map())
 /** Every type that was declared in this process, of the program and of the packages it imports. */
 export const declaredTypes = (): readonly ResourceType[] => [...types().values()]
 
-/** Forgets the types that programs declared, so that another program may be loaded in this process. */
+/** Forgets the types and hooks that programs declared, so that another program may be loaded in this process. */
 export function forgetProgramTypes(): void {
   for (const [name, t] of types()) if (t.provider.startsWith(PROGRAM)) types().delete(name)
+  forgetHooks()
 }
 const PROGRAM = 'program#'
 

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { failure, limits, makeIds, systemClock, systemRandom, type HoldfastError } from '../base/index.ts'
 import type { EngineContext, EngineEvent } from '../engine/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
-import { chooseEnvironment, declaredTypes } from '../program/index.ts'
+import { chooseEnvironment, declaredHook, declaredTypes } from '../program/index.ts'
 import { makeRegistry, type Host } from '../provider/index.ts'
 import { makeRedactor } from '../secret/index.ts'
 import type { EnvRow } from '../state/index.ts'
@@ -94,7 +94,7 @@ async function assemble(request: OpenRequest, program: Program, store: Store, ch
   const cx: EngineContext = {
     store, clock: systemClock, random: systemRandom, ids, types: await allTypes(), env: row, host, ring, redactor, holder: currentHolder(), emit: request.emit,
     ...(request.access === 'read' ? {} : { spool: new FileSpool(store.path === undefined ? join(program.home, 'spool') : `${store.path}.spool`, spoolFailpoint(request.variables)) }),
-    asset: assets.take, keepAssets: assets.keep, pruneAssets: assets.prune, policies: [...program.project?.policies ?? [], ...program.app?.policies ?? []], parallelism: serial ? 1 : request.concurrency ?? place.concurrency ?? limits.parallelLocal, serial,
+    asset: assets.take, keepAssets: assets.keep, pruneAssets: assets.prune, hook: declaredHook, policies: [...program.project?.policies ?? [], ...program.app?.policies ?? []], parallelism: serial ? 1 : request.concurrency ?? place.concurrency ?? limits.parallelLocal, serial,
   }
   let graph: DesiredGraph | undefined
   return {

@@ -1,11 +1,12 @@
 import { assert, failure, isFailure, limits, mutant, sha256hex, type HoldfastError, type Plain, type Site } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
-import { reveal, type Address, type Value } from '../model/index.ts'
+import { reveal, type Address, type HookNames, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import { encodeDoc } from '../secret/index.ts'
 import type { ResourceRow, TaskKind, TaskRow, TxOp, TxRow } from '../state/index.ts'
 import { ask, callContext, openInputs, type Answer, type CallTarget } from './call.ts'
-import { bodyOf, receiveOutputs, secretOf, secretTexts, type Fields } from './facts.ts'
+import { foundInputs, foundObject, type Adopting } from './adopt.ts'
+import { bodyOf, fingerprintOf, idField, idIn, receiveOutputs, secretOf, secretTexts, type Fields } from './facts.ts'
 import { keepOutcome, type SpooledOutcome } from './spool.ts'
 import type { EnvState } from './state.ts'
 
@@ -43,6 +44,9 @@ export interface Change {
   readonly opening: readonly Entry[]
   readonly before: readonly Entry[]
   readonly also: readonly Entry[]
+  /** With op `read`: the object of this id is taken over. */
+  readonly adopt?: Adopting
+  readonly hooks?: HookNames | undefined
 }
 
 export type ChangeResult =
@@ -66,7 +70,7 @@ export async function attempt(work: Work, change: Change, tx: TxRow | undefined,
   const row = opened ?? newTx(work, change, now)
   const intent = () => opened ? Promise.resolve() : state.commit(intentEntries(work, change, row))
   if (!mutant('intent-after-call')) await intent()
-  const sent = await send(work, row, change.type, change.site, signal, { inputs: change.inputs, prior: change.prior })
+  const sent = await send(work, row, change.type, change.site, signal, { inputs: change.inputs, prior: change.prior, adopt: change.adopt })
   if (mutant('intent-after-call')) await intent()
   return conclude(work, sent.tx, change.type, change.site, sent.answer, change.inputs)
 }
@@ -144,7 +148,7 @@ async function renewed(work: Work, tx: TxRow): Promise<TxRow> {
 /** Sends the request of a transaction once. `known` spares reading it back from the sealed target. */
 export async function send(
   work: Work, tx: TxRow, type: ResourceType, site: Site | undefined, signal: AbortSignal,
-  known?: { readonly inputs: Fields; readonly prior: Change['prior'] },
+  known?: { readonly inputs: Fields; readonly prior: Change['prior']; readonly adopt?: Adopting | undefined },
 ): Promise<{ readonly tx: TxRow; readonly answer: Answer }> {
   const { state } = work
   const inputs = known?.inputs ?? state.decode(tx, 'inputs', tx.target.inputs)
@@ -175,7 +179,11 @@ export async function send(
         await type.delete({ ...cc, inputs: opened as never, outputs: before.outputs as never })
         return {}
       }
-      case 'read': throw failure('HF9001', { message: 'a read is no change' })
+      case 'read': {
+        // Sent once only: reading changes nothing, so one whose answer was lost has failed.
+        assert(type.read && known?.adopt, 'send: a read that takes nothing over')
+        return foundObject(type, tx.address, known.adopt, await type.read({ ...cc, inputs: opened as never, outputs: { [idField(type) as string]: known.adopt.id } as never }))
+      }
     }
   }
   for (;;) {
@@ -189,6 +197,8 @@ export async function send(
     if (!stale) return { tx: row, answer }
   }
 }
+
+export const callTargetOf = (c: Change): CallTarget => ({ token: c.task, uid: c.uid, ordinal: c.ordinal, epoch: 0, address: c.address, site: c.site, physicalName: c.physicalName })
 
 export const callTarget = (tx: TxRow, site: Site | undefined): CallTarget =>
   ({ token: tx.token, uid: tx.uid, ordinal: tx.ordinal, epoch: tx.epoch, address: tx.address, site, physicalName: tx.target.row?.meta.physicalName })
@@ -273,7 +283,8 @@ export async function complete(work: Work, tx: TxRow, outputs: Fields | undefine
   let text = ''
   if (target.row && outputs) {
     text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
-    effects.push({ t: 'resource.put', row: withPhysicalId(target.row, outputs), docs: { inputs: target.inputs, outputs: text } })
+    const found = tx.op === 'read' ? asFound(state, tx, outputs) : { row: target.row, inputs: target.inputs }
+    effects.push({ t: 'resource.put', row: withPhysicalId(timed(found.row, tx, now), outputs), docs: { inputs: found.inputs, outputs: text } })
   }
   effects.push(...((target.also ?? []) as Entry[]), ...more)
   const rest: Entry[] = [{ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'reverted' : 'success', undefined, note) }]
@@ -290,11 +301,29 @@ export async function complete(work: Work, tx: TxRow, outputs: Fields | undefine
   return { kind: 'done', outputs, note }
 }
 
-const kindOf = (tx: TxRow): TaskKind => tx.op
+const kindOf = (tx: TxRow): TaskKind => (tx.op === 'read' ? 'adopt' : tx.op)
 
-function withPhysicalId(row: RowDraft, outputs: Fields): RowDraft {
-  const id = outputs.id ?? outputs.arn ?? outputs.path
-  return typeof id === 'string' && id.length <= 512 ? { ...row, meta: { ...row.meta, physicalId: id } } : row
+export function withPhysicalId(row: RowDraft, outputs: Fields): RowDraft {
+  const id = idIn(outputs)
+  return id === undefined ? row : { ...row, meta: { ...row.meta, physicalId: id } }
+}
+
+/** When the object was made, and changed. What is taken back is as it was. */
+function timed(row: RowDraft, tx: TxRow, now: number): RowDraft {
+  const { createdAt } = row.meta
+  if (tx.undo && tx.op === 'update') return row
+  return { ...row, meta: { ...row.meta, createdAt: tx.op === 'create' || createdAt === undefined ? now : createdAt, modifiedAt: now } }
+}
+
+/** The row of an object that was taken over says what the object is, not what the program wants: the next comparison shows what differs. */
+function asFound(state: EnvState, tx: TxRow, outputs: Fields): { readonly row: RowDraft; readonly inputs: string } {
+  const row = tx.target.row as RowDraft
+  const type = state.type(tx.type, tx.address)
+  const wanted = state.decode(tx, 'inputs', tx.target.inputs)
+  const { inputs, differs } = foundInputs(type, wanted, outputs, state.cx.host)
+  if (!differs) return { row, inputs: tx.target.inputs }
+  const text = encodeDoc(inputs as Value, { table: 'resource', row: tx.uid, field: 'inputs', tx: tx.token, type: tx.type }, state.cx.ring)
+  return { row: { ...row, fingerprint: fingerprintOf(type, inputs, row.meta.tags, state.cx.ring), shape: '' }, inputs: text }
 }
 
 /** What changed half-way may own what it had and what it was to have. */
@@ -321,7 +350,7 @@ export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', erro
       t: 'resource.put', row: { ...row, status: 'partial', meta: { ...row.meta, claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }, ...(tx.undo ? { since: state.next } : {}) },
       docs: { inputs: tx.target.inputs, outputs },
     })
-  } else if (tx.op === 'create' && row) entries.push({ t: 'claim.drop', uid: tx.uid })
+  } else if ((tx.op === 'create' || tx.op === 'read') && row) entries.push({ t: 'claim.drop', uid: tx.uid })
   else if (tx.op === 'update' && row) {
     // What it was to own comes free again, or is given up as before.
     for (const key of row.meta.claims) {

@@ -1,4 +1,4 @@
-import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type Scope, type Value } from '../model/index.ts'
+import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type HookNames, type Scope, type Value } from '../model/index.ts'
 import { classOf } from '../journal/index.ts'
 import type { PathDiff } from '../diff/index.ts'
 import { afterUsers, deleteTask, orderByClaims, refuseCircles, type ChangeAction, type ChangeDocument, type Going, type Owner, type PathChange, type PlannedChange, type Wanting } from '../plan/index.ts'
@@ -25,7 +25,7 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
   for (const r of state.current.values()) if (r.status === 'deleting') going.push({ uid: r.uid, address: r.address, pending: true })
   const owners = await ownersOf(state, diff.changed)
   const order = orderByClaims(state.env.id, diff.changed.filter((d) => d.decision.action !== 'read').map((d) => wanting(state, d)), going, (key) => owners.get(key))
-  const comeBack = boundComeBack(state, diff.changed.filter((d) => d.decision.action === 'create' && !d.row).map((d) => ({ address: d.node.address, type: d.type })))
+  const comeBack = boundComeBack(state, diff.changed.filter((d) => d.decision.action === 'create' && !d.row && !d.adopt).map((d) => ({ address: d.node.address, type: d.type })))
   const replacedFirst = diff.changed.flatMap((d) => (d.row && d.decision.action === 'replace' && d.decision.order === 'delete-first' ? [d.row.uid] : []))
   const first = withDependants(state, new Set([...order.deleteFirst, ...comeBack.values(), ...replacedFirst]), left)
 
@@ -124,6 +124,7 @@ function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly str
     doc: document(state, d, deleteFirst),
     phase: 'expand', uid: d.row?.uid, inputs: freeze(node.inputs, scope), deps: node.deps, options: node.options, site: node.site, lookup: node.action === 'read',
     after: [...new Set(after)], force, deleteFirst, mayReplace: replaces || d.row?.status === 'partial', blockedBy: d.blockedBy,
+    ...(d.adopt ? { adopt: { id: d.adopt.id, other: d.adopt.other, only: d.adopt.only, claims: d.adopt.claims } } : {}),
   }
 }
 
@@ -138,30 +139,59 @@ function waitsFor(state: EnvState, token: string): string {
 
 function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDocument {
   const { decision, type, node, row } = d
-  const action: ChangeAction = decision.action === 'read' ? 'read' : 'maybe' in decision && decision.maybe ? 'maybe'
+  const action: ChangeAction = d.adopt ? 'adopt' : decision.action === 'read' ? 'read' : 'maybe' in decision && decision.maybe ? 'maybe'
     : decision.action === 'record' ? (d.movedFrom !== undefined && d.paths.length === 0 ? 'move' : 'update')
       : decision.action === 'unchanged' ? 'update' : decision.action
   const reasons: string[] = []
   if (d.movedFrom !== undefined) reasons.push(d.moveReason === 'movedFrom' ? `moved from ${d.movedFrom}` : `moved from ${d.movedFrom}: ${d.moveReason}`)
   if (d.blockedBy !== undefined) reasons.push(waitsFor(state, d.blockedBy))
   if (decision.action === 'replace') reasons.push(...decision.because.map((b) => (d.paths.some((p) => top(p.path) === b) ? `${b} forces a new object` : b)))
+  if (d.adopt) reasons.push(...adoptReasons(d.adopt))
+  const owned = decision.action === 'read' && row && !row.meta.lookup
+  if (owned) reasons.push(d.givenUp ? 'what it finds was ours: it is given up' : row.meta.retain ? 'retain: the object it had stays' : 'the object it had is deleted')
   if (decision.action === 'create' && row) reasons.push('it is gone')
   if (decision.action === 'record' && d.movedFrom === undefined) reasons.push('only its options or dependencies differ')
   if (row?.status === 'partial') reasons.push('the last change of it failed half-way')
   if (deleteFirst && decision.action === 'replace' && decision.order !== 'delete-first') reasons.push('the old object must go first: both claim one thing')
-  const irreversible = type.irreversible?.some((s) => s === decision.action || (decision.action === 'replace' && (s === 'create' || s === 'delete')))
+  const hooks = plannedHooks(node.options.hooks, d)
+  const irreversible = !d.adopt && type.irreversible?.some((s) => s === decision.action || (decision.action === 'replace' && (s === 'create' || s === 'delete')))
   const verb = decision.action === 'update' && row ? safely(() => describe(type, d)) : undefined
   return {
     address: node.address, type: type.type, action, reasons,
     ...(decision.action === 'replace' ? { replace: deleteFirst || decision.order === 'delete-first' ? 'delete-first' as const : 'create-first' as const } : {}),
+    ...(owned && !d.givenUp ? { replace: 'create-first' as const } : {}),
     ...(d.paths.length ? { paths: d.paths.map((p) => pathChange(state, p)) } : {}),
     ...(verb ? { verb } : {}),
     ...(irreversible ? { irreversible: true } : {}),
     ...(type.identity === 'new' && decision.action !== 'read' && row ? { identity: 'new' as const } : {}),
-    ...(decision.action === 'create' && classOf('create', type.capability ?? {}, type.read !== undefined, type.find !== undefined) === 'D' ? { recovery: 'D' as const } : {}),
+    ...(d.adopt ? { adopts: d.adopt.id, owner: d.adopt.owner } : {}),
+    ...(hooks ? { hooks } : {}),
+    ...(decision.action === 'create' && !d.adopt && classOf('create', type.capability ?? {}, type.read !== undefined, type.find !== undefined) === 'D' ? { recovery: 'D' as const } : {}),
     // Of what failed half-way the program's word counts: it can only be changed together with the repair.
     ...(node.options.protect || (row?.meta.protect && row.status !== 'partial') ? { protected: true } : {}),
   }
+}
+
+function adoptReasons(a: NonNullable<NodeDiff['adopt']>): string[] {
+  if (!a.outputs) return ['it is looked at when its inputs are known']
+  return [
+    ...(a.paths.length > 0 ? [a.only ? 'what differs is left for the next apply' : 'then updated'] : []),
+    ...(a.unseen.length > 0 ? [`taken to be as the program says: ${a.unseen.join(', ')}`] : []),
+  ]
+}
+
+/** The hooks that the steps of a change will run. */
+function plannedHooks(names: HookNames | undefined, d: NodeDiff): HookNames | undefined {
+  const { action } = d.decision
+  const steps = d.adopt ? (d.adopt.only || (d.adopt.outputs && d.paths.length === 0) ? [] : ['Update']) : action === 'create' ? ['Create'] : action === 'update' ? ['Update'] : action === 'replace' ? ['Create', 'Delete'] : []
+  if (d.adopt && action === 'replace') steps.push('Delete')
+  return hooksOf(names, steps)
+}
+
+function hooksOf(names: HookNames | undefined, steps: readonly string[]): HookNames | undefined {
+  if (!names || steps.length === 0) return undefined
+  const out = Object.fromEntries(Object.entries(names).filter(([point]) => point === 'onError' || steps.some((s) => point.endsWith(s))))
+  return Object.keys(out).length > 0 ? out : undefined
 }
 
 function describe(type: ResourceType, d: NodeDiff): string | undefined {
@@ -195,6 +225,7 @@ function pathChange(state: EnvState, p: PathDiff): PathChange {
 function removal(state: EnvState, r: ResourceRow, first: boolean, left: readonly ResourceRow[]): PlannedChange {
   const type = state.cx.types.get(r.type)
   const forget = r.meta.retain || r.meta.lookup === true
+  const hooks = forget ? undefined : hooksOf(r.meta.hooks, ['Delete'])
   // Within expand, what depends on the object goes before it.
   const after = first ? left.filter((x) => x.meta.deps.includes(r.address)).map((x) => deleteTask(x.address)) : []
   return {
@@ -203,6 +234,7 @@ function removal(state: EnvState, r: ResourceRow, first: boolean, left: readonly
       reasons: [r.meta.retain ? 'retain: the object stays' : r.status === 'deleting' ? 'left over from an earlier run; its place is wanted' : 'not in the program any more', ...(first ? ['goes first: its place is wanted'] : [])],
       ...(type?.irreversible?.includes('delete') ? { irreversible: true } : {}),
       ...(r.meta.protect ? { protected: true } : {}),
+      ...(hooks ? { hooks } : {}),
       ...(type?.identity === 'new' && first ? { identity: 'new' as const } : {}),
     },
     phase: first ? 'expand' : 'contract', uid: r.uid, inputs: undefined, deps: r.meta.deps, options: undefined, site: undefined, lookup: false,

@@ -1,7 +1,7 @@
 import type { Clock, Ids, Random } from '../base/index.ts'
 import type { Address, Value } from '../model/index.ts'
 import type { Host, TypeRegistry } from '../provider/index.ts'
-import type { Policy } from '../program/index.ts'
+import type { HookFunction, Policy } from '../program/index.ts'
 import type { Keyring, Redactor } from '../secret/index.ts'
 import type { EnvRow, Holder } from '../state/index.ts'
 import type { Spool, Store } from '../store/index.ts'
@@ -47,6 +47,8 @@ export interface EngineContext {
   readonly keepAssets: (digests: readonly { readonly path: string; readonly digest: string }[]) => Promise<void>
   /** Bytes that no live row names any more go; `live`: digests. */
   readonly pruneAssets?: (live: ReadonlySet<string>) => void
+  /** The hooks of the program, by name. */
+  readonly hook?: (name: string) => HookFunction | undefined
   /** Rules about every plan. */
   readonly policies?: readonly Policy[]
   /** Keeps the outcome of a call when the store cannot take it. */

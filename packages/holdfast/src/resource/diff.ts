@@ -4,7 +4,8 @@ import { topologicalOrder, type DesiredGraph, type DesiredNode } from '../graph/
 import { firstUnknown, refsOf, UnknownValue, type Address, type Scope, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import type { ResourceRow, SecretRow } from '../state/index.ts'
-import { claimsOf, predictOutputs, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
+import { claimsOf, idIn, predictOutputs, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
+import { lookToAdopt, Owners, type Adoption, type AdoptOptions, type AdoptProblem } from './adopt.ts'
 import { lookup } from './call.ts'
 import type { EnvState } from './state.ts'
 import { declaredSecrets } from './secrets.ts'
@@ -25,6 +26,9 @@ export interface NodeDiff {
   readonly claims: readonly string[] | undefined
   /** A change that cannot be planned: an earlier one of it is not settled. */
   readonly blockedBy: string | undefined
+  readonly adopt?: Adoption
+  /** For a look-up at the address of an object of ours: it finds that very object, so it is given up and not deleted. */
+  readonly givenUp?: boolean
 }
 
 export interface EnvDiff {
@@ -35,6 +39,8 @@ export interface EnvDiff {
   readonly scope: Scope
   /** Address of every node, in dependency order. */
   readonly order: readonly Address[]
+  /** Objects that cannot be taken over: the plan is refused, with all of them. */
+  readonly problems: readonly AdoptProblem[]
 }
 
 export interface DiffOptions {
@@ -42,6 +48,7 @@ export interface DiffOptions {
   /** Found by drift: what stands in the world differs from the record, or is gone. */
   readonly gone: ReadonlySet<Address>
   readonly drifted: ReadonlySet<Address>
+  readonly adopt?: AdoptOptions
 }
 
 /**
@@ -52,7 +59,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
   const standing: ResourceRow[] = []
   for (const r of state.current.values()) if (r.status !== 'deleting') standing.push(r as ResourceRow)
   const { rowOf, left } = match(graph, standing)
-  if (!graph) return { changed: [], unchanged: 0, left, scope: makeScope(state, new Map(), []), order: [] }
+  if (!graph) return { changed: [], unchanged: 0, left, scope: makeScope(state, new Map(), []), order: [], problems: [] }
 
   const order = topologicalOrder(graph.nodes.keys(), (a) => (graph.nodes.get(a) as DesiredNode).deps)
   const referred = new Set<Address>()
@@ -67,6 +74,8 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
   const stillLeft = new Set(left)
   const changed: NodeDiff[] = []
   let unchanged = 0
+  const problems: AdoptProblem[] = []
+  let owners: Owners | undefined
 
   for (const address of order) {
     const node = graph.nodes.get(address) as DesiredNode
@@ -74,6 +83,8 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     if (!type) throw failure('HF3114', { address, site: node.site, message: `${address} is a ${node.type}, and no such type is declared or installed.` })
     const inputs = inFailure(node, () => resolveInputs(type, node.inputs, scope, node))
     let row = rowOf.get(address)
+    // Nothing of ours stands behind a look-up: a node that is to own something begins anew.
+    if (row?.meta.lookup && node.action === 'manage') row = undefined
     let moveReason = row && row.address !== address ? 'movedFrom' : undefined
     let claims: readonly string[] | undefined
     if (!row && type.claims && node.action === 'manage') {
@@ -91,12 +102,15 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     const hasUnknown = firstUnknown(inputs as Value) !== undefined
     const shape = hasUnknown ? undefined : shapeOf(type, inputs, node.options, node.deps)
     const forced = options.replace.has(address)
-    const settled = row && row.status === 'ready' && row.shape === shape && row.address === address && !forced && !options.gone.has(address) && !options.drifted.has(address)
+    const adoptId = node.action === 'read' ? undefined : options.adopt?.rows.get(address) ?? (options.adopt?.only ? undefined : node.options.adopt)
+    const adopting = adoptId !== undefined && blockedBy === undefined && (!row || typeChanged || row.meta.physicalId !== adoptId)
+    const settled = row && !adopting && row.status === 'ready' && row.shape === shape && row.address === address && !forced && !options.gone.has(address) && !options.drifted.has(address)
 
     if (node.action === 'read') {
-      const d = await readNode(state, node, type, row, inputs, hasUnknown, shape)
+      const d = await readNode(state, node, type, row?.meta.lookup ? row : undefined, inputs, hasUnknown, shape)
+      const givenUp = row && !row.meta.lookup && !hasUnknown && row.type === node.type && row.meta.physicalId !== undefined && idIn(d.outputs) === row.meta.physicalId
       if (referred.has(address)) outputs.set(address, d.outputs as Value)
-      if (d.changed) changed.push({ node, type, row, decision: { action: 'read' }, paths: d.paths, inputs, before: undefined, movedFrom: undefined, moveReason: undefined, claims: [], blockedBy })
+      if (d.changed) changed.push({ node, type, row, decision: { action: 'read' }, paths: d.paths, inputs, before: undefined, movedFrom: undefined, moveReason: undefined, claims: [], blockedBy, ...(givenUp ? { givenUp } : {}) })
       else unchanged++
       continue
     }
@@ -105,21 +119,40 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
       if (referred.has(address)) outputs.set(address, await state.outputsOf(row as ResourceRow) as Value)
       continue
     }
-    const before = row && !typeChanged ? await upgraded(state, type, row) : undefined
-    const paths = before ? compare(before.inputs as Value, inputs as Value) : []
-    let decision: Decision = options.gone.has(address) || !row ? { action: 'create' }
+    let adopt: Adoption | undefined
+    if (adopting) {
+      const asked = options.adopt ?? { rows: noRows, other: false, only: false }
+      const found = row && asked.only ? { address, id: adoptId, code: 'HF2120' as const, message: `it has the object ${row.meta.physicalId ?? row.meta.physicalName ?? row.uid} already` }
+        : (owners ??= new Owners(state)).problem(node, row, adoptId) ?? await lookToAdopt(state, node, type, adoptId, inputs, asked)
+      if ('code' in found) {
+        problems.push(found)
+        if (referred.has(address)) outputs.set(address, predictOutputs(type, inputs, state.cx.host, address, undefined) as Value)
+        continue
+      }
+      adopt = found
+    }
+    const before = row && !typeChanged && !adopt ? await upgraded(state, type, row) : undefined
+    const paths = adopt?.paths ?? (before ? compare(before.inputs as Value, inputs as Value) : [])
+    let decision: Decision = adopt && row ? { action: 'replace', maybe: false, order: 'create-first', because: [`it is to be ${adopt.id}`] } : options.gone.has(address) || !row ? { action: 'create' }
       : typeChanged ? { action: 'replace', maybe: false, order: 'create-first', because: [`the type was ${row.type}`] }
         : decide(row, paths, rulesOf(type), forced)
     if (decision.action === 'record' && options.drifted.has(address)) decision = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
+    if (adoptId !== undefined && !adopt && row && decision.action === 'replace') {
+      problems.push({ address, id: adoptId, code: 'HF2120', message: `it would need a new object (${decision.because.join(', ')}), and its adopt says which one it has: take that out first` })
+      continue
+    }
     claims ??= claimsOf(type, inputs, state.cx.host, node)
-    changed.push({ node, type, row, decision, paths, inputs, before, movedFrom: row && row.address !== address ? row.address : undefined, moveReason, claims, blockedBy })
+    if (adopt && claims) claims = [...new Set([...claims, ...adopt.claims])].sort()
+    changed.push({ node, type, row, decision, paths, inputs, before, ...(adopt ? { adopt } : {}), movedFrom: row && row.address !== address ? row.address : undefined, moveReason, claims, blockedBy })
     if (referred.has(address)) {
-      const kept = decision.action === 'record' ? before?.outputs : undefined
-      outputs.set(address, (kept ?? predictOutputs(type, inputs, state.cx.host, address, decision.action === 'update' ? before?.outputs : undefined)) as Value)
+      const kept = adopt && (adopt.only || adopt.paths.length === 0) ? adopt.outputs : decision.action === 'record' ? before?.outputs : undefined
+      outputs.set(address, (kept ?? predictOutputs(type, inputs, state.cx.host, address, adopt?.outputs ?? (decision.action === 'update' ? before?.outputs : undefined))) as Value)
     }
   }
-  return { changed, unchanged, left: left.filter((r) => stillLeft.has(r)), scope, order }
+  return { changed, unchanged, left: left.filter((r) => stillLeft.has(r)), scope, order, problems }
 }
+
+const noRows: ReadonlyMap<Address, string> = new Map()
 
 /** Stored documents in the schema version of today. */
 export async function upgraded(state: EnvState, type: ResourceType, row: ResourceRow): Promise<{ readonly inputs: Fields; readonly outputs: Fields }> {

@@ -1,4 +1,4 @@
-import { canonical, failure, isFailure, sha256hex, type Plain, type Site } from '../base/index.ts'
+import { canonical, failure, isFailure, limits, sha256hex, type Plain, type Site } from '../base/index.ts'
 import type { Rules } from '../diff/index.ts'
 import { evaluate, firstUnknown, hasSecret, isSecret, isUnknown, mapLeaves, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ExprNode, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import type { Host, ResourceType } from '../provider/index.ts'
@@ -89,14 +89,32 @@ export function bodyOf(inputs: Fields): { readonly text: string; readonly secret
   return body
 }
 
+/** Deadlines of single kinds of calls, as the node's row keeps them. */
+export function timeoutsOf(options: Pick<ResolvedOptions, 'timeoutMs' | 'timeouts'>): ResolvedOptions['timeouts'] {
+  const { timeoutMs: all, timeouts } = options
+  if (all === undefined) return timeouts && Object.keys(timeouts).length > 0 ? timeouts : undefined
+  return { create: all, update: all, delete: all, read: all, ...timeouts }
+}
+
+/** Output that names the object: what `physicalId` of its row is taken from. Undefined: the type has none. */
+export const idField = (type: Pick<ResourceType, 'outputs'>): string | undefined => ID_FIELDS.find((f) => f in type.outputs.shape)
+const ID_FIELDS = ['id', 'arn', 'path'] as const
+
+/** The id of an object, from its outputs. */
+export function idIn(outputs: Fields): string | undefined {
+  const id = outputs.id ?? outputs.arn ?? outputs.path
+  return typeof id === 'string' && id.length <= limits.physicalIdChars ? id : undefined
+}
+
 /**
  * Identity of what the node asks for, without opening a secret: inputs, tags, the options the store keeps, dependencies, schema version.
  * Equal shape: nothing to do, and nothing to write.
  */
 export function shapeOf(type: ResourceType, inputs: Fields, options: ResolvedOptions, deps: readonly Address[]): string {
   const body = bodyOf(inputs).text
+  const more = options.hooks || options.timeouts || options.timeoutMs !== undefined ? `\0${canonical({ h: options.hooks ?? {}, o: timeoutsOf(options) ?? {} })}` : ''
   const rest = options.protect || options.retain || Object.keys(options.tags).length ? canonical({ p: options.protect, r: options.retain, t: options.tags }) : ''
-  return `h1:${sha256hex(`holdfast:shape\0${type.type}\0${type.version}\0${body}\0${rest}\0${deps.length ? deps.join('\n') : ''}`)}`
+  return `h1:${sha256hex(`holdfast:shape\0${type.type}\0${type.version}\0${body}\0${rest}\0${deps.length ? deps.join('\n') : ''}${more}`)}`
 }
 
 /** Identity of the inputs (decisions 5). Secrets enter as HMAC under a key of the store. */

@@ -6,6 +6,7 @@
  * May import everything above but builtin.
  * @module
  */
+export type { AdoptOptions, AdoptProblem } from './adopt.ts'
 export { ask, callContext, lookup, withDeadline, type CallTarget } from './call.ts'
 export { attempt, complete, conclude, event, fail, openOutputs, send, taskRow, type Change, type RowDraft, type Work } from './change.ts'
 export { compile, freeze, type Compiled } from './compile.ts'

@@ -11,6 +11,8 @@ export interface TaskRecord {
   attempts: number
   ms: Millis
   downMs?: number
+  /** Hooks that ran, by when. */
+  hooks?: Record<string, string>
   error?: Readonly<Record<string, unknown>>
 }
 
@@ -43,6 +45,11 @@ export class TaskLog {
     if (!this.#began.has(id)) this.#began.set(id, now)
     this.#emit('task.started', id, r)
     return this.#began.get(id) as Millis
+  }
+
+  hook(id: string, hook: { readonly point: string; readonly name: string }): void {
+    const r = this.records.get(id) as TaskRecord
+    r.hooks = { ...r.hooks, [hook.point]: hook.name }
   }
 
   succeed(id: string, began: Millis, outputs: Fields | undefined, note: string | undefined, tx: string | undefined): void {

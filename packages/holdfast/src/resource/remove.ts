@@ -22,7 +22,7 @@ export async function removalOf(state: EnvState, row: RowDraft, task: string, mo
   const outputs = await state.outputsOf(row as ResourceRow)
   return {
     task, kind: 'delete', address: row.address, site: undefined, type, op: 'delete', uid: row.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName,
-    undo: mode === 'withdraw', inputs, prior: { inputs, outputs }, row: undefined, opening: [], before: [],
+    undo: mode === 'withdraw', inputs, prior: { inputs, outputs }, row: undefined, opening: [], before: [], hooks: row.meta.hooks,
     also: [...goneEntries(state, row), ...(await trashEntries(state, row, type, inputs, await state.docs(row)))],
   }
 }
@@ -40,7 +40,7 @@ export function goneEntries(state: EnvState, row: RowDraft): Entry[] {
 export async function recreation(state: EnvState, base: RowDraft, task: string, storeId: string): Promise<Change> {
   const type = state.type(base.type, base.address)
   const inputs = await state.inputsOf(base as ResourceRow)
-  const options = { protect: base.meta.protect, retain: base.meta.retain, tags: base.meta.tags, movedFrom: [], timeoutMs: undefined, retries: undefined }
+  const options = { protect: base.meta.protect, retain: base.meta.retain, tags: base.meta.tags, movedFrom: [], timeoutMs: undefined, retries: undefined, ...(base.meta.hooks ? { hooks: base.meta.hooks } : {}), ...(base.meta.timeouts ? { timeouts: base.meta.timeouts } : {}) }
   const row = { ...draftRow(state, { address: base.address, type, uid: base.uid, ordinal: base.ordinal + 1, inputs, options, deps: base.meta.deps, claims: base.meta.claims, lookup: false, storeId, physicalName: base.meta.physicalName }), since: base.since, fingerprint: base.fingerprint, shape: base.shape }
   return {
     task, kind: 'create', address: base.address, site: undefined, type, op: 'create', uid: base.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName, undo: true,

@@ -3,7 +3,8 @@ import type { Entry } from '../journal/index.ts'
 import { isSecret, mapLeaves, type Address, type ResolvedOptions, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import { physicalName } from '../secret/index.ts'
-import { fingerprintOf, shapeOf, type Fields } from './facts.ts'
+import type { ResourceMeta } from '../state/index.ts'
+import { fingerprintOf, shapeOf, timeoutsOf, type Fields } from './facts.ts'
 import type { RowDraft } from './change.ts'
 import type { EnvState } from './state.ts'
 
@@ -22,6 +23,9 @@ export interface RowParts {
   readonly physicalName: string | undefined
   /** Where it was computed already. */
   readonly shape?: string
+  /** Of the row whose object this goes on with. */
+  readonly kept?: ResourceMeta
+  readonly adopted?: boolean
 }
 
 /** The row of a node as the open run will write it. */
@@ -29,15 +33,23 @@ export function draftRow(state: EnvState, p: RowParts): RowDraft {
   const { type } = p
   const assets = assetDigests(p.inputs as Value)
   const name = p.physicalName ?? (type.naming ? physicalName(type.naming, p.address.replaceAll('/', '-'), { store: p.storeId, uid: p.uid, ordinal: p.ordinal }) : undefined)
+  const timeouts = timeoutsOf(p.options)
   return {
     env: state.env.id, uid: p.uid, address: p.address, type: type.type, since: state.next, until: undefined, status: 'ready', ordinal: p.ordinal,
     fingerprint: fingerprintOf(type, p.inputs, p.options.tags, state.cx.ring), shape: p.shape ?? shapeOf(type, p.inputs, p.options, p.deps),
     meta: {
       typeVersion: type.version, provider: type.provider, deps: p.deps, claims: p.claims, protect: p.options.protect, retain: p.options.retain, tags: p.options.tags,
       ...(name === undefined ? {} : { physicalName: name }), ...(assets.length ? { assets } : {}), ...(p.lookup ? { lookup: true } : {}),
+      ...(p.adopted || p.kept?.adopted ? { adopted: true } : {}), ...(p.options.hooks ? { hooks: p.options.hooks } : {}), ...(timeouts ? { timeouts } : {}), ...keptOf(p.kept),
     },
   }
 }
+
+/** What a change of an object does not change. */
+const keptOf = (kept: ResourceMeta | undefined) => ({
+  ...(kept?.physicalId === undefined ? {} : { physicalId: kept.physicalId }),
+  ...(kept?.createdAt === undefined ? {} : { createdAt: kept.createdAt }), ...(kept?.modifiedAt === undefined ? {} : { modifiedAt: kept.modifiedAt }),
+})
 
 /** Digests of the assets and files that inputs name: `{ path, digest }` anywhere in them. */
 export function assetsIn(v: Value): { readonly path: string; readonly digest: string }[] {

@@ -1,8 +1,8 @@
-import { failure, isFailure, type HoldfastError } from '../base/index.ts'
+import { failure, isFailure, limits, type HoldfastError, type Millis } from '../base/index.ts'
 import { compare, decide, type Decision, type PathDiff } from '../diff/index.ts'
 import type { Executor, TaskResult, UndoResult } from '../flow/index.ts'
 import { tokenHonoured, type Entry } from '../journal/index.ts'
-import type { Scope, Value } from '../model/index.ts'
+import type { HookNames, Scope, Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import { encodeDoc } from '../secret/index.ts'
@@ -10,9 +10,10 @@ import type { ResourceRow, TxRow } from '../state/index.ts'
 import { attempt, event, fail, taskRow, type Change, type ChangeResult, type RowDraft, type Work } from './change.ts'
 import { lookup } from './call.ts'
 import { upgraded } from './diff.ts'
-import { claimsOf, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
+import { claimsOf, idIn, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
+import { hookOf, runHook } from './hooks.ts'
 import { TaskLog } from './log.ts'
-import { removalOf, type RemovalMode } from './remove.ts'
+import { goneEntries, removalOf, type RemovalMode } from './remove.ts'
 import { claimEntries, closing, draftRow } from './rows.ts'
 import { settle } from './settle.ts'
 import { fromTrash } from './trash.ts'
@@ -105,9 +106,11 @@ export class ResourceTasks implements Executor {
     const inputs = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, at, true)
     const options = c.options as NonNullable<typeof c.options>
     if (c.lookup) return this.#read(id, c, type, inputs)
-    const standing = (state.rowAt(address) ?? (c.uid === undefined ? undefined : state.current.get(c.uid))) as ResourceRow | undefined
+    const lookedUp = state.rowAt(address)?.meta.lookup ? state.rowAt(address) as ResourceRow : undefined
+    const standing = (lookedUp ? undefined : state.rowAt(address) ?? (c.uid === undefined ? undefined : state.current.get(c.uid))) as ResourceRow | undefined
     const row = standing?.type === type.type && standing.status !== 'deleting' ? standing : undefined
     const retry = this.#retrying.get(id)?.tx
+    if (c.adopt && row?.meta.physicalId !== c.adopt.id) return this.#takeOver(id, c, type, inputs, standing, lookedUp, attemptNo, signal)
     const shape = shapeOf(type, inputs, options, c.deps)
     const finished = row && state.provisional(row as RowDraft)
     if (row && row.status === 'ready' && row.shape === shape && row.address === address && (c.force === 'none' || finished)) return { kind: 'skipped' }
@@ -122,12 +125,12 @@ export class ResourceTasks implements Executor {
       case 'unchanged': return { kind: 'skipped' }
       case 'record': {
         const kept = row as ResourceRow
-        const draft = draftRow(state, { ...common, uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName })
+        const draft = draftRow(state, { ...common, uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName, kept: kept.meta })
         return this.#record(id, c, draft, before as { inputs: Fields; outputs: Fields })
       }
       case 'update': {
         const kept = row as ResourceRow
-        const draft = draftRow(state, { ...common, uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName })
+        const draft = draftRow(state, { ...common, uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName, kept: kept.meta })
         const keys = claimEntries(state, kept.uid, claims, kept.meta.claims)
         this.#touch(id, kept.uid)
         return this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'update', kind: 'update', prior: before, opening: keys.opening, also: keys.also, before: closing(state, kept.uid) }, attemptNo, options.retries ?? 0, retry, signal)
@@ -137,13 +140,12 @@ export class ResourceTasks implements Executor {
         // Deleted first, by the task before this one: the node starts anew.
         const old = decision.action === 'replace' && standing && state.current.get(standing.uid)?.status !== 'deleting' ? standing : undefined
         if (old && (c.deleteFirst || (decision.action === 'replace' && decision.order === 'delete-first'))) {
-          const gone = await this.#remove(deleteTask(address), { uid: old.uid, mode: state.provisional(old as RowDraft) && !state.base.has(old.uid) ? 'withdraw' : 'expand' }, c, 1, signal)
+          const gone = await this.#goesFirst(id, c, old, signal)
           if (gone.kind === 'unknown' || gone.kind === 'failed') return gone
-          this.#touch(id, old.uid)
         }
         const uid = retry?.uid ?? (again ? row.uid : state.cx.ids.next('u'))
         const draft = retry?.target.row ?? draftRow(state, { ...common, uid, ordinal: again ? row.ordinal + 1 : 1, physicalName: undefined })
-        const moves: Entry[] = again ? closing(state, uid) : old && state.current.has(old.uid) ? await this.#setAside(old) : []
+        const moves: Entry[] = again ? closing(state, uid) : old && state.current.has(old.uid) ? await this.#setAside(old, options.hooks) : this.#close(lookedUp)
         if (old) this.#touch(id, old.uid)
         this.#touch(id, uid)
         const trash = fromTrash(state, type, draft, inputs, decision.action === 'replace')
@@ -155,47 +157,98 @@ export class ResourceTasks implements Executor {
     }
   }
 
+  /** Takes an object over, in place of the one that stands there, and then makes it what the program says. */
+  async #takeOver(id: string, c: PlannedChange, type: ResourceType, inputs: Fields, standing: ResourceRow | undefined, lookedUp: ResourceRow | undefined, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
+    const { state } = this.work
+    const { address } = c.doc
+    const adopt = c.adopt as NonNullable<PlannedChange['adopt']>
+    const options = c.options as NonNullable<typeof c.options>
+    const old = standing && state.current.get(standing.uid)?.status !== 'deleting' ? standing : undefined
+    if (old) {
+      refuseProtected(c)
+      if (!c.mayReplace) throw failure('HF2401', { address, site: c.site, message: `${address} has another object now; the plan did not say so.` })
+      if (c.deleteFirst) {
+        const gone = await this.#goesFirst(id, c, old, signal)
+        if (gone.kind === 'unknown' || gone.kind === 'failed') return gone
+      }
+      this.#touch(id, old.uid)
+    }
+    const retry = this.#retrying.get(id)?.tx
+    const uid = retry?.uid ?? state.cx.ids.next('u')
+    const claims = [...new Set([...(claimsOf(type, inputs, state.cx.host, { address, site: c.site }) ?? []), ...adopt.claims])].sort()
+    const draft = retry?.target.row ?? draftRow(state, { address, type, inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, uid, ordinal: 1, physicalName: undefined, adopted: true })
+    const moves = old && state.current.has(old.uid) ? await this.#setAside(old, options.hooks) : this.#close(lookedUp)
+    this.#touch(id, uid)
+    const change: Change = { ...this.#change(id, c, type, draft, inputs), op: 'read', kind: 'adopt', prior: undefined, adopt, opening: claimEntries(state, uid, claims, []).opening, before: moves, also: [] }
+    const made = await this.#run(id, change, attemptNo, options.retries ?? 0, retry, signal)
+    const taken: TaskResult = made.kind === 'succeeded' && old && moves.length > 0 ? { ...made, beside: true } : made
+    if (made.kind !== 'succeeded' || adopt.only) return taken
+    const rest = await this.#make(id, c, attemptNo, signal)
+    return rest.kind === 'skipped' || rest.kind === 'succeeded' ? taken : rest
+  }
+
+  async #goesFirst(id: string, c: PlannedChange, old: ResourceRow, signal: AbortSignal): Promise<TaskResult> {
+    const { state } = this.work
+    const gone = await this.#remove(deleteTask(c.doc.address), { uid: old.uid, mode: state.provisional(old as RowDraft) && !state.base.has(old.uid) ? 'withdraw' : 'expand' }, c, 1, signal)
+    if (gone.kind !== 'unknown' && gone.kind !== 'failed') this.#touch(id, old.uid)
+    return gone
+  }
+
   #decide(c: PlannedChange, type: ResourceType, row: ResourceRow | undefined, standing: ResourceRow | undefined, paths: readonly PathDiff[], finished: boolean): Decision {
     if (!row && standing && standing.status !== 'deleting') return { action: 'replace', maybe: false, order: 'create-first', because: [`the type was ${standing.type}`] }
     if (c.force === 'gone' && !finished) return { action: 'create' }
     let d = decide(row, paths, rulesOf(type), c.force === 'replace' && !finished)
     if (d.action === 'record' && c.force === 'repair' && !finished) d = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
     if (d.action === 'replace') refuseProtected(c)
-    if (d.action === 'replace' && !c.mayReplace) {
+    if (d.action === 'replace' && (!c.mayReplace || c.adopt)) {
       throw failure('HF2401', { address: c.doc.address, site: c.site, message: `${c.doc.address} would need a new object now (${d.because.join(', ')}); the plan did not say so.` })
     }
     return d
   }
 
   #change(id: string, c: PlannedChange, type: ResourceType, row: RowDraft, inputs: Fields) {
-    return { task: id, address: c.doc.address, site: c.site, type, uid: row.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName, undo: false, inputs, row }
+    return { task: id, address: c.doc.address, site: c.site, type, uid: row.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName, undo: false, inputs, row, hooks: c.options?.hooks }
   }
 
   /** The old object of a replacement stays until the commit, and is deleted after it: its row says so. */
-  async #setAside(old: ResourceRow): Promise<Entry[]> {
+  async #setAside(old: ResourceRow, hooks: HookNames | undefined): Promise<Entry[]> {
     const { state } = this.work
     const docs = await state.docs(old)
     const provisional = state.provisional(old as RowDraft)
     return [
       ...(provisional ? [{ t: 'resource.drop' as const, uid: old.uid, since: old.since }] : [{ t: 'resource.until' as const, uid: old.uid, since: old.since, until: state.next }]),
-      { t: 'resource.put', row: { ...without(old), since: state.next, until: undefined, status: 'deleting' }, docs },
+      { t: 'resource.put', row: { ...without(old), since: state.next, until: undefined, status: 'deleting', meta: withHooks(old.meta, hooks) }, docs },
     ]
+  }
+
+  /** A row behind which nothing of ours stands ends where another begins. */
+  #close(row: ResourceRow | undefined): Entry[] {
+    if (!row) return []
+    return this.work.state.provisional(row as RowDraft) ? [{ t: 'resource.drop', uid: row.uid, since: row.since }] : closing(this.work.state, row.uid)
   }
 
   async #run(id: string, change: Change, attemptNo: number, retries: number, tx: TxRow | undefined, signal: AbortSignal): Promise<TaskResult> {
     const began = this.log.start(id, change.address, change.kind, attemptNo)
+    const refused = await this.#hook(id, change, 'before', change.prior?.outputs, attemptNo, signal)
+    if (refused) {
+      const waiting = this.#retrying.get(id)
+      this.#retrying.delete(id)
+      if (waiting) await fail(this.work, waiting.tx, waiting.applied, refused)
+      else await this.#noteHook(id, change, refused, attemptNo)
+      this.#failed(id, change.address, change.kind, refused, false)
+      return { kind: 'failed', retry: false }
+    }
     const first = await attempt(this.work, change, tx && { ...tx, applied: this.#retrying.get(id)?.applied }, signal)
     this.#retrying.delete(id)
     let result: ChangeResult | Awaited<ReturnType<typeof settle>> = first.result
-    if (result.kind === 'lost') result = await settle(this.work, first.tx, result.evidence, result.timedOut, change.site, this.work.abort, this.#changes.get(id)?.options?.timeoutMs)
+    if (result.kind === 'lost') result = await settle(this.work, first.tx, result.evidence, result.timedOut, change.site, this.work.abort, this.#deadline(id, change))
     switch (result.kind) {
       case 'done':
-        this.log.succeed(id, began, result.outputs, result.note, first.tx.token)
-        return { kind: 'succeeded' }
+        return this.#done(id, change, began, result, first.tx.token, attemptNo, signal)
       case 'failed': {
         // A creation that left something can only be repeated under a key that finds it.
         const repeatable = result.applied === 'no' || change.op !== 'create' || tokenHonoured(result.tx.capability, result.tx.firstSentAt ?? 0, this.work.state.cx.clock.now())
-        const retry = attemptNo <= retries && repeatable
+        const retry = repeatable && (attemptNo <= retries || await this.#asksAgain(id, change, result.error, attemptNo, signal))
         if (retry) this.#retrying.set(id, { tx: result.tx, error: result.error, applied: result.applied })
         else await fail(this.work, result.tx, result.applied, result.error)
         this.#failed(id, change.address, change.kind, result.error, retry)
@@ -210,6 +263,49 @@ export class ResourceTasks implements Executor {
     }
   }
 
+  /** The step stands. A hook after it that fails lets the run fail; what becomes of the step is decided there. */
+  async #done(id: string, change: Change, began: number, result: Extract<ChangeResult, { kind: 'done' }>, tx: string, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
+    this.log.succeed(id, began, result.outputs, result.note, tx)
+    const refused = await this.#hook(id, change, 'after', result.outputs ?? change.prior?.outputs, attemptNo, signal)
+    if (!refused) return { kind: 'succeeded' }
+    await this.#noteHook(id, change, refused, attemptNo)
+    this.#failed(id, change.address, change.kind, refused, false)
+    return { kind: 'failed', retry: false }
+  }
+
+  /** Gives why the hook of a step failed; undefined when it did not, or when there is none. */
+  async #hook(id: string, change: Change, when: 'before' | 'after', outputs: Fields | undefined, attemptNo: number, signal: AbortSignal): Promise<HoldfastError | undefined> {
+    const hook = hookOf(change, when)
+    if (!hook) return undefined
+    this.log.hook(id, hook)
+    const answer = await runHook(this.work.state, hook, change, outputs, attemptNo, signal)
+    return answer.ok ? undefined : answer.error
+  }
+
+  /** Asks the node's onError hook whether to try again. One that fails does not. */
+  async #asksAgain(id: string, change: Change, error: HoldfastError, attemptNo: number, signal: AbortSignal): Promise<boolean> {
+    const hook = hookOf(change, 'error')
+    if (!hook || attemptNo > limits.hookRetriesMax) return false
+    this.log.hook(id, hook)
+    const answer = await runHook(this.work.state, hook, change, change.prior?.outputs, attemptNo, signal, error)
+    if (!answer.ok) this.work.state.cx.emit({ type: 'log', node: change.address, message: answer.error.message })
+    return answer.ok && answer.retry
+  }
+
+  /** What a hook refused stands in the journal, too. */
+  async #noteHook(id: string, change: Change, error: HoldfastError, attemptNo: number): Promise<void> {
+    const { state } = this.work
+    const tx = { task: id, address: change.address, undo: false, attempts: attemptNo, token: '', openedAt: state.cx.clock.now(), op: change.op }
+    const text = state.cx.redactor.text(error.message)
+    await state.commit([{ t: 'task.put', row: { ...taskRow(this.work, tx, change.kind, 'failure', text, undefined), tx: undefined } }, event(this.work, 'hook.failed', tx, { code: error.code, message: text })])
+  }
+
+  #deadline(id: string, change: Change): Millis | undefined {
+    if (change.op === 'delete') return this.work.state.current.get(change.uid)?.meta.timeouts?.delete
+    const options = this.#changes.get(id)?.options
+    return options?.timeouts?.[change.op] ?? options?.timeoutMs
+  }
+
   async #remove(id: string, r: { readonly uid: string; readonly mode: RemovalMode }, c: PlannedChange | undefined, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
     const { state } = this.work
     const row = state.current.get(r.uid) as RowDraft | undefined
@@ -221,7 +317,7 @@ export class ResourceTasks implements Executor {
     const change = await removalOf(state, row, id, r.mode)
     if (!change) return { kind: 'skipped' }
     this.#touch(id, r.uid)
-    return this.#run(id, change, attemptNo, 0, undefined, signal)
+    return this.#run(id, change, attemptNo, 0, this.#retrying.get(id)?.tx, signal)
   }
 
   /** Whether a replacement that a plan foresaw is still one, now that everything is known. */
@@ -257,11 +353,15 @@ export class ResourceTasks implements Executor {
     const { state } = this.work
     const began = this.log.start(id, c.doc.address, 'read', 1)
     const outputs = await lookup(state, type, inputs, { address: c.doc.address, site: c.site })
-    const old = state.rowAt(c.doc.address)
-    const uid = old?.uid ?? state.cx.ids.next('u')
+    const old = state.rowAt(c.doc.address) as ResourceRow | undefined
+    const owned = old && !old.meta.lookup ? old : undefined
+    const uid = (owned ? undefined : old?.uid) ?? state.cx.ids.next('u')
     this.#touch(id, uid)
+    if (owned) this.#touch(id, owned.uid)
+    // What it finds was ours: it is given up. Anything else that was made for the node goes, as for a replacement.
+    const leaves = !owned ? [] : owned.meta.retain || (owned.type === type.type && owned.meta.physicalId !== undefined && idIn(outputs) === owned.meta.physicalId) ? goneEntries(state, owned as RowDraft) : await this.#setAside(owned, owned.meta.hooks)
     const row = draftRow(state, { address: c.doc.address, type, uid, ordinal: 1, inputs, options: c.options as NonNullable<typeof c.options>, deps: c.deps, claims: [], lookup: true, storeId: this.work.storeId, physicalName: undefined })
-    await state.commit([...closing(state, uid), this.#put(row, inputs, outputs), ...this.#finish(id, row)])
+    await state.commit([...leaves, ...closing(state, uid), this.#put(row, inputs, outputs), ...this.#finish(id, row)])
     this.log.succeed(id, began, outputs, undefined, undefined)
     state.remember(uid, outputs)
     return { kind: 'succeeded' }
@@ -290,6 +390,12 @@ const uidsIn = (touched: string | Set<string> | undefined): ReadonlySet<string> 
 /** A plan refuses what it knows; whether a replacement that was only possible is one shows here. */
 function refuseProtected(c: PlannedChange): void {
   if (c.doc.protected) throw failure('HF5001', { address: c.doc.address, site: c.site, message: `${c.doc.address} is protected, and it would need a new object.` })
+}
+
+/** What is deleted runs the hooks that the program names now. */
+function withHooks(meta: ResourceRow['meta'], hooks: HookNames | undefined): ResourceRow['meta'] {
+  const { hooks: _before, ...rest } = meta
+  return hooks ? { ...rest, hooks } : rest
 }
 
 /** Failures of the store itself: nothing more can be written, so nothing more may be done. */

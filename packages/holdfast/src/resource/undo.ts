@@ -3,7 +3,7 @@ import type { UndoResult } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Step } from '../model/index.ts'
 import type { ResourceRow } from '../state/index.ts'
-import { attempt, fail, type Change, type RowDraft, type Work } from './change.ts'
+import { attempt, fail, priorOf, type Change, type RowDraft, type Work } from './change.ts'
 import type { Fields } from './facts.ts'
 import type { TaskLog } from './log.ts'
 import { recreation, removalOf } from './remove.ts'
@@ -89,9 +89,32 @@ async function withdrawal(work: Work, id: string, uid: string): Promise<Change |
   // An object of the base that was changed goes nowhere; one that was made anew under the same uid (another ordinal) does.
   const base = state.base.get(uid)
   if (base && base.ordinal === row.ordinal) return undefined
+  if (row.meta.adopted) return givingUp(work, id, row)
   refuseIrreversible(state, row, 'create')
   const change = await removalOf(state, row, id, 'withdraw')
   return change && { ...change, undo: true }
+}
+
+/**
+ * An object that the run took over is given up. What the run did to it afterwards is undone: it becomes what it was when it was found, as far as
+ * anything told. Its row goes with the run.
+ */
+async function givingUp(work: Work, id: string, row: RowDraft): Promise<Change | undefined> {
+  const { state } = work
+  if (row.status === 'deleting') return undefined
+  const txs = (await state.cx.store.txs({ env: state.env.id, uid: row.uid })).filter((t) => t.op === 'update' && !t.undo && t.target.prior).sort((a, b) => a.openedAt - b.openedAt || (a.token < b.token ? -1 : 1))
+  const [first] = txs
+  const found = first && priorOf(state, first)
+  if (!found) return undefined
+  const now = { inputs: await state.inputsOf(row as ResourceRow), outputs: await state.outputsOf(row as ResourceRow) }
+  if (row.status === 'ready' && sameDoc(now.inputs, found.inputs)) return undefined
+  refuseIrreversible(state, row, 'update')
+  const type = state.type(row.type, row.address)
+  return {
+    task: id, kind: 'update', address: row.address, site: undefined, type, op: 'update', uid: row.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName, undo: true,
+    inputs: found.inputs, prior: { inputs: now.inputs, outputs: row.status === 'partial' ? { ...found.outputs, ...now.outputs } as Fields : now.outputs },
+    row: { ...row, status: 'ready', fingerprint: '', shape: '' }, opening: [], before: [], also: [],
+  }
 }
 
 async function restoration(work: Work, id: string, uid: string): Promise<Change | undefined> {

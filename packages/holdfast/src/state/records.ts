@@ -1,5 +1,5 @@
-import type { Digest, EpochMs } from '../base/index.ts'
-import type { Address, Capability } from '../model/index.ts'
+import type { Digest, EpochMs, Millis } from '../base/index.ts'
+import type { Address, CallOp, Capability, HookNames } from '../model/index.ts'
 
 /**
  * One environment of one app: the unit that is leased, planned, applied and committed.
@@ -65,6 +65,15 @@ export interface ResourceMeta {
   readonly whole?: boolean
   /** It was made without outputs; the document of them is empty. */
   readonly noOutputs?: boolean
+  /** It was taken over, not made: taking that back gives it up and deletes nothing. */
+  readonly adopted?: boolean
+  /** When the object was made or taken over, and when it was last changed. */
+  readonly createdAt?: EpochMs
+  readonly modifiedAt?: EpochMs
+  /** Hooks of the node, for the deletion after it has left the program. */
+  readonly hooks?: HookNames
+  /** Deadlines of its calls, where the node has its own. */
+  readonly timeouts?: { readonly [K in CallOp]?: Millis }
   readonly site?: string
 }
 
@@ -132,8 +141,8 @@ export type RunStatus = 'running' | 'committed' | 'reverted' | 'incomplete' | 'k
 export interface RunRow {
   readonly id: string
   readonly env: string
-  /** `change`: one task that no plan asked for. */
-  readonly kind: 'apply' | 'destroy' | 'revert' | 'resume' | 'repair' | 'change'
+  /** `change`: one task that no plan asked for. `refresh`: the record was brought to what the world is. */
+  readonly kind: 'apply' | 'destroy' | 'revert' | 'resume' | 'repair' | 'refresh' | 'change'
   readonly plan: string
   readonly status: RunStatus
   readonly phase: 'expand' | 'commit' | 'contract' | 'revert' | 'done'
@@ -209,7 +218,7 @@ export interface TaskRow {
   /** How an undone object differs: `new` identity. */
   readonly note: string | undefined
 }
-export type TaskKind = 'create' | 'update' | 'replace' | 'delete' | 'read' | 'move' | 'forget'
+export type TaskKind = 'create' | 'update' | 'replace' | 'delete' | 'read' | 'move' | 'forget' | 'adopt'
 export type TaskState = 'running' | 'success' | 'failure' | 'reverting' | 'reverted' | 'revertFailure' | 'skipped'
 
 export interface ClaimRow {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { makeIds, systemClock, systemRandom, type Clock } from '../../src/base/index.ts'
 import { beginRun, makePlan, type EngineContext, type EngineEvent, type PlanRequest, type RunDocument } from '../../src/engine/index.ts'
-import { app, buildGraph, resource, sensitive, type AnyApp } from '../../src/program/index.ts'
+import { app, buildGraph, declaredHook, resource, sensitive, type AnyApp } from '../../src/program/index.ts'
 import { completeType, makeRegistry, outcomeUnknown, type ResourceSpec } from '../../src/provider/index.ts'
 import { makeKeyring, makeRedactor } from '../../src/secret/index.ts'
 import { currentHolder, MemoryStore, type Store } from '../../src/store/index.ts'
@@ -147,7 +147,7 @@ export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; re
     store, clock, random: systemRandom, ids, types, env,
     host: { root: '/', home: '/', env: { id: env.id, app: env.app, name: env.name }, assetPath: (a) => a.path, redact: (s) => s, secrets: () => [] },
     ring: makeKeyring(new Uint8Array(32).fill(7), 'store', systemRandom), redactor: makeRedactor(), holder: currentHolder(), emit: (e) => events.push(e),
-    asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: 8, serial: false,
+    hook: declaredHook, asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: 8, serial: false,
   }
   const never = new AbortController().signal
   const lab: Lab = {
