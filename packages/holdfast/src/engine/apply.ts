@@ -1,5 +1,5 @@
 import { failure, isFailure, mutant, type HoldfastError } from '../base/index.ts'
-import { runFlow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow/index.ts'
+import { runFlow, type Flow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { evaluate, firstUnknown, masked, refsOf, type Address, type Scope, type Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
@@ -44,11 +44,12 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
     if (deletesOnly) {
       run.row = { ...run.row, status: 'committed', phase: 'contract', to: from }
       await state.commit([{ t: 'env.open', env: state.env.id, run: undefined }, { t: 'run.put', row: run.row }])
-      return contract(run, o)
+      return contract(run, planned, o)
     }
     emitPhase(run, 'expand')
-    const { outcome } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort, ...(o.onStopped ? { onStopped: o.onStopped } : {}) })
+    const { outcome, flow } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort, ...(o.onStopped ? { onStopped: o.onStopped } : {}) })
     await run.tasks.closeRetries()
+    if (o.onFailure === 'continue') noteSkipped(run, plan.changes, flow)
     await finishExpand(run, planned, outcome, blocked, o)
   })
   if (run.row.status === 'committed') await pruneAssets(state, assetsBefore)
@@ -71,8 +72,9 @@ async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome,
     case 'reverted': return closeReverted(run)
     case 'incomplete': return endRun(run, 'incomplete')
     case 'kept':
+      if (o.onFailure === 'continue' && !o.stop.aborted) await markRemoved(run, unused(state, planned.plan.changes))
       await commit(run, planned, true)
-      return contract(run, o)
+      return contract(run, planned, o)
     case 'success': {
       if (blocked.size > 0) {
         const [tx] = state.unknown.values()
@@ -81,9 +83,33 @@ async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome,
       }
       await markRemoved(run, planned.plan.changes)
       await commit(run, planned, false)
-      return contract(run, o)
+      return contract(run, planned, o)
     }
   }
+}
+
+/** What waits for something that failed was never begun: the document says so. */
+function noteSkipped(run: Run, changes: readonly PlannedChange[], flow: Flow): void {
+  for (const c of changes) {
+    if (c.phase !== 'expand') continue
+    const { address, action } = c.doc
+    const id = action === 'delete' || action === 'forget' ? deleteTask(address) : address
+    if (flow.nodes.get(id)?.state === 'pending') run.log.skip(id, address, action)
+  }
+}
+
+/** Deletions that nothing stands in the way of, although the run is partial: what still refers to an object, directly or through another that goes, keeps it. */
+function unused(state: EnvState, changes: readonly PlannedChange[]): PlannedChange[] {
+  const goes = new Map(changes.filter((c) => c.phase === 'contract' && c.uid !== undefined).map((c) => [c.doc.address, c]))
+  const leaving = new Set([...goes.values()].map((c) => c.uid as string))
+  const todo = [...state.current.values()].filter((r) => !leaving.has(r.uid)).flatMap((r) => r.meta.deps)
+  for (let a = todo.pop(); a !== undefined; a = todo.pop()) {
+    const c = goes.get(a)
+    if (!c) continue
+    goes.delete(a)
+    todo.push(...(state.current.get(c.uid as string)?.meta.deps ?? []))
+  }
+  return [...goes.values()]
 }
 
 /** Runs the phases. A failure of the store, or a bug, ends the run where it stands: the journal knows what was done. */
@@ -261,15 +287,16 @@ async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<
   cx.emit({ type: 'run.committed', run: run.row.id, data: { from: run.from, to, partial } })
 }
 
-/** After a partial run some outputs cannot be computed: the former ones stay. */
+/** After a partial or restricted run some outputs cannot be computed: the former ones stay. */
 function outputsAfter(run: Run, planned: PlannedRun, partial: boolean): Value | undefined {
   const e = planned.plan.outputs
-  if (!e) return planned.plan.destroy ? {} : undefined
+  if (!e) return planned.plan.destroy && !planned.plan.restricted ? {} : undefined
+  const some = partial || planned.plan.restricted !== undefined
   try {
     const after = evaluate(e, run.scope)
-    return partial && firstUnknown(after) ? undefined : after
+    return some && firstUnknown(after) ? undefined : after
   } catch (err) {
-    if (partial && isFailure(err)) return undefined
+    if (some && isFailure(err)) return undefined
     throw err
   }
 }
@@ -281,10 +308,10 @@ function stillUsed(state: EnvState, gone: Parameters<EnvState['provisional']>[0]
 }
 
 /** Old objects to which something may still refer, and those to which these refer: they wait for a later run. */
-function mustWait(state: EnvState, partial: boolean): Set<string> {
+function mustWait(state: EnvState, partial: boolean, spared: ReadonlySet<string>): Set<string> {
   const going = [...state.current.values()].filter((r) => r.status === 'deleting')
   const named = namedByUnknown(state)
-  const out = new Set(going.filter((r) => named.has(r.address) || (partial && stillUsed(state, r))).map((r) => r.uid))
+  const out = new Set(going.filter((r) => spared.has(r.uid) || named.has(r.address) || (partial && stillUsed(state, r))).map((r) => r.uid))
   for (let before = -1; before < out.size;) {
     before = out.size
     const used = new Set(going.filter((r) => out.has(r.uid)).flatMap((r) => r.meta.deps))
@@ -294,9 +321,9 @@ function mustWait(state: EnvState, partial: boolean): Set<string> {
 }
 
 /** Deletes what the new revision does not have any more: dependants first, each as soon as it can. What fails stays as a pending delete. */
-async function contract(run: Run, o: RunOptions): Promise<void> {
+async function contract(run: Run, planned: PlannedRun, o: RunOptions): Promise<void> {
   const { state } = run
-  const waits = mustWait(state, run.row.status === 'kept')
+  const waits = mustWait(state, run.row.status === 'kept', new Set(planned.plan.restricted?.spared))
   const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !waits.has(r.uid))
   if (rows.length > 0) {
     emitPhase(run, 'contract')

@@ -6,7 +6,7 @@
  * May import everything above but builtin and backend.
  * @module
  */
-export type { ApplyOptions, EngineContext, EngineEvent, EventType, PlanRequest } from './api.ts'
+export type { ApplyOptions, EngineContext, EngineEvent, EventType, OnFailure, PlanRequest } from './api.ts'
 export type {
   ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
 } from './documents.ts'

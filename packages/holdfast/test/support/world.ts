@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { makeIds, systemClock, systemRandom, type Clock } from '../../src/base/index.ts'
-import { beginRun, makePlan, type EngineContext, type EngineEvent, type PlanRequest, type RunDocument } from '../../src/engine/index.ts'
+import { beginRun, makePlan, type EngineContext, type EngineEvent, type OnFailure, type PlanRequest, type RunDocument } from '../../src/engine/index.ts'
 import { app, buildGraph, resource, sensitive, type AnyApp } from '../../src/program/index.ts'
 import { completeType, makeRegistry, outcomeUnknown, type ResourceSpec } from '../../src/provider/index.ts'
 import { makeKeyring, makeRedactor } from '../../src/secret/index.ts'
@@ -123,8 +123,8 @@ export interface Lab {
   readonly Box: ReturnType<typeof resource<typeof inputs, typeof outputs>>
   readonly Value: typeof Value
   plan(build: () => unknown): ReturnType<typeof makePlan>
-  apply(build: () => unknown, o?: { onFailure?: 'revert' | 'keep'; request?: Partial<PlanRequest> }): Promise<RunDocument>
-  destroy(): Promise<RunDocument>
+  apply(build: () => unknown, o?: { onFailure?: OnFailure; request?: Partial<PlanRequest> }): Promise<RunDocument>
+  destroy(o?: { onFailure?: OnFailure; request?: Partial<PlanRequest> }): Promise<RunDocument>
   session(): ReturnType<typeof beginRun>
   app(build: () => unknown): AnyApp
   /** The same store and cloud, as a new process would see them. */
@@ -163,10 +163,10 @@ export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; re
         await session.end()
       }
     },
-    async destroy() {
+    async destroy(a = {}) {
       const session = await lab.session()
       try {
-        return await session.apply(await session.plan({ graph: undefined }), { onFailure: 'revert', stop: never, abort: never })
+        return await session.apply(await session.plan({ graph: undefined, ...a.request }), { onFailure: a.onFailure ?? 'revert', stop: never, abort: never })
       } finally {
         await session.end()
       }
