@@ -1,5 +1,5 @@
 import { failure, isFailure, mutant, type HoldfastError } from '../base/index.ts'
-import { runFlow, type Flow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow/index.ts'
+import { runFlow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { evaluate, firstUnknown, masked, refsOf, type Address, type Scope, type Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
@@ -11,6 +11,7 @@ import { namedAssets, pruneAssets } from './assets.ts'
 import type { RunDocument } from './documents.ts'
 import { committedOutputs, ensureEnv, outputsPlace, type PlannedRun } from './plan.ts'
 import type { RunOptions } from './session.ts'
+import { noteSkipped, unused } from './partial.ts'
 import { doneTasks } from './revert.ts'
 
 /** A run as it goes on: what the phases share. */
@@ -49,7 +50,7 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
     emitPhase(run, 'expand')
     const { outcome, flow } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort, ...(o.onStopped ? { onStopped: o.onStopped } : {}) })
     await run.tasks.closeRetries()
-    if (o.onFailure === 'continue') noteSkipped(run, plan.changes, flow)
+    if (o.onFailure === 'continue') noteSkipped(run.log, plan.changes, flow)
     await finishExpand(run, planned, outcome, blocked, o)
   })
   if (run.row.status === 'committed') await pruneAssets(state, assetsBefore)
@@ -86,30 +87,6 @@ async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome,
       return contract(run, planned, o)
     }
   }
-}
-
-/** What waits for something that failed was never begun: the document says so. */
-function noteSkipped(run: Run, changes: readonly PlannedChange[], flow: Flow): void {
-  for (const c of changes) {
-    if (c.phase !== 'expand') continue
-    const { address, action } = c.doc
-    const id = action === 'delete' || action === 'forget' ? deleteTask(address) : address
-    if (flow.nodes.get(id)?.state === 'pending') run.log.skip(id, address, action)
-  }
-}
-
-/** Deletions that nothing stands in the way of, although the run is partial: what still refers to an object, directly or through another that goes, keeps it. */
-function unused(state: EnvState, changes: readonly PlannedChange[]): PlannedChange[] {
-  const goes = new Map(changes.filter((c) => c.phase === 'contract' && c.uid !== undefined).map((c) => [c.doc.address, c]))
-  const leaving = new Set([...goes.values()].map((c) => c.uid as string))
-  const todo = [...state.current.values()].filter((r) => !leaving.has(r.uid)).flatMap((r) => r.meta.deps)
-  for (let a = todo.pop(); a !== undefined; a = todo.pop()) {
-    const c = goes.get(a)
-    if (!c) continue
-    goes.delete(a)
-    todo.push(...(state.current.get(c.uid as string)?.meta.deps ?? []))
-  }
-  return [...goes.values()]
 }
 
 /** Runs the phases. A failure of the store, or a bug, ends the run where it stands: the journal knows what was done. */

@@ -26,6 +26,8 @@ export class Cloud {
   readonly calls: string[] = []
   readonly keys: string[] = []
   readonly faults = new Map<string, Fault[]>()
+  /** Told of every call as it begins. */
+  onCall: ((call: string) => void) | undefined
   #next = 0
 
   fault(call: string, ...faults: Fault[]): void {
@@ -34,6 +36,7 @@ export class Cloud {
 
   async run<T>(call: string, signal: AbortSignal, act: () => T, partial?: () => Promise<void>): Promise<T> {
     this.calls.push(call)
+    this.onCall?.(call)
     const fault = this.faults.get(call)?.shift()
     switch (fault) {
       case 'reject': throw new Error(`${call} was refused`)
