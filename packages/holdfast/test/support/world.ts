@@ -28,6 +28,8 @@ export class Cloud {
   readonly faults = new Map<string, Fault[]>()
   /** Told of every call as it begins. */
   onCall: ((call: string) => void) | undefined
+  /** How long a call takes: what it gives is waited for before anything happens. */
+  latency: ((call: string) => Promise<void>) | undefined
   #next = 0
 
   fault(call: string, ...faults: Fault[]): void {
@@ -37,6 +39,7 @@ export class Cloud {
   async run<T>(call: string, signal: AbortSignal, act: () => T, partial?: () => Promise<void>): Promise<T> {
     this.calls.push(call)
     this.onCall?.(call)
+    await this.latency?.(call)
     const fault = this.faults.get(call)?.shift()
     switch (fault) {
       case 'reject': throw new Error(`${call} was refused`)
@@ -136,7 +139,7 @@ export interface Lab {
 
 let serial = 0
 
-export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>>; readonly store?: Store; readonly cloud?: Cloud; readonly clock?: Clock; readonly Box?: Lab['Box']; readonly types?: readonly { readonly type: string; readonly spec: unknown }[] } = {}): Lab {
+export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>>; readonly store?: Store; readonly cloud?: Cloud; readonly clock?: Clock; readonly Box?: Lab['Box']; readonly parallelism?: number; readonly types?: readonly { readonly type: string; readonly spec: unknown }[] } = {}): Lab {
   const cloud = o.cloud ?? new Cloud()
   const type = `test:Box${++serial}`
   const clock = o.clock ?? systemClock
@@ -150,7 +153,7 @@ export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; re
     store, clock, random: systemRandom, ids, types, env,
     host: { root: '/', home: '/', env: { id: env.id, app: env.app, name: env.name }, assetPath: (a) => a.path, redact: (s) => s, secrets: () => [] },
     ring: makeKeyring(new Uint8Array(32).fill(7), 'store', systemRandom), redactor: makeRedactor(), holder: currentHolder(), emit: (e) => events.push(e),
-    asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: 8, serial: false,
+    asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: o.parallelism ?? 8, serial: false,
   }
   const never = new AbortController().signal
   const lab: Lab = {
