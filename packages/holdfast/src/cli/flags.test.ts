@@ -49,6 +49,7 @@ describe('flags', () => {
   test('durations, counts and choices are checked', () => {
     expect(parse('apply --lock-timeout 5m').call.flags.lockTimeoutMs).toBe(300_000)
     expect(parse('apply').call.flags).toMatchObject({ lockTimeoutMs: 0, onFailure: 'revert', concurrency: undefined, allowDeletes: undefined, input: true })
+    expect(parse('apply --target a --target b/** --target-dependents --exclude c --exclude-dependents --on-failure continue').call.flags).toMatchObject({ target: ['a', 'b/**'], targetDependents: true, exclude: ['c'], excludeDependents: true, onFailure: 'continue' })
     expect(parse('apply --allow-deletes 0 --concurrency 8 --on-failure keep --no-input').call.flags).toMatchObject({ allowDeletes: 0, concurrency: 8, onFailure: 'keep', input: false })
   })
 

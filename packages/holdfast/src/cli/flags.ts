@@ -95,10 +95,12 @@ function flagsOf(raw: Raw, variables: Readonly<Record<string, string | undefined
     lockTimeoutMs: duration('--lock-timeout', text('lockTimeout')) ?? 0,
     target: (raw.target as string[] | undefined) ?? [],
     exclude: (raw.exclude as string[] | undefined) ?? [],
+    targetDependents: raw.targetDependents === true,
+    excludeDependents: raw.excludeDependents === true,
     replace: (raw.replace as string[] | undefined) ?? [],
     allowDeletes: count('--allow-deletes', text('allowDeletes'), 0),
     exitCode: raw.exitCode === true,
-    onFailure: (raw.onFailure as 'revert' | 'keep' | undefined) ?? 'revert',
+    onFailure: (raw.onFailure as Flags['onFailure'] | undefined) ?? 'revert',
     own: Object.fromEntries(Object.entries(raw).filter(([k]) => !shared.has(k))) as Flags['own'],
   }
 }

@@ -78,9 +78,10 @@ export function stopping(io: Io, call: Call, s: Session, interrupt: Interrupt): 
   return {
     onFailure, stop: interrupt.stop, abort: interrupt.abort,
     onStopped: async () => {
-      if (!interrupt.atKeyboard() || interrupt.abort.aborted || !canAsk(io, call.flags)) return onFailure
+      const unasked = onFailure === 'revert' ? 'revert' : 'keep'
+      if (!interrupt.atKeyboard() || interrupt.abort.aborted || !canAsk(io, call.flags)) return unasked
       s.progress.pause()
-      const answer = await keepOrRevert(io, onFailure)
+      const answer = await keepOrRevert(io, unasked)
       s.progress.resume()
       return answer
     },

@@ -34,12 +34,14 @@ export const globalFlags: readonly FlagSpec[] = [
   { flags: '--color <when>', summary: 'auto, always or never', choices: ['auto', 'always', 'never'] },
   { flags: '--concurrency <n>', summary: 'most steps at the same time (HOLDFAST_CONCURRENCY)' },
   { flags: '--lock-timeout <duration>', summary: 'how long to wait for another apply; 0s does not wait' },
-  { flags: '--target <address>', summary: 'only this node and what it needs', many: true },
-  { flags: '--exclude <address>', summary: 'not this node, nor what needs it', many: true },
+  { flags: '--target <address>', summary: 'only this node; * stands for a name, ** for any path', many: true },
+  { flags: '--target-dependents', summary: 'and all that depends on the targets' },
+  { flags: '--exclude <address>', summary: 'not this node; * and ** as above', many: true },
+  { flags: '--exclude-dependents', summary: 'nor what depends on it' },
   { flags: '--replace <address>', summary: 'make this node anew', many: true },
   { flags: '--allow-deletes <n>', summary: 'refuse a plan that deletes more' },
   { flags: '--exit-code', summary: 'exit 7 when there are changes, or drift' },
-  { flags: '--on-failure <what>', summary: 'revert (default), or keep what succeeded', choices: ['revert', 'keep'] },
+  { flags: '--on-failure <what>', summary: 'revert (default), keep what succeeded, or continue with what does not wait for it', choices: ['revert', 'keep', 'continue'] },
   { flags: '-h, --help', summary: 'help for a verb' },
 ]
 

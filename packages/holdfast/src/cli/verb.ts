@@ -1,4 +1,5 @@
 import type { Millis } from '../base/index.ts'
+import type { OnFailure } from '../engine/index.ts'
 import type { Io } from './io.ts'
 
 /** The flags of a call, checked and with their defaults. */
@@ -17,10 +18,12 @@ export interface Flags {
   readonly lockTimeoutMs: Millis
   readonly target: readonly string[]
   readonly exclude: readonly string[]
+  readonly targetDependents: boolean
+  readonly excludeDependents: boolean
   readonly replace: readonly string[]
   readonly allowDeletes: number | undefined
   readonly exitCode: boolean
-  readonly onFailure: 'revert' | 'keep'
+  readonly onFailure: OnFailure
   /** Flags of the verb alone, by their long name in camel case. */
   readonly own: Readonly<Record<string, string | boolean | undefined>>
 }

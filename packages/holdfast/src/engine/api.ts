@@ -8,8 +8,14 @@ export interface PlanRequest {
   /** `undefined`: everything is to go (destroy). */
   readonly graph: DesiredGraph | undefined
   readonly allowDeletes?: number | undefined
-  readonly targets?: readonly Address[]
-  readonly excludes?: readonly Address[]
+  /** Only these nodes; all others keep their state exactly. Addresses, or patterns: `*` within a segment, `**` across (HF2107 where an edge would break). */
+  readonly targets?: readonly string[]
+  /** And what depends on them. */
+  readonly targetDependents?: boolean
+  /** Not these nodes. */
+  readonly excludes?: readonly string[]
+  /** Nor what depends on them. */
+  readonly excludeDependents?: boolean
   readonly replace?: readonly Address[]
   /** What was found to differ: the program wins, and what is gone is made again. */
   readonly repair?: DriftDocument | undefined
@@ -25,8 +31,11 @@ export interface AdoptRow {
   readonly id: string
 }
 
+export type OnFailure = 'revert' | 'keep' | 'continue'
+
 export interface ApplyOptions {
-  readonly onFailure: 'revert' | 'keep'
+  /** Take everything back; stop, and keep what succeeded; or do all that does not wait for what failed, and keep it. */
+  readonly onFailure: OnFailure
   readonly lockTimeoutMs: Millis
   /** Aborted by the first Ctrl-C: no further task starts. */
   readonly stop: AbortSignal

@@ -11,6 +11,7 @@ import { namedAssets, pruneAssets } from './assets.ts'
 import type { RunDocument } from './documents.ts'
 import { committedOutputs, ensureEnv, outputsPlace, type PlannedRun } from './plan.ts'
 import type { RunOptions } from './session.ts'
+import { noteSkipped, unused } from './partial.ts'
 import { doneTasks } from './revert.ts'
 
 /** A run as it goes on: what the phases share. */
@@ -44,11 +45,12 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
     if (deletesOnly) {
       run.row = { ...run.row, status: 'committed', phase: 'contract', to: from }
       await state.commit([{ t: 'env.open', env: state.env.id, run: undefined }, { t: 'run.put', row: run.row }])
-      return contract(run, o)
+      return contract(run, planned, o)
     }
     emitPhase(run, 'expand')
-    const { outcome } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort, ...(o.onStopped ? { onStopped: o.onStopped } : {}) })
+    const { outcome, flow } = await runFlow(expandSpec(run, plan.changes, plan.through, blocked, o), run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort, ...(o.onStopped ? { onStopped: o.onStopped } : {}) })
     await run.tasks.closeRetries()
+    if (o.onFailure === 'continue') noteSkipped(run.log, plan.changes, flow)
     await finishExpand(run, planned, outcome, blocked, o)
   })
   if (run.row.status === 'committed') await pruneAssets(state, assetsBefore)
@@ -71,8 +73,9 @@ async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome,
     case 'reverted': return closeReverted(run)
     case 'incomplete': return endRun(run, 'incomplete')
     case 'kept':
+      if (o.onFailure === 'continue' && !o.stop.aborted) await markRemoved(run, unused(state, planned.plan.changes))
       await commit(run, planned, true)
-      return contract(run, o)
+      return contract(run, planned, o)
     case 'success': {
       if (blocked.size > 0) {
         const [tx] = state.unknown.values()
@@ -81,7 +84,7 @@ async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome,
       }
       await markRemoved(run, planned.plan.changes)
       await commit(run, planned, false)
-      return planned.plan.adoptOnly ? endRun(run, run.row.status) : contract(run, o)
+      return planned.plan.adoptOnly ? endRun(run, run.row.status) : contract(run, planned, o)
     }
   }
 }
@@ -283,15 +286,16 @@ async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<
   cx.emit({ type: 'run.committed', run: run.row.id, data: { from: run.from, to, partial } })
 }
 
-/** After a partial run some outputs cannot be computed: the former ones stay. */
+/** After a partial or restricted run some outputs cannot be computed: the former ones stay. */
 function outputsAfter(run: Run, planned: PlannedRun, partial: boolean): Value | undefined {
   const e = planned.plan.outputs
-  if (!e) return planned.plan.destroy ? {} : undefined
+  if (!e) return planned.plan.destroy && !planned.plan.restricted ? {} : undefined
+  const some = partial || planned.plan.restricted !== undefined
   try {
     const after = evaluate(e, run.scope)
-    return partial && firstUnknown(after) ? undefined : after
+    return some && firstUnknown(after) ? undefined : after
   } catch (err) {
-    if (partial && isFailure(err)) return undefined
+    if (some && isFailure(err)) return undefined
     throw err
   }
 }
@@ -303,10 +307,10 @@ function stillUsed(state: EnvState, gone: Parameters<EnvState['provisional']>[0]
 }
 
 /** Old objects to which something may still refer, and those to which these refer: they wait for a later run. */
-function mustWait(state: EnvState, partial: boolean): Set<string> {
+function mustWait(state: EnvState, partial: boolean, spared: ReadonlySet<string>): Set<string> {
   const going = [...state.current.values()].filter((r) => r.status === 'deleting')
   const named = namedByUnknown(state)
-  const out = new Set(going.filter((r) => named.has(r.address) || (partial && stillUsed(state, r))).map((r) => r.uid))
+  const out = new Set(going.filter((r) => spared.has(r.uid) || named.has(r.address) || (partial && stillUsed(state, r))).map((r) => r.uid))
   for (let before = -1; before < out.size;) {
     before = out.size
     const used = new Set(going.filter((r) => out.has(r.uid)).flatMap((r) => r.meta.deps))
@@ -316,9 +320,9 @@ function mustWait(state: EnvState, partial: boolean): Set<string> {
 }
 
 /** Deletes what the new revision does not have any more: dependants first, each as soon as it can. What fails stays as a pending delete. */
-async function contract(run: Run, o: RunOptions): Promise<void> {
+async function contract(run: Run, planned: PlannedRun, o: RunOptions): Promise<void> {
   const { state } = run
-  const waits = mustWait(state, run.row.status === 'kept')
+  const waits = mustWait(state, run.row.status === 'kept', new Set(planned.plan.restricted?.spared))
   const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !waits.has(r.uid))
   if (rows.length > 0) {
     emitPhase(run, 'contract')

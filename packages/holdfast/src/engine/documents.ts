@@ -16,6 +16,8 @@ export interface PlanDocument {
   readonly pending?: readonly Address[]
   /** What policies warn of. */
   readonly findings?: readonly FindingDocument[]
+  /** Nodes that the command was restricted from touching (--target, --exclude). */
+  readonly untouched?: number
   /** Run that is neither committed nor taken back and that an apply of this plan takes over. */
   readonly openRun?: string
 }

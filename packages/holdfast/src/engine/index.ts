@@ -7,7 +7,7 @@
  * @module
  */
 export { adoptAll, readAdoptRows } from './adopt.ts'
-export type { AdoptRow, ApplyOptions, EngineContext, EngineEvent, EventType, PlanRequest } from './api.ts'
+export type { AdoptRow, ApplyOptions, EngineContext, EngineEvent, EventType, OnFailure, PlanRequest } from './api.ts'
 export type {
   ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
 } from './documents.ts'

@@ -1,8 +1,8 @@
 import { canonical, failure, sha256hex } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
-import { dependants, type DesiredGraph } from '../graph/index.ts'
+import type { DesiredGraph } from '../graph/index.ts'
 import { evaluate, firstUnknown, type Address, type Value } from '../model/index.ts'
-import { guard, isEmpty, readPlan, restrict, summarise, writePlan, type Plan, type PlannedChange, type Vector } from '../plan/index.ts'
+import { guard, isEmpty, readPlan, summarise, writePlan, type Plan, type PlannedChange, type Vector } from '../plan/index.ts'
 import { compile, diffResources, EnvState, freeze, type EngineContext } from '../resource/index.ts'
 import { decodeDoc } from '../secret/index.ts'
 import { equal } from '../diff/index.ts'
@@ -52,11 +52,13 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
     replace: new Set(request.replace ?? []),
     gone: new Set(request.repair?.drifted.filter((d) => d.kind === 'gone').map((d) => d.address)),
     drifted: new Set(request.repair?.drifted.filter((d) => d.kind === 'changed').map((d) => d.address)),
+    restriction: { targets: request.targets ?? [], excludes: request.excludes ?? [], targetDependents: request.targetDependents === true, excludeDependents: request.excludeDependents === true },
   }
   for (const a of options.replace) if (!graph?.nodes.has(a)) throw failure('HF6001', { address: a, message: `${a} is no node of this program.` })
   const diff = await diffResources(state, graph, options)
   const compiled = await compile(state, graph, diff, options)
-  const changes = narrowed(request.adopt ? compiled.changes.filter((c) => c.adopt) : compiled.changes, graph, state, request)
+  const { through } = compiled
+  const changes = request.adopt ? compiled.changes.filter((c) => c.adopt) : compiled.changes
   refuseProblems([...adoption.problems, ...diff.problems, ...(request.adopt ? adoptNeeds(state, changes) : [])], graph)
   refuseUndeclared(state, changes)
   refuseWithoutHooks(state, changes)
@@ -64,16 +66,20 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
   const findings = judge(cx, graph, diff.scope, changes)
   await refuseReferenced(state, changes)
   const meta = await cx.store.meta()
+  const { keep } = diff
+  const pending = [...state.current.values()].filter((r) => r.status === 'deleting')
   const deletedFirst = new Set(changes.filter((c) => c.doc.action === 'delete' && c.phase === 'expand').map((c) => c.uid))
   const plan: Plan = {
     v: 1, id: cx.ids.next('p'), store: meta.storeId, env: state.env.id, app: state.env.app, name: state.env.name, createdAt: cx.clock.now(), destroy: graph === undefined,
-    vector: await vectorOf(state), changes, unchanged: diff.unchanged, through: compiled.through,
+    vector: await vectorOf(state), changes, unchanged: diff.unchanged, through,
     // What is only taken over leaves the rest, outputs and pending deletes too, to the next apply.
     ...(request.adopt ? { adoptOnly: true } : {}),
     outputs: request.adopt ? undefined : graph?.outputs && freeze(graph.outputs, diff.scope),
-    outputsChanged: !request.adopt && await outputsChanged(state, graph, diff.scope),
-    pending: request.adopt ? [] : [...state.current.values()].filter((r) => r.status === 'deleting' && !deletedFirst.has(r.uid)).map((r) => ({ uid: r.uid, address: r.address })),
+    // What a restricted destroy leaves still gives what it gave.
+    outputsChanged: request.adopt || (!graph && keep) ? false : await outputsChanged(state, graph, diff.scope),
+    pending: request.adopt ? [] : pending.filter((r) => !deletedFirst.has(r.uid) && (!keep || keep.has(r.address))).map((r) => ({ uid: r.uid, address: r.address })),
     ...(findings.length > 0 ? { findings } : {}),
+    ...(keep ? { restricted: { untouched: diff.untouched ?? 0, spared: pending.filter((r) => !keep.has(r.address)).map((r) => r.uid) } } : {}),
   }
   return wrap(plan, state, false)
 }
@@ -129,6 +135,7 @@ export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {
       id: plan.id, revision: plan.vector.revision, changes: plan.changes.map((c) => c.doc), summary: summarise(plan),
       ...(plan.pending.length ? { pending: plan.pending.map((p) => p.address) } : {}),
       ...(plan.findings ? { findings: plan.findings } : {}),
+      ...(plan.restricted ? { untouched: plan.restricted.untouched } : {}),
       ...(state.env.openRun === undefined ? {} : { openRun: state.env.openRun }),
     },
     empty: isEmpty(plan) && state.env.openRun === undefined && (!state.env.partial || plan.adoptOnly === true),
@@ -173,19 +180,6 @@ export function refuseStale(plan: Plan, now: Vector): void {
   const what = plan.vector.revision !== now.revision ? `revision ${plan.vector.revision} became ${now.revision}`
     : plan.vector.openRun !== now.openRun || plan.vector.lastRun !== now.lastRun ? 'a run has changed something since' : 'a secret or an unsettled change has changed since'
   throw failure('HF2401', { message: `The plan ${plan.id} is stale: ${what}.` })
-}
-
-function narrowed(changes: readonly PlannedChange[], graph: DesiredGraph | undefined, state: EnvState, request: PlanRequest): readonly PlannedChange[] {
-  const targets = request.targets ?? []
-  const excludes = request.excludes ?? []
-  if (targets.length === 0 && excludes.length === 0) return changes
-  const all = new Set<Address>([...(graph?.nodes.keys() ?? []), ...[...state.current.values()].map((r) => r.address)])
-  const depsOf = (a: Address): readonly Address[] => graph?.nodes.get(a)?.deps ?? state.rowAt(a)?.meta.deps ?? []
-  const back = dependants(all, depsOf)
-  // A deletion needs the deletion of what depends on it; a creation needs what it depends on.
-  const needs = (a: Address): readonly Address[] => (graph?.nodes.has(a) ? depsOf(a) : (back.get(a) ?? []))
-  const keep = restrict(all, targets, excludes, needs, (a) => (graph?.nodes.has(a) ? (back.get(a) ?? []) : depsOf(a)))
-  return keep ? changes.filter((c) => keep.has(c.doc.address)) : changes
 }
 
 async function outputsChanged(state: EnvState, graph: DesiredGraph | undefined, scope: Parameters<typeof evaluate>[1]): Promise<boolean> {

@@ -110,6 +110,13 @@ export interface Plan {
   readonly pending: readonly { readonly uid: string; readonly address: Address }[]
   /** What policies warn of; a plan that one denies is never made. */
   readonly findings?: readonly FindingDocument[]
+  /** The plan is restricted to some nodes (--target, --exclude). */
+  readonly restricted?: {
+    /** Nodes and rows that it does not touch. */
+    readonly untouched: number
+    /** Objects of earlier runs that are still to be deleted, and stay so. */
+    readonly spared: readonly string[]
+  }
 }
 
 /** Nothing to do: no change, no output, no pending delete. */

@@ -3,10 +3,12 @@ import { compare, decide, match, type Decision, type PathDiff } from '../diff/in
 import { topologicalOrder, type DesiredGraph, type DesiredNode } from '../graph/index.ts'
 import { firstUnknown, refsOf, UnknownValue, type Address, type Scope, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
+import type { Restriction } from '../plan/index.ts'
 import type { ResourceRow, SecretRow } from '../state/index.ts'
 import { claimsOf, idIn, predictOutputs, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { lookToAdopt, Owners, type Adoption, type AdoptOptions, type AdoptProblem } from './adopt.ts'
 import { lookup } from './call.ts'
+import { refuseLost, refuseMissing, restrictTo } from './restrict.ts'
 import type { EnvState } from './state.ts'
 import { declaredSecrets } from './secrets.ts'
 
@@ -41,6 +43,10 @@ export interface EnvDiff {
   readonly order: readonly Address[]
   /** Objects that cannot be taken over: the plan is refused, with all of them. */
   readonly problems: readonly AdoptProblem[]
+  /** Where the plan is restricted: the nodes and rows that it may touch. */
+  readonly keep?: ReadonlySet<Address> | undefined
+  /** Nodes, and rows without one, that it may not. */
+  readonly untouched?: number
 }
 
 export interface DiffOptions {
@@ -49,6 +55,7 @@ export interface DiffOptions {
   readonly gone: ReadonlySet<Address>
   readonly drifted: ReadonlySet<Address>
   readonly adopt?: AdoptOptions
+  readonly restriction?: Restriction | undefined
 }
 
 /**
@@ -58,8 +65,16 @@ export interface DiffOptions {
 export async function diffResources(state: EnvState, graph: DesiredGraph | undefined, options: DiffOptions): Promise<EnvDiff> {
   const standing: ResourceRow[] = []
   for (const r of state.current.values()) if (r.status !== 'deleting') standing.push(r as ResourceRow)
-  const { rowOf, left } = match(graph, standing)
-  if (!graph) return { changed: [], unchanged: 0, left, scope: makeScope(state, new Map(), []), order: [], problems: [] }
+  const matches = match(graph, standing)
+  const { rowOf } = matches
+  const keep = options.restriction && restrictTo(state, graph, matches, options.restriction, options.replace)
+  const left = keep ? matches.left.filter((r) => keep.has(r.address)) : matches.left
+  if (keep) {
+    if (graph) refuseMissing(state, graph, rowOf, keep)
+    else refuseLost(state, graph, matches, left, [], keep)
+  }
+  let untouched = matches.left.length - left.length
+  if (!graph) return { changed: [], unchanged: 0, left, scope: makeScope(state, new Map(), []), order: [], problems: [], keep, untouched }
 
   const order = topologicalOrder(graph.nodes.keys(), (a) => (graph.nodes.get(a) as DesiredNode).deps)
   const referred = new Set<Address>()
@@ -79,6 +94,12 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
 
   for (const address of order) {
     const node = graph.nodes.get(address) as DesiredNode
+    if (keep && !keep.has(address)) {
+      untouched++
+      const standing = rowOf.get(address)
+      if (standing && referred.has(address)) outputs.set(address, await state.outputsOf(standing) as Value)
+      continue
+    }
     const type = state.cx.types.get(node.type)
     if (!type) throw failure('HF3114', { address, site: node.site, message: `${address} is a ${node.type}, and no such type is declared or installed.` })
     const inputs = inFailure(node, () => resolveInputs(type, node.inputs, scope, node))
@@ -149,7 +170,9 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
       outputs.set(address, (kept ?? predictOutputs(type, inputs, state.cx.host, address, adopt?.outputs ?? (decision.action === 'update' ? before?.outputs : undefined))) as Value)
     }
   }
-  return { changed, unchanged, left: left.filter((r) => stillLeft.has(r)), scope, order, problems }
+  const going = left.filter((r) => stillLeft.has(r))
+  if (keep) refuseLost(state, graph, matches, going, changed, keep)
+  return { changed, unchanged, left: going, scope, order, problems, keep, untouched }
 }
 
 const noRows: ReadonlyMap<Address, string> = new Map()

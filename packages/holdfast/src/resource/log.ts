@@ -52,6 +52,13 @@ export class TaskLog {
     r.hooks = { ...r.hooks, [hook.point]: hook.name }
   }
 
+  /** It was never begun: something that it waits for failed. */
+  skip(id: string, address: Address, op: string): void {
+    const r: TaskRecord = { address, op, outcome: 'skipped', attempts: 0, ms: 0 }
+    this.records.set(id, r)
+    this.#emit('task.skipped', id, r)
+  }
+
   succeed(id: string, began: Millis, outputs: Fields | undefined, note: string | undefined, tx: string | undefined): void {
     const r = this.records.get(id) as TaskRecord
     r.outcome = 'succeeded'

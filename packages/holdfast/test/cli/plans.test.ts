@@ -121,26 +121,29 @@ describe('guards', () => {
     expect(p.has('out/a')).toBe(false)
   })
 
-  test('--target takes along what it needs, --exclude leaves out what needs it, and an edge is never broken', async () => {
+  test('--target and --exclude touch only what they say, and an edge is never broken', async () => {
     const p = makeProject({ 'app.ts': program(`
       const a = File('a', { path: 'out/a', content: 'a' })
       const b = File('b', { path: 'out/b', content: a.path })
       File('c', { path: 'out/c', content: b.path })
       File('d', { path: 'out/d', content: 'd' })`) })
-    expect(actions(await p.run('plan', '--target', 'b', '--json'))).toEqual({ a: 'create', b: 'create' })
-    expect(actions(await p.run('plan', '--exclude', 'b', '--json'))).toEqual({ a: 'create', d: 'create' })
-    expect(refused(await p.run('plan', '--target', 'c', '--exclude', 'b', '--json'))).toEqual([2, 'HF1001'])
+    const missing = await p.run('plan', '--target', 'b', '--json')
+    expect([refused(missing), missing.json.error.message]).toEqual([[5, 'HF2107'], expect.stringContaining('b -> a')])
+    expect(refused(await p.run('plan', '--exclude', 'b', '--json'))).toEqual([5, 'HF2107'])
+    expect(actions(await p.run('plan', '--exclude', 'b', '--exclude-dependents', '--json'))).toEqual({ a: 'create', d: 'create' })
     expect(refused(await p.run('plan', '--target', 'x', '--json'))).toEqual([6, 'HF6001'])
-    const some = await p.run('apply', '--target', 'b', '--yes', '--json')
-    expect([some.code, some.json.summary]).toEqual([0, { create: 2 }])
+    const some = await p.run('apply', '--target', '[ab]', '--target', 'a', '--target', 'b', '--yes', '--json')
+    expect(refused(some)).toEqual([6, 'HF6001'])
+    const two = await p.run('apply', '--target', 'a', '--target', 'b', '--yes', '--json')
+    expect([two.code, two.json.summary]).toEqual([0, { create: 2 }])
     expect([p.has('out/a'), p.has('out/b'), p.has('out/c'), p.has('out/d')]).toEqual([true, true, false, false])
     expect(actions(await p.run('plan', '--json'))).toEqual({ c: 'create', d: 'create' })
+    expect((await p.run('plan', '--target', 'd')).stdout).toContain('3 nodes are not touched')
     await p.run('apply', '--yes', '--json')
-    // What is to go takes along what depends on it.
-    expect(actions(await p.run('plan', '--target', 'a', '--replace', 'a', '--json'))).toHaveProperty('a')
-    const gone = await p.run('destroy', '--target', 'b', '--yes', '--json')
+    expect(refused(await p.run('destroy', '--target', 'b', '--yes', '--json'))).toEqual([5, 'HF2107'])
+    const gone = await p.run('destroy', '--target', 'b', '--target-dependents', '--yes', '--json')
     expect([gone.code, gone.json.summary]).toEqual([0, { delete: 2 }])
-    expect([p.has('out/a'), p.has('out/b'), p.has('out/c')]).toEqual([true, false, false])
+    expect([p.has('out/a'), p.has('out/b'), p.has('out/c'), p.has('out/d')]).toEqual([true, false, false, true])
   })
 
   test('movedFrom renames without touching the object', async () => {

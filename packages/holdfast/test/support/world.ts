@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { makeIds, systemClock, systemRandom, type Clock } from '../../src/base/index.ts'
-import { beginRun, makePlan, type EngineContext, type EngineEvent, type PlanRequest, type RunDocument } from '../../src/engine/index.ts'
+import { beginRun, makePlan, type EngineContext, type EngineEvent, type OnFailure, type PlanRequest, type RunDocument } from '../../src/engine/index.ts'
 import { app, buildGraph, declaredHook, resource, sensitive, type AnyApp } from '../../src/program/index.ts'
 import { completeType, makeRegistry, outcomeUnknown, type ResourceSpec } from '../../src/provider/index.ts'
 import { makeKeyring, makeRedactor } from '../../src/secret/index.ts'
@@ -26,6 +26,10 @@ export class Cloud {
   readonly calls: string[] = []
   readonly keys: string[] = []
   readonly faults = new Map<string, Fault[]>()
+  /** Told of every call as it begins. */
+  onCall: ((call: string) => void) | undefined
+  /** How long a call takes: what it gives is waited for before anything happens. */
+  latency: ((call: string) => Promise<void>) | undefined
   #next = 0
 
   fault(call: string, ...faults: Fault[]): void {
@@ -34,6 +38,8 @@ export class Cloud {
 
   async run<T>(call: string, signal: AbortSignal, act: () => T, partial?: () => Promise<void>): Promise<T> {
     this.calls.push(call)
+    this.onCall?.(call)
+    await this.latency?.(call)
     const fault = this.faults.get(call)?.shift()
     switch (fault) {
       case 'reject': throw new Error(`${call} was refused`)
@@ -123,8 +129,8 @@ export interface Lab {
   readonly Box: ReturnType<typeof resource<typeof inputs, typeof outputs>>
   readonly Value: typeof Value
   plan(build: () => unknown): ReturnType<typeof makePlan>
-  apply(build: () => unknown, o?: { onFailure?: 'revert' | 'keep'; request?: Partial<PlanRequest> }): Promise<RunDocument>
-  destroy(): Promise<RunDocument>
+  apply(build: () => unknown, o?: { onFailure?: OnFailure; request?: Partial<PlanRequest> }): Promise<RunDocument>
+  destroy(o?: { onFailure?: OnFailure; request?: Partial<PlanRequest> }): Promise<RunDocument>
   session(): ReturnType<typeof beginRun>
   app(build: () => unknown): AnyApp
   /** The same store and cloud, as a new process would see them. */
@@ -133,7 +139,7 @@ export interface Lab {
 
 let serial = 0
 
-export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>>; readonly store?: Store; readonly cloud?: Cloud; readonly clock?: Clock; readonly Box?: Lab['Box']; readonly types?: readonly { readonly type: string; readonly spec: unknown }[] } = {}): Lab {
+export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; readonly more?: Partial<ResourceSpec<typeof inputs, typeof outputs>>; readonly store?: Store; readonly cloud?: Cloud; readonly clock?: Clock; readonly Box?: Lab['Box']; readonly parallelism?: number; readonly types?: readonly { readonly type: string; readonly spec: unknown }[] } = {}): Lab {
   const cloud = o.cloud ?? new Cloud()
   const type = `test:Box${++serial}`
   const clock = o.clock ?? systemClock
@@ -147,7 +153,7 @@ export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; re
     store, clock, random: systemRandom, ids, types, env,
     host: { root: '/', home: '/', env: { id: env.id, app: env.app, name: env.name }, assetPath: (a) => a.path, redact: (s) => s, secrets: () => [] },
     ring: makeKeyring(new Uint8Array(32).fill(7), 'store', systemRandom), redactor: makeRedactor(), holder: currentHolder(), emit: (e) => events.push(e),
-    hook: declaredHook, asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: 8, serial: false,
+    hook: declaredHook, asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: o.parallelism ?? 8, serial: false,
   }
   const never = new AbortController().signal
   const lab: Lab = {
@@ -163,10 +169,10 @@ export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; re
         await session.end()
       }
     },
-    async destroy() {
+    async destroy(a = {}) {
       const session = await lab.session()
       try {
-        return await session.apply(await session.plan({ graph: undefined }), { onFailure: 'revert', stop: never, abort: never })
+        return await session.apply(await session.plan({ graph: undefined, ...a.request }), { onFailure: a.onFailure ?? 'revert', stop: never, abort: never })
       } finally {
         await session.end()
       }

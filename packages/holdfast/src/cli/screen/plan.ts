@@ -30,8 +30,9 @@ export function planScreen(doc: PlanDocument, s: PlanScreen, paint: Paint): stri
   if (doc.openRun !== undefined) out += `${paint.yellow(`run ${doc.openRun} is not finished; an apply takes it over`)}\n`
   for (const f of doc.findings ?? []) out += `${paint.yellow('warning')} ${f.address === undefined ? '' : `${f.address}: `}${f.message} (policy ${f.policy})\n`
   const summary = summaryLine(doc.summary, paint)
+  const untouched = doc.untouched === undefined ? '' : `Restricted: ${doc.untouched} ${doc.untouched === 1 ? 'node is' : 'nodes are'} not touched.\n`
   const pending = doc.pending?.length ? `Still to be deleted, from earlier runs: ${doc.pending.join(', ')}\n` : ''
-  if (doc.changes.length === 0) return `${out}\nNo changes.${doc.summary.unchanged ? ` ${summary}` : ''}\n${pending}`
+  if (doc.changes.length === 0) return `${out}\nNo changes.${doc.summary.unchanged ? ` ${summary}` : ''}\n${untouched}${pending}`
   out += '\n'
   let open: readonly string[] = []
   for (const change of doc.changes) {
@@ -41,7 +42,7 @@ export function planScreen(doc: PlanDocument, s: PlanScreen, paint: Paint): stri
     open = folders
     out += changeBlock(change, folders.length, path[path.length - 1] as string, s, paint)
   }
-  out += `\n${summary}\n${pending}`
+  out += `\n${summary}\n${untouched}${pending}`
   if (s.saved) out += `Saved ${doc.id}  ${arrow}  holdfast apply ${doc.id}\n`
   return out
 }

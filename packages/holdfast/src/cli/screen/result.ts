@@ -17,7 +17,7 @@ export function resultScreen(doc: RunDocument, where: { readonly app: string; re
     case 'reverted':
       return `${place} is unchanged at revision ${from}. ${revertedLine(doc.tasks)}\n${identityLines(doc)}`
     case 'kept':
-      return `${paint.yellow(`${place} is at revision ${to}, which holds only what succeeded.`)} ${counts}\nTo go on: holdfast run resume, or correct the program and holdfast apply.\n${down}${outputLines(doc.outputs, paint)}`
+      return `${paint.yellow(`${place} is at revision ${to}, which holds only what succeeded.`)} ${counts}\n${notDone(doc.tasks)}To go on: holdfast run resume, or correct the program and holdfast apply.\n${down}${outputLines(doc.outputs, paint)}`
     case 'cancelled':
       return to > from
         ? `${paint.yellow(`Cancelled. ${place} is at revision ${to}, which holds only what succeeded.`)}\n`
@@ -38,6 +38,13 @@ export function revertedLine(tasks: readonly TaskDocument[]): string {
 function identityLines(doc: RunDocument): string {
   const anew = doc.reverted.filter((r) => r.identity === 'new').map((r) => r.address)
   return anew.length === 0 ? '' : `Same content in a new object: ${anew.join(', ')}.\n`
+}
+
+/** What a partial revision lacks; only `--on-failure continue` knows what it did not begin. */
+function notDone(tasks: readonly TaskDocument[]): string {
+  const of = (outcome: TaskDocument['outcome']) => tasks.filter((t) => t.outcome === outcome).map((t) => t.address)
+  const [failed, skipped] = [of('failed'), of('skipped')]
+  return `${failed.length > 0 ? `Failed: ${failed.join(', ')}.\n` : ''}${skipped.length > 0 ? `Not begun, because something before it failed: ${skipped.join(', ')}.\n` : ''}`
 }
 
 function leftLines(tasks: readonly TaskDocument[]): string {

@@ -9,7 +9,7 @@ import { reportRun } from '../run-result.ts'
 import { stopping, withProject, withRun, type Session } from '../session.ts'
 import { showPlan, withFiles } from '../show-plan.ts'
 import type { Call, Verb } from '../verb.ts'
-import { planRequest } from './plan.ts'
+import { planRequest, restrictions } from './plan.ts'
 
 export const apply: Verb = (io, call) => withProject(io, call, { access: 'create' }, async (s) => {
   const ref = call.args[0] === undefined ? undefined : planRef(call.args[0], call.flags.cwd)
@@ -21,8 +21,7 @@ export const apply: Verb = (io, call) => withProject(io, call, { access: 'create
 })
 
 export const destroy: Verb = (io, call) => withProject(io, call, { access: 'write' }, (s) => withRun(io, call, s, async (run, interrupt) => {
-  const { flags } = call
-  const planned = await run.plan({ graph: undefined, allowDeletes: flags.allowDeletes, targets: flags.target, excludes: flags.exclude })
+  const planned = await run.plan({ graph: undefined, ...restrictions(call.flags) })
   return applyPlanned(io, call, s, run, interrupt, planned, 'destroy')
 }))
 

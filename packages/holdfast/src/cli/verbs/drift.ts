@@ -3,6 +3,7 @@ import { rowsText } from '../screen/rows.ts'
 import { withProject, withRun } from '../session.ts'
 import type { Verb } from '../verb.ts'
 import { applyPlanned } from './apply.ts'
+import { restrictions } from './plan.ts'
 
 const DRIFT_EXIT_CODE = 7
 
@@ -21,7 +22,7 @@ export const drift: Verb = (io, call) => {
     return withRun(io, call, s, async (run, interrupt) => {
       const found = await readDrift(run.cx)
       if (!call.flags.quiet) io.err(driftText(found))
-      const planned = await run.plan({ graph, repair: found, allowDeletes: call.flags.allowDeletes, targets: call.flags.target, excludes: call.flags.exclude })
+      const planned = await run.plan({ graph, repair: found, ...restrictions(call.flags) })
       return applyPlanned(io, call, s, run, interrupt, planned, 'apply')
     })
   })

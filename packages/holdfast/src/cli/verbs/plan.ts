@@ -10,9 +10,12 @@ import type { Flags, Verb } from '../verb.ts'
 
 const CHANGES_EXIT_CODE = 7
 
-export const planRequest = (s: Session, flags: Flags): PlanRequest => ({
-  graph: s.opened.graph(), allowDeletes: flags.allowDeletes, targets: flags.target, excludes: flags.exclude, replace: flags.replace,
+/** What the flags say of a plan beside the program. */
+export const restrictions = (flags: Flags) => ({
+  allowDeletes: flags.allowDeletes, targets: flags.target, targetDependents: flags.targetDependents, excludes: flags.exclude, excludeDependents: flags.excludeDependents,
 })
+
+export const planRequest = (s: Session, flags: Flags): PlanRequest => ({ graph: s.opened.graph(), ...restrictions(flags), replace: flags.replace })
 
 export const plan: Verb = (io, call) => withProject(io, call, { access: 'create' }, async (s) => {
   const { flags } = call
