@@ -9,7 +9,7 @@ import {
 import type { CloudOutput, ResourceDifference, ResourceModel } from './models.ts'
 import { addressOf, checkedName, componentOf, nameIn, namespaceToken, seedOf, stateName } from './names.ts'
 import { demand, type Action } from './permit.ts'
-import { changeDoc, componentExists, demandComponent, stateOf, type ChangeDoc } from './reader.ts'
+import { callerOf, changeDoc, componentExists, demandComponent, stateOf, type ChangeDoc } from './reader.ts'
 import type { Session } from './session.ts'
 import { attributesOf, decode, digestOf, encode, keepSecrets, tagsOf } from './values.ts'
 
@@ -133,7 +133,7 @@ async function recordIntent(s: Session, env: EnvRow, componentName: string, seed
     }
   }
   const change: ChangeDoc = {
-    action: diff.actionType, owner: ctx?.principal ?? `pid ${s.holder.pid} on ${s.holder.host}`, digest: digestOfDiff(s, diff),
+    action: diff.actionType, owner: callerOf(s, ctx), digest: digestOfDiff(s, diff),
     ...(previous ? { previous: { name: previous.name, hash: previous.hash } } : {}),
   }
   const tx: TxRow = {
@@ -225,7 +225,6 @@ async function failedTx(s: Session, env: EnvRow, token: string): Promise<TxRow> 
 }
 
 const aboutTx = (env: EnvRow, tx: TxRow) => ({ state: stateName(env), component: componentOf(tx.address), ruuid: tx.type, name: nameIn(tx.address) })
-const who = (s: Session, ctx: RequestContext | undefined) => ctx?.principal ?? `pid ${s.holder.pid} on ${s.holder.host}`
 
 export async function amendChange(s: Session, stateUuid: string, token: string, failedState: unknown, ctx: RequestContext | undefined, note: () => Entry[]): Promise<void> {
   const env = await stateOf(s, stateUuid)
@@ -242,7 +241,7 @@ export async function recoverChange(s: Session, stateUuid: string, token: string
   const component = componentOf(tx.address)
   if (!(await componentExists(s, env, component))) throw new ComponentDoesNotExist(`${stateName(env)} has no component ${component}.`)
   await demand(s.permit, ctx, 'tx:recover', aboutTx(env, tx))
-  const evidence = `${who(s, ctx)} says that it ${toPrevious ? 'did not happen' : 'happened'}`
+  const evidence = `${callerOf(s, ctx)} says that it ${toPrevious ? 'did not happen' : 'happened'}`
   if (toPrevious) {
     await s.commit(env, [...dropLone(changeOf(s, env, tx), 'previous', evidence), ...note()], { ctx, component })
     return
@@ -259,5 +258,5 @@ export async function removeChange(s: Session, stateUuid: string, token: string,
   const env = await stateOf(s, stateUuid)
   const tx = await failedTx(s, env, token)
   await demand(s.permit, ctx, 'tx:abandon', aboutTx(env, tx))
-  await s.commit(env, [...dropLone(changeOf(s, env, tx), 'abandoned', `given up by ${who(s, ctx)}; what it left behind is nobody's`), ...note()], { ctx, component: componentOf(tx.address) })
+  await s.commit(env, [...dropLone(changeOf(s, env, tx), 'abandoned', `given up by ${callerOf(s, ctx)}; what it left behind is nobody's`), ...note()], { ctx, component: componentOf(tx.address) })
 }

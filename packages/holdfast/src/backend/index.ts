@@ -16,6 +16,7 @@ export { loadBackend, type BackendConfiguration, type LoadOptions } from './load
 export type { LoadCode } from './load-error.ts'
 export { MemoryBackend, type MemoryBackendConfig } from './memory.ts'
 export type { Action, Permit, PermitRequest } from './permit.ts'
+export type { ForcedLease } from './leases.ts'
 export type { KeyPlace } from './session.ts'
 export { SqliteBackend, type SqliteBackendConfig } from './sqlite.ts'
 export { StoreBackend, type StoreBackendOptions } from './store-backend.ts'

@@ -111,7 +111,7 @@ export const registry = {
   HF4103: e(10, 'Others refer to the resource.', ['A component holds a reference to it, so it may not go.', 'A reference names a resource that is not there.'], 'Remove the references first; the message names who holds them.'),
   HF4104: e(10, 'The request was made already.', 'Two requests carry one id.', 'Ask again: the answer to the first one stands.'),
   HF4105: e(10, 'There is a component of that name already.', 'It was made by another command in the meantime.', 'Choose another name, or use the component that is there.'),
-  HF4201: e(10, 'Somebody else is working on this environment.', 'Another apply holds the lease.', 'Wait for it, or add --lock-timeout 5m.'),
+  HF4201: e(10, 'Somebody else is working on this environment.', 'Another apply holds the lease.', 'Wait for it, or add --lock-timeout 5m. When that process is gone and its machine cannot say so: holdfast state unlock.'),
   HF4203: e(10, 'The lease was lost.', 'Another run took over while this one could not renew its lease.', 'The new holder records the outcome. Run `holdfast status`.'),
   HF4301: e(3, 'The key is missing.', 'The state holds sealed values, and its key file or variable is not there.', 'Restore .holdfast/key, or set HOLDFAST_KEY.'),
   HF4302: e(3, 'The key is wrong.', 'The key does not belong to this state.', 'Use the key that the state was made with.'),

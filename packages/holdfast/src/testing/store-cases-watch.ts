@@ -108,5 +108,6 @@ export const watchCases: Readonly<Record<string, Case>> = {
     assert.deepEqual(names(await again.events(ENV, { seq: 0 }, 100)), ['e11'])
     await again.commit([event('e13')], ALREADY)
     assert.deepEqual(names(await watched(again, ENV, 10, until(2))), ['e11', 'e13'])
+    return again
   },
 }

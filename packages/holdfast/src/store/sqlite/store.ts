@@ -105,6 +105,7 @@ class SqliteStore implements Store {
       keepLater: (lease: LeaseRow, everyMs: Millis, onLost) => this.mustWrite().keepLater(lease, everyMs, onLost),
       unkeep: ({ fence }) => this.mustWrite().unkeep(fence),
       release: (lease: LeaseRow) => this.writing(() => this.mustWrite().release(lease)),
+      transfer: ({ scope, fence }, to: Holder, ttlMs: Millis) => this.writing(() => this.mustWrite().transfer({ scope, fence, to, ttlMs, nowMs: clock.now() })),
       leave: (ticket) => this.writing(() => this.mustWrite().leave(ticket.id)),
     }
   }
