@@ -1,6 +1,7 @@
 import { completeLone, dropLone, failLone, openLone, type Entry, type LoneChange } from '../journal/index.ts'
 import type { EnvRow, ResourceDocs, ResourceRow, TxRow } from '../state/index.ts'
 import { unresolved } from '../state/index.ts'
+import { oldEvents } from '../store/index.ts'
 import type { RequestContext } from './contract.ts'
 import {
   ComponentBusy, ComponentDoesNotExist, InvalidDifference, OutputsRequired, PermissionDenied, ResourceAlreadyExists, ResourceBusy, ResourceChangeTransactionDoesNotExist, ResourceDoesNotExist,
@@ -186,6 +187,7 @@ async function finish(
     extra.push({ t: 'resolved.put', row: { env: env.id, uid: tx.uid, doc: encode(resolved, { uid: tx.uid, type: tx.type, field: 'resolved', token: tx.token }, () => s.ringToSeal(extra)) } })
   } else if (put && old) extra.push({ t: 'resolved.drop', env: env.id, uid: tx.uid })
   if (put && old && put.row.address !== old.address) for (const r of await s.store.references({ targetUid: tx.uid })) if (r.env === env.id) extra.push({ t: 'reference.put', row: { ...r, address: put.row.address } })
+  if (s.everySoOften()) extra.push(...(await oldEvents(s.store, env, s.clock.now())))
   const build = (at: EnvRow): Entry[] => [...completeLone(changeOf(s, at, tx), { old, put, evidence }), ...extra, ...note()]
   await s.advance(env, build, { ends: tx.token, ctx, component: componentOf(tx.address) })
 }

@@ -68,6 +68,10 @@ export const verbs: readonly VerbSpec[] = [
   { name: 'state show', args: '<address>', summary: 'one node with inputs, outputs and history', own: [{ flags: '--open', summary: 'as the open run has changed it' }], load: async () => (await import('./verbs/state.ts')).stateShow },
   { name: 'state watch', summary: 'what is committed, as it happens, by whichever command; Ctrl-C ends it', own: [{ flags: '--from <commit>', summary: 'begin after this commit instead of now; 0 is the beginning' }], load: async () => (await import('./verbs/watch.ts')).stateWatch },
   { name: 'state doctor', summary: 'verify the state file', load: async () => (await import('./verbs/state.ts')).stateDoctor },
+  {
+    name: 'state compact', summary: 'take old events away; a run does it by itself for those of more than 30 days', load: async () => (await import('./verbs/state.ts')).stateCompact,
+    own: [{ flags: '--older <duration>', summary: 'all that are older: 7d, 12h' }, { flags: '--keep <n>', summary: 'all but the newest n' }],
+  },
   { name: 'state export', summary: 'every table as lines of JSON, secrets sealed', load: async () => (await import('./verbs/state.ts')).stateExport },
   { name: 'state unlock', summary: 'take the lease away from who cannot let go of it, or give up one that is kept', load: async () => (await import('./verbs/unlock.ts')).stateUnlock },
   { name: 'state forget', args: '<address>', summary: 'give a node up; its object stays', load: async () => (await import('./verbs/state.ts')).stateForget },

@@ -10,6 +10,7 @@ export type { ApplyOptions, EngineContext, EngineEvent, EventType, PlanRequest }
 export type {
   ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
 } from './documents.ts'
+export { compactHistory, type CompactDocument } from './compact.ts'
 export { loadPlan, makePlan, type PlannedRun } from './plan.ts'
 export { diffPlans, type PlanDiffDocument } from './plan-diff.ts'
 export { exitCodeOf, graphDocument, listPlans, listResources, listRuns, readDrift, readOutputs, readStatus, showPlan, showResource, showRun } from './read.ts'

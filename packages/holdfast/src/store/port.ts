@@ -106,6 +106,8 @@ export interface Store {
   trash(env: string): Promise<TrashRow[]>
   /** Events after a commit, or after one event of it (`n`), in order. */
   events(env: string, after: { readonly seq: number; readonly n?: number }, limit: number): Promise<EventRow[]>
+  /** How many events of an environment are there. Cost does not follow the number. */
+  eventsKept(env: string): Promise<number>
   leases(): Promise<LeaseRow[]>
   /**
    * Events of one environment (or of all), as they are committed by whichever process, in commit order within each environment; from any commit on, none

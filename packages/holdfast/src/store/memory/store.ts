@@ -223,6 +223,9 @@ export class MemoryStore implements Store {
   events(env: string, after: { readonly seq: number; readonly n?: number }, limit: number): Promise<EventRow[]> {
     return this.read((t) => eventsAfter(t, env, after, limit))
   }
+  eventsKept(env: string): Promise<number> {
+    return this.read((t) => t.events.get(env)?.length ?? 0)
+  }
   leases(): Promise<LeaseRow[]> {
     return this.read((t) => {
       this.renewKept()

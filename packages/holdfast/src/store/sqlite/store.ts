@@ -164,6 +164,7 @@ class SqliteStore implements Store {
   readonly secrets = (env: string) => this.read((r) => r.secrets(env))
   readonly trash = (env: string) => this.read((r) => r.trash(env))
   readonly events: Store['events'] = (env, after, limit) => this.read((r) => r.events(env, after, limit))
+  readonly eventsKept = (env: string) => this.read((r) => r.eventsKept(env))
   readonly leases = () => this.read((r) => r.leases())
   readonly tickets = () => this.read((r) => r.tickets())
 
