@@ -24,6 +24,6 @@ export { secret } from './values.ts'
 export {
   resourceKey, type ChangeRecord, type ChangeStatus, type CloudOutput, type ComponentActionType, type ComponentDifference, type ComponentExport, type ComponentModel,
   type FailedResourceChange, type NewComponent, type OpenResourceChange, type ReferenceActionType, type ResourceActionType, type ResourceDifference, type ResourceModel,
-  type ResourceReferenceDifference, type ResourceReferenceModel, type ResourceState, type TaggableResourceModel,
+  type ResourceReferenceDifference, type ResourceReferenceModel, type ResourceState, type StateEvent, type TaggableResourceModel,
 } from './models.ts'
 export type { Content } from './pairing.ts'

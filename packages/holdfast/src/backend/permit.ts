@@ -5,7 +5,7 @@ import type { RequestContext } from './contract.ts'
 export type Action =
   | 'state:create' | 'state:read' | 'state:delete' | 'component:create' | 'component:rename' | 'component:delete' | 'component:read'
   | 'resource:create' | 'resource:update' | 'resource:rename' | 'resource:delete' | 'output:read' | 'output:readSecret' | 'reference:create' | 'reference:delete'
-  | 'tx:fail' | 'tx:recover' | 'tx:abandon' | 'lease:force'
+  | 'tx:fail' | 'tx:recover' | 'tx:abandon' | 'lease:force' | 'watch'
 
 export interface PermitRequest {
   readonly principal: string | undefined

@@ -32,7 +32,7 @@ export async function stateOf(s: Session, uuid: string): Promise<EnvRow> {
 export const callerOf = (s: Session, ctx: RequestContext | undefined): string => ctx?.principal ?? `pid ${s.holder.pid} on ${s.holder.host}`
 
 /** Gives the state that the caller may read. Fails ResourceStateDoesNotExist, PermissionDenied. */
-export async function readable(s: Session, uuid: string, ctx: RequestContext | undefined, action: 'state:read' | 'component:read' | 'output:read' = 'state:read', about: Omit<PermitRequest['resource'], 'state'> = {}): Promise<EnvRow> {
+export async function readable(s: Session, uuid: string, ctx: RequestContext | undefined, action: 'state:read' | 'component:read' | 'output:read' | 'watch' = 'state:read', about: Omit<PermitRequest['resource'], 'state'> = {}): Promise<EnvRow> {
   const env = await stateOf(s, uuid)
   if (s.permit) await demand(s.permit, ctx, action, { state: stateName(env), ...about })
   return env

@@ -7,7 +7,7 @@ import { amendChange, completeChange, failChange, openChange, recoverChange, rem
 import { componentUid, resolveReference, setExports, updateComponent } from './components.ts'
 import { AbstractBackend, type BackendCapabilities, type ChangeFilter, type Differences, type RequestContext } from './contract.ts'
 import { BackendClosed, ComponentDoesNotExist, KeyNotInCloudOutput, PermissionDenied, ResourceDoesNotExist, ResourceStateAlreadyExists, ResourceStateNotEmpty } from './errors.ts'
-import type { ChangeRecord, CloudOutput, ComponentDifference, ComponentExport, ComponentModel, NewComponent, ResourceDifference, ResourceModel, ResourceReferenceDifference, ResourceState } from './models.ts'
+import type { ChangeRecord, CloudOutput, ComponentDifference, ComponentExport, ComponentModel, NewComponent, ResourceDifference, ResourceModel, ResourceReferenceDifference, ResourceState, StateEvent } from './models.ts'
 import { childrenApp, componentOf, nameIn, parentOf, placeOf, stateName } from './names.ts'
 import { forceUnlock, type ForcedLease } from './leases.ts'
 import { demand, denial, type Permit, type PermitRequest } from './permit.ts'
@@ -15,7 +15,7 @@ import { stateDifferences } from './plan.ts'
 import { callerOf, componentsOf, modelsOf, outputsOf, readable, readComponent, readState, recordOf, resourceByHash, resourceByName, resourcesByTag, stateOf, statusOf, uidOf } from './reader.ts'
 import { once } from './requests.ts'
 import { Session, type KeyPlace } from './session.ts'
-import { hasCode, translated } from './translate.ts'
+import { hasCode, translate, translated } from './translate.ts'
 import { shown } from './values.ts'
 
 export interface StoreBackendOptions {
@@ -313,6 +313,26 @@ export class StoreBackend extends AbstractBackend {
       }
       return records
     })
+  }
+
+  /**
+   * What is committed to a state, by whichever process: in order, none twice, none left out. Ends at the signal, or when the backend is closed.
+   *
+   * Takes    `from`: the revision that was seen last (0: everything that is kept), or `now`, which is the default.
+   * Fails    ResourceStateDoesNotExist, PermissionDenied (`watch`), RevisionCompacted when what would have to be given first was taken away: read the state, then watch
+   *          from its `revision` on.
+   */
+  async *watch(uuid: string, options: { readonly from?: number | 'now'; readonly signal?: AbortSignal } = {}, ctx?: RequestContext): AsyncGenerator<StateEvent, void, undefined> {
+    const { from = 'now', signal } = options
+    const events = await this.#do(async (s) => {
+      const env = await readable(s, uuid, ctx, 'watch')
+      return s.store.watch(env.id, { from, signal })
+    })
+    try {
+      for await (const { seq, n, at, kind, data } of events) yield { revision: seq, n, at: new Date(at).toISOString(), kind, data: JSON.parse(data) as Record<string, unknown> }
+    } catch (e) {
+      throw translate(e)
+    }
   }
 
   /**

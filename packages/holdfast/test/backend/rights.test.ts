@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { BackendError, FenceRejected, LeaseConflict, MemoryBackend, PermissionDenied, secret, SqliteBackend, type PermitRequest } from '../../src/backend/index.ts'
+import { BackendError, FenceRejected, LeaseConflict, MemoryBackend, PermissionDenied, ResourceStateDoesNotExist, RevisionCompacted, secret, SqliteBackend, type PermitRequest, type StateEvent } from '../../src/backend/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { creating, r, refer, refused, renaming, to, updating, X } from '../../src/testing/backend/trial.ts'
 
@@ -209,6 +209,31 @@ describe('rights', () => {
     const forced = (await store.events(state, { seq: 0 }, 99)).filter((e) => e.kind === 'lease.forced')
     expect(forced.map((e) => JSON.parse(e.data))).toEqual([{ by: 'owner', leases: [{ scope, fence, host: 'elsewhere', pid: 4711 }] }])
     expect(await be.forceUnlock(state)).toEqual([])
+  })
+
+  test('a state is watched through the contract: in order, from any revision, by whom the hook lets; what was taken away is an error of its own', async () => {
+    const { be, store } = await besides(without('guest', 'watch'))
+    const state = await withA(be)
+    const { revision } = await be.getResourceState(state)
+    const seen: StateEvent[] = []
+    const stop = new AbortController()
+    const watching = (async () => {
+      for await (const e of be.watch(state, { from: revision, signal: stop.signal })) if (seen.push(e) === 2) stop.abort()
+    })()
+    await change(be, state, creating('A', r('1')))
+    await watching
+    expect(seen.map((e) => [e.kind, e.data.node])).toEqual([['tx.sent', 'A/1'], ['tx.completed', 'A/1']])
+    expect(seen.map((e) => e.revision)).toEqual([revision + 1, revision + 2])
+    await refused(PermissionDenied, be.watch(state, {}, { principal: 'guest' }).next())
+    await refused(ResourceStateDoesNotExist, be.watch('nobody').next())
+    await store.commit([{ t: 'events.compact', env: state, upTo: revision }, { t: 'event', at: 1, kind: 'cut', data: '{}' }], { env: state })
+    await refused(RevisionCompacted, be.watch(state, { from: revision - 1 }).next())
+    expect((await be.watch(state, { from: revision }).next()).value).toEqual(seen[0])
+    const ending = be.watch(state)
+    const next = ending.next()
+    await new Promise((go) => setTimeout(go, 20))
+    await be.close()
+    expect(await next).toEqual({ value: undefined, done: true })
   })
 
   test('whoever has opened a secret stands in the history, and what was opened does not', async () => {
