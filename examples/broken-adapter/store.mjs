@@ -22,6 +22,8 @@ export const storeFaults = {
       'a commit takes a lease, checks it, and lets it go',
       'a lease that has ended is taken over by a commit, under a higher fence',
       'a commit under the lease of a component changes that component, and needs that lease',
+      'a lease that is handed over goes on without a gap, and who gave it away writes nothing under it',
+      'a lease is taken away by force only where it is named, together with what is written about it',
     ],
   },
   'writes over a state that moved on': {

@@ -1,6 +1,7 @@
 import { completeLone, dropLone, failLone, openLone, type Entry, type LoneChange } from '../journal/index.ts'
 import type { EnvRow, ResourceDocs, ResourceRow, TxRow } from '../state/index.ts'
 import { unresolved } from '../state/index.ts'
+import { oldEvents } from '../store/index.ts'
 import type { RequestContext } from './contract.ts'
 import {
   ComponentBusy, ComponentDoesNotExist, InvalidDifference, OutputsRequired, PermissionDenied, ResourceAlreadyExists, ResourceBusy, ResourceChangeTransactionDoesNotExist, ResourceDoesNotExist,
@@ -9,7 +10,7 @@ import {
 import type { CloudOutput, ResourceDifference, ResourceModel } from './models.ts'
 import { addressOf, checkedName, componentOf, nameIn, namespaceToken, seedOf, stateName } from './names.ts'
 import { demand, type Action } from './permit.ts'
-import { changeDoc, componentExists, demandComponent, stateOf, type ChangeDoc } from './reader.ts'
+import { callerOf, changeDoc, componentExists, demandComponent, stateOf, type ChangeDoc } from './reader.ts'
 import type { Session } from './session.ts'
 import { attributesOf, decode, digestOf, encode, keepSecrets, tagsOf } from './values.ts'
 
@@ -133,7 +134,7 @@ async function recordIntent(s: Session, env: EnvRow, componentName: string, seed
     }
   }
   const change: ChangeDoc = {
-    action: diff.actionType, owner: ctx?.principal ?? `pid ${s.holder.pid} on ${s.holder.host}`, digest: digestOfDiff(s, diff),
+    action: diff.actionType, owner: callerOf(s, ctx), digest: digestOfDiff(s, diff),
     ...(previous ? { previous: { name: previous.name, hash: previous.hash } } : {}),
   }
   const tx: TxRow = {
@@ -186,6 +187,7 @@ async function finish(
     extra.push({ t: 'resolved.put', row: { env: env.id, uid: tx.uid, doc: encode(resolved, { uid: tx.uid, type: tx.type, field: 'resolved', token: tx.token }, () => s.ringToSeal(extra)) } })
   } else if (put && old) extra.push({ t: 'resolved.drop', env: env.id, uid: tx.uid })
   if (put && old && put.row.address !== old.address) for (const r of await s.store.references({ targetUid: tx.uid })) if (r.env === env.id) extra.push({ t: 'reference.put', row: { ...r, address: put.row.address } })
+  if (s.everySoOften()) extra.push(...(await oldEvents(s.store, env, s.clock.now())))
   const build = (at: EnvRow): Entry[] => [...completeLone(changeOf(s, at, tx), { old, put, evidence }), ...extra, ...note()]
   await s.advance(env, build, { ends: tx.token, ctx, component: componentOf(tx.address) })
 }
@@ -225,7 +227,6 @@ async function failedTx(s: Session, env: EnvRow, token: string): Promise<TxRow> 
 }
 
 const aboutTx = (env: EnvRow, tx: TxRow) => ({ state: stateName(env), component: componentOf(tx.address), ruuid: tx.type, name: nameIn(tx.address) })
-const who = (s: Session, ctx: RequestContext | undefined) => ctx?.principal ?? `pid ${s.holder.pid} on ${s.holder.host}`
 
 export async function amendChange(s: Session, stateUuid: string, token: string, failedState: unknown, ctx: RequestContext | undefined, note: () => Entry[]): Promise<void> {
   const env = await stateOf(s, stateUuid)
@@ -242,7 +243,7 @@ export async function recoverChange(s: Session, stateUuid: string, token: string
   const component = componentOf(tx.address)
   if (!(await componentExists(s, env, component))) throw new ComponentDoesNotExist(`${stateName(env)} has no component ${component}.`)
   await demand(s.permit, ctx, 'tx:recover', aboutTx(env, tx))
-  const evidence = `${who(s, ctx)} says that it ${toPrevious ? 'did not happen' : 'happened'}`
+  const evidence = `${callerOf(s, ctx)} says that it ${toPrevious ? 'did not happen' : 'happened'}`
   if (toPrevious) {
     await s.commit(env, [...dropLone(changeOf(s, env, tx), 'previous', evidence), ...note()], { ctx, component })
     return
@@ -259,5 +260,5 @@ export async function removeChange(s: Session, stateUuid: string, token: string,
   const env = await stateOf(s, stateUuid)
   const tx = await failedTx(s, env, token)
   await demand(s.permit, ctx, 'tx:abandon', aboutTx(env, tx))
-  await s.commit(env, [...dropLone(changeOf(s, env, tx), 'abandoned', `given up by ${who(s, ctx)}; what it left behind is nobody's`), ...note()], { ctx, component: componentOf(tx.address) })
+  await s.commit(env, [...dropLone(changeOf(s, env, tx), 'abandoned', `given up by ${callerOf(s, ctx)}; what it left behind is nobody's`), ...note()], { ctx, component: componentOf(tx.address) })
 }

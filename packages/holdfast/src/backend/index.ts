@@ -16,6 +16,7 @@ export { loadBackend, type BackendConfiguration, type LoadOptions } from './load
 export type { LoadCode } from './load-error.ts'
 export { MemoryBackend, type MemoryBackendConfig } from './memory.ts'
 export type { Action, Permit, PermitRequest } from './permit.ts'
+export type { ForcedLease } from './leases.ts'
 export type { KeyPlace } from './session.ts'
 export { SqliteBackend, type SqliteBackendConfig } from './sqlite.ts'
 export { StoreBackend, type StoreBackendOptions } from './store-backend.ts'
@@ -23,6 +24,6 @@ export { secret } from './values.ts'
 export {
   resourceKey, type ChangeRecord, type ChangeStatus, type CloudOutput, type ComponentActionType, type ComponentDifference, type ComponentExport, type ComponentModel,
   type FailedResourceChange, type NewComponent, type OpenResourceChange, type ReferenceActionType, type ResourceActionType, type ResourceDifference, type ResourceModel,
-  type ResourceReferenceDifference, type ResourceReferenceModel, type ResourceState, type TaggableResourceModel,
+  type ResourceReferenceDifference, type ResourceReferenceModel, type ResourceState, type StateEvent, type TaggableResourceModel,
 } from './models.ts'
 export type { Content } from './pairing.ts'

@@ -153,3 +153,13 @@ export interface ComponentExport {
 
 /** `ruuid;name`: the key of a resource in the maps of a component. */
 export const resourceKey = (resource: { readonly ruuid: string; readonly name: string }): string => `${resource.ruuid};${resource.name}`
+
+/** Something that happened to a state. `n`: its place among what one commit did. */
+export interface StateEvent {
+  readonly revision: number
+  readonly n: number
+  readonly at: string
+  readonly kind: string
+  /** Secrets are not in it. */
+  readonly data: Readonly<Record<string, unknown>>
+}

@@ -3,9 +3,9 @@ import type { ComponentExport } from './models.ts'
 import type { RequestContext } from './contract.ts'
 
 export type Action =
-  | 'state:create' | 'state:read' | 'state:delete' | 'component:create' | 'component:rename' | 'component:delete'
-  | 'resource:create' | 'resource:update' | 'resource:rename' | 'resource:delete' | 'output:readSecret' | 'reference:create' | 'reference:delete'
-  | 'tx:fail' | 'tx:recover' | 'tx:abandon'
+  | 'state:create' | 'state:read' | 'state:delete' | 'component:create' | 'component:rename' | 'component:delete' | 'component:read'
+  | 'resource:create' | 'resource:update' | 'resource:rename' | 'resource:delete' | 'output:read' | 'output:readSecret' | 'reference:create' | 'reference:delete'
+  | 'tx:fail' | 'tx:recover' | 'tx:abandon' | 'lease:force' | 'watch'
 
 export interface PermitRequest {
   readonly principal: string | undefined

@@ -2,10 +2,12 @@ import { canonical } from '../base/index.ts'
 import type { Value } from '../model/index.ts'
 import { unresolved, type ComponentRow, type EnvRow, type ReferenceRow, type ResourceDocs, type ResourceRow, type TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
+import type { RequestContext } from './contract.ts'
 import { componentHash } from './digest.ts'
 import { CloudOutputDoesNotExist, ComponentDoesNotExist, ResourceDoesNotExist, ResourceStateDoesNotExist } from './errors.ts'
 import type { ChangeRecord, ChangeStatus, CloudOutput, ComponentModel, FailedResourceChange, OpenResourceChange, ResourceDifference, ResourceModel, ResourceReferenceModel, ResourceState } from './models.ts'
 import { addressOf, childrenApp, componentOf, derivedUid, nameIn, parentOf, stateName } from './names.ts'
+import { demand, type PermitRequest } from './permit.ts'
 import type { Session } from './session.ts'
 import { decode, keyOfRow, modelOf, shown } from './values.ts'
 
@@ -23,6 +25,16 @@ export const changeDoc = (tx: TxRow): ChangeDoc | undefined => (tx.target.change
 export async function stateOf(s: Session, uuid: string): Promise<EnvRow> {
   const env = typeof uuid === 'string' ? await s.store.envById(uuid) : undefined
   if (!env || env.app === '/gone') throw new ResourceStateDoesNotExist(`There is no resource state ${String(uuid)}.`)
+  return env
+}
+
+/** Who asks, as the records name it. */
+export const callerOf = (s: Session, ctx: RequestContext | undefined): string => ctx?.principal ?? `pid ${s.holder.pid} on ${s.holder.host}`
+
+/** Gives the state that the caller may read. Fails ResourceStateDoesNotExist, PermissionDenied. */
+export async function readable(s: Session, uuid: string, ctx: RequestContext | undefined, action: 'state:read' | 'component:read' | 'output:read' | 'watch' = 'state:read', about: Omit<PermitRequest['resource'], 'state'> = {}): Promise<EnvRow> {
+  const env = await stateOf(s, uuid)
+  if (s.permit) await demand(s.permit, ctx, action, { state: stateName(env), ...about })
   return env
 }
 

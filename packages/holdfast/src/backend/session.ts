@@ -92,6 +92,7 @@ function sharedOf(identity: string | object): Shared {
 }
 
 const RETRIES_MAX = 20
+const LOOK_EVERY = 256
 
 /** One open store, with what every method needs: the key, time, ids, leases, and commits that are tried again when they met another. */
 export class Session {
@@ -106,6 +107,7 @@ export class Session {
   readonly #random: Random
   #ring: Keyring | undefined
   #keyCheck: string | undefined
+  #ended = 0
 
   constructor(o: {
     readonly store: Store; readonly identity: string | object; readonly meta: StoreMeta; readonly clock: Clock; readonly random: Random; readonly ids: Ids; readonly keys: KeyPlace
@@ -143,6 +145,11 @@ export class Session {
     this.#ring ??= this.#ringFrom(this.#keys.create()) as Keyring
     if (this.#keyCheck === undefined) entries?.push({ t: 'meta.keyCheck', value: this.#ring.keyCheck })
     return this.#ring
+  }
+
+  /** True with every 256th change that ends: old events are looked for so often. */
+  everySoOften(): boolean {
+    return ++this.#ended % LOOK_EVERY === 0
   }
 
   get holder(): Holder {

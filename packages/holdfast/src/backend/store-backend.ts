@@ -7,14 +7,15 @@ import { amendChange, completeChange, failChange, openChange, recoverChange, rem
 import { componentUid, resolveReference, setExports, updateComponent } from './components.ts'
 import { AbstractBackend, type BackendCapabilities, type ChangeFilter, type Differences, type RequestContext } from './contract.ts'
 import { BackendClosed, ComponentDoesNotExist, KeyNotInCloudOutput, PermissionDenied, ResourceDoesNotExist, ResourceStateAlreadyExists, ResourceStateNotEmpty } from './errors.ts'
-import type { ChangeRecord, CloudOutput, ComponentDifference, ComponentExport, ComponentModel, NewComponent, ResourceDifference, ResourceModel, ResourceReferenceDifference, ResourceState } from './models.ts'
+import type { ChangeRecord, CloudOutput, ComponentDifference, ComponentExport, ComponentModel, NewComponent, ResourceDifference, ResourceModel, ResourceReferenceDifference, ResourceState, StateEvent } from './models.ts'
 import { childrenApp, componentOf, nameIn, parentOf, placeOf, stateName } from './names.ts'
-import { demand, type Permit } from './permit.ts'
+import { forceUnlock, type ForcedLease } from './leases.ts'
+import { demand, denial, type Permit, type PermitRequest } from './permit.ts'
 import { stateDifferences } from './plan.ts'
-import { componentsOf, modelsOf, outputsOf, readComponent, readState, recordOf, resourceByHash, resourceByName, resourcesByTag, stateOf, statusOf, uidOf } from './reader.ts'
+import { callerOf, componentsOf, modelsOf, outputsOf, readable, readComponent, readState, recordOf, resourceByHash, resourceByName, resourcesByTag, stateOf, statusOf, uidOf } from './reader.ts'
 import { once } from './requests.ts'
 import { Session, type KeyPlace } from './session.ts'
-import { hasCode, translated } from './translate.ts'
+import { hasCode, translate, translated } from './translate.ts'
 import { shown } from './values.ts'
 
 export interface StoreBackendOptions {
@@ -131,7 +132,7 @@ export class StoreBackend extends AbstractBackend {
 
   override getResourceState(uuid: string, ctx?: RequestContext): Promise<ResourceState> {
     return this.#do(async (s) => {
-      const env = await stateOf(s, uuid)
+      const env = await readable(s, uuid, ctx)
       return readState(s, env, await this.#clear(s, ctx, env))
     })
   }
@@ -139,15 +140,19 @@ export class StoreBackend extends AbstractBackend {
   override getTopLevelResourceStates(ctx?: RequestContext): Promise<ResourceState[]> {
     return this.#do(async (s) => {
       const states: ResourceState[] = []
-      for (const env of await s.store.envs()) if (parentOf(env) === undefined) states.push(await readState(s, env, await this.#clear(s, ctx, env)))
+      for (const env of await s.store.envs()) {
+        // Who may not read a state does not hear of it here.
+        if (parentOf(env) !== undefined || (await denial(s.permit, ctx, 'state:read', { state: stateName(env) })) !== undefined) continue
+        states.push(await readState(s, env, await this.#clear(s, ctx, env)))
+      }
       return states.sort((a, b) => (a.name < b.name ? -1 : 1))
     })
   }
 
   override getComponent(uuid: string, component: string, ctx?: RequestContext): Promise<ComponentModel> {
     return this.#do(async (s) => {
-      const env = await stateOf(s, uuid)
-      return readComponent(s, env, component, await this.#clear(s, ctx, env, component))
+      const env = await readable(s, uuid, ctx, 'component:read', { component })
+      return readComponent(s, env, component, await this.#clear(s, ctx, env, { component }))
     })
   }
 
@@ -155,8 +160,8 @@ export class StoreBackend extends AbstractBackend {
     return this.#change<void>(uuid, 'updateComponent', [uuid, diff], ctx, (s, note) => updateComponent(s, uuid, diff, ctx, note))
   }
 
-  override getComponentUuid(uuid: string, component: string, _ctx?: RequestContext): Promise<string> {
-    return this.#do(async (s) => componentUid(s, await stateOf(s, uuid), component))
+  override getComponentUuid(uuid: string, component: string, ctx?: RequestContext): Promise<string> {
+    return this.#do(async (s) => componentUid(s, await readable(s, uuid, ctx, 'component:read', { component }), component))
   }
 
   /** What others may refer to in a component; null: everything, as in the beginning. */
@@ -202,18 +207,18 @@ export class StoreBackend extends AbstractBackend {
   }
 
   override getResourceByName(uuid: string, component: string, type: string, name: string, ctx?: RequestContext): Promise<ResourceModel> {
-    return this.#resource(uuid, ctx, (s, env) => resourceByName(s, env, component, type, name))
+    return this.#resource(uuid, ctx, { component, ruuid: type, name }, (s, env) => resourceByName(s, env, component, type, name))
   }
 
   override getResourceByHash(uuid: string, component: string, type: string, hash: string, ctx?: RequestContext): Promise<ResourceModel> {
-    return this.#resource(uuid, ctx, (s, env) => resourceByHash(s, env, component, type, hash))
+    return this.#resource(uuid, ctx, { component, ruuid: type }, (s, env) => resourceByHash(s, env, component, type, hash))
   }
 
-  #resource(uuid: string, ctx: RequestContext | undefined, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<ResourceModel> {
+  #resource(uuid: string, ctx: RequestContext | undefined, about: About, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<ResourceModel> {
     return this.#do(async (s) => {
-      const env = await stateOf(s, uuid)
+      const env = await readable(s, uuid, ctx, 'component:read', about)
       const row = await find(s, env)
-      const [model] = await modelsOf(s, [row], (await this.#clear(s, ctx, env, componentOf(row.address)))(row))
+      const [model] = await modelsOf(s, [row], (await this.#clear(s, ctx, env, { component: componentOf(row.address), ruuid: row.type, name: nameIn(row.address) }))(row))
       return model as ResourceModel
     })
   }
@@ -226,26 +231,26 @@ export class StoreBackend extends AbstractBackend {
 
   override listResourcesByTag(uuid: string, component: string, type: string, tag: string, ctx?: RequestContext): Promise<ResourceModel[]> {
     return this.#do(async (s) => {
-      const env = await stateOf(s, uuid)
+      const env = await readable(s, uuid, ctx, 'component:read', { component, ruuid: type })
       const [first, ...rest] = await resourcesByTag(s, env, component, type, tag)
-      return first ? modelsOf(s, [first, ...rest], (await this.#clear(s, ctx, env, component))(first)) : []
+      return first ? modelsOf(s, [first, ...rest], (await this.#clear(s, ctx, env, { component, ruuid: type }))(first)) : []
     })
   }
 
   override getCloudOutputValueByName(uuid: string, component: string, type: string, name: string, key: string, transform?: (value: any) => unknown, ctx?: RequestContext): Promise<any> {
-    return this.#value(uuid, key, transform, ctx, (s, env) => resourceByName(s, env, component, type, name))
+    return this.#value(uuid, { component, ruuid: type, name, key }, transform, ctx, (s, env) => resourceByName(s, env, component, type, name))
   }
 
   override getCloudOutputValueByHash(uuid: string, component: string, type: string, hash: string, key: string, transform?: (value: any) => unknown, ctx?: RequestContext): Promise<any> {
-    return this.#value(uuid, key, transform, ctx, (s, env) => this.#byHash(s, env, component, type, hash))
+    return this.#value(uuid, { component, ruuid: type, key }, transform, ctx, (s, env) => this.#byHash(s, env, component, type, hash))
   }
 
   override getCloudOutputByName(uuid: string, component: string, type: string, name: string, ctx?: RequestContext): Promise<CloudOutput> {
-    return this.#output(uuid, ctx, (s, env) => resourceByName(s, env, component, type, name))
+    return this.#output(uuid, { component, ruuid: type, name }, ctx, (s, env) => resourceByName(s, env, component, type, name))
   }
 
   override getCloudOutputByHash(uuid: string, component: string, type: string, hash: string, ctx?: RequestContext): Promise<CloudOutput> {
-    return this.#output(uuid, ctx, (s, env) => this.#byHash(s, env, component, type, hash))
+    return this.#output(uuid, { component, ruuid: type }, ctx, (s, env) => this.#byHash(s, env, component, type, hash))
   }
 
   /** A component by its name, or by its uuid where nothing is called so. */
@@ -261,51 +266,100 @@ export class StoreBackend extends AbstractBackend {
     }
   }
 
-  async #value(uuid: string, key: string, transform: ((value: any) => unknown) | undefined, ctx: RequestContext | undefined, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<unknown> {
+  async #value(uuid: string, about: About & { readonly key: string }, transform: ((value: any) => unknown) | undefined, ctx: RequestContext | undefined, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<unknown> {
+    const { key } = about
     const value = await this.#do(async (s) => {
-      const env = await stateOf(s, uuid)
+      const env = await readable(s, uuid, ctx, 'output:read', about)
       const row = await find(s, env)
       const outputs = await outputsOf(s, row) as Record<string, Value>
       if (!Object.hasOwn(outputs, key)) throw new KeyNotInCloudOutput(`The output of ${row.type} ${nameIn(row.address)} has no key ${key}.`, undefined, [], { details: { key, keys: Object.keys(outputs) } })
       const found = outputs[key] as Value
       if (!hasSecret(found)) return shown(found, false)
-      await demand(s.permit, ctx, 'output:readSecret', { state: stateName(env), component: componentOf(row.address), ruuid: row.type, name: nameIn(row.address), key })
-      if (!s.ring) throw new PermissionDenied(`${key} of ${row.type} ${nameIn(row.address)} is a secret, and the key to open it is not here.`)
+      await openSecrets(s, ctx, env, { component: componentOf(row.address), ruuid: row.type, name: nameIn(row.address), key })
       return reveal(found)
     })
     return transform ? transform(value) : value // what it throws is its caller's
   }
 
-  #output(uuid: string, ctx: RequestContext | undefined, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<CloudOutput> {
+  #output(uuid: string, about: About, ctx: RequestContext | undefined, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<CloudOutput> {
     return this.#do(async (s) => {
-      const env = await stateOf(s, uuid)
+      const env = await readable(s, uuid, ctx, 'output:read', about)
       const row = await find(s, env)
       const outputs = await outputsOf(s, row)
-      return (shown(outputs, hasSecret(outputs) && (await this.#clear(s, ctx, env, componentOf(row.address)))(row)) ?? {}) as CloudOutput
+      return (shown(outputs, hasSecret(outputs) && (await this.#clear(s, ctx, env, { component: componentOf(row.address), ruuid: row.type, name: nameIn(row.address) }))(row)) ?? {}) as CloudOutput
     })
   }
 
   override createDifferences(uuid: string, newComponents: readonly NewComponent[], oldComponents: readonly string[], ctx?: RequestContext): Promise<Differences> {
-    return this.#do(async (s) => stateDifferences(s, await stateOf(s, uuid), newComponents, oldComponents, ctx))
+    return this.#do(async (s) => stateDifferences(s, await readable(s, uuid, ctx), newComponents, oldComponents, ctx))
   }
 
-  override listChanges(filter: ChangeFilter = {}, _ctx?: RequestContext): Promise<ChangeRecord[]> {
+  override listChanges(filter: ChangeFilter = {}, ctx?: RequestContext): Promise<ChangeRecord[]> {
     return this.#do(async (s) => {
       const { status, stateUuid } = filter
-      if (stateUuid !== undefined) await stateOf(s, stateUuid)
+      if (stateUuid !== undefined) await readable(s, stateUuid, ctx)
       const settled = status === 'completed' || status === 'abandoned'
       const txs = await s.store.txs({ ...(stateUuid === undefined ? {} : { env: stateUuid }), ...(settled ? {} : { unresolved: true }) })
+      const mayRead = new Map<string, boolean>()
       const records: ChangeRecord[] = []
-      for (const tx of txs) if (status === undefined || statusOf(tx) === status) records.push(await recordOf(s, tx))
+      for (const tx of txs) {
+        if (status !== undefined && statusOf(tx) !== status) continue
+        if (s.permit && stateUuid === undefined) {
+          const env = mayRead.has(tx.env) ? undefined : await s.store.envById(tx.env)
+          if (env) mayRead.set(tx.env, (await denial(s.permit, ctx, 'state:read', { state: stateName(env) })) === undefined)
+          if (mayRead.get(tx.env) !== true) continue
+        }
+        records.push(await recordOf(s, tx))
+      }
       return records
     })
   }
 
-  /** Whether the secrets of a row may be given out in clear: asked for, allowed, and the key is here. Fails PermissionDenied. */
-  async #clear(s: Session, ctx: RequestContext | undefined, env: EnvRow, component?: string): Promise<(row: ResourceRow) => boolean> {
+  /**
+   * What is committed to a state, by whichever process: in order, none twice, none left out. Ends at the signal, or when the backend is closed.
+   *
+   * Takes    `from`: the revision that was seen last (0: everything that is kept), or `now`, which is the default.
+   * Fails    ResourceStateDoesNotExist, PermissionDenied (`watch`), RevisionCompacted when what would have to be given first was taken away: read the state, then watch
+   *          from its `revision` on.
+   */
+  async *watch(uuid: string, options: { readonly from?: number | 'now'; readonly signal?: AbortSignal } = {}, ctx?: RequestContext): AsyncGenerator<StateEvent, void, undefined> {
+    const { from = 'now', signal } = options
+    const events = await this.#do(async (s) => {
+      const env = await readable(s, uuid, ctx, 'watch')
+      return s.store.watch(env.id, { from, signal })
+    })
+    try {
+      for await (const { seq, n, at, kind, data } of events) yield { revision: seq, n, at: new Date(at).toISOString(), kind, data: JSON.parse(data) as Record<string, unknown> }
+    } catch (e) {
+      throw translate(e)
+    }
+  }
+
+  /**
+   * Takes the leases of a state, or of one of its components, away from whoever has them: for a holder that is gone, or hangs, where nobody can tell.
+   *
+   * Gives    who had them; empty where nobody did.
+   * Durable  on return, together with an event that says who did it. Who had a lease writes nothing under it any more (FenceRejected).
+   * Fails    ResourceStateDoesNotExist, PermissionDenied (`lease:force`), LeaseConflict when somebody else took it in the same moment.
+   */
+  forceUnlock(uuid: string, component?: string | null, ctx?: RequestContext): Promise<ForcedLease[]> {
+    return this.#change<ForcedLease[]>(uuid, 'forceUnlock', [uuid, component ?? null], ctx, (s, note) => forceUnlock(s, uuid, component ?? undefined, ctx, note))
+  }
+
+  /** Whether the secrets of rows may be given out in clear: asked for, allowed, and the key is here. Written down before they are. Fails PermissionDenied. */
+  async #clear(s: Session, ctx: RequestContext | undefined, env: EnvRow, about: Partial<About> = {}): Promise<(row: ResourceRow) => boolean> {
     if (ctx?.reveal !== true) return () => false
-    await demand(s.permit, ctx, 'output:readSecret', { state: stateName(env), ...(component === undefined ? {} : { component }) })
-    if (!s.ring) throw new PermissionDenied('The key to open secrets is not here.')
+    await openSecrets(s, ctx, env, about)
     return () => true
   }
+}
+
+/** What a look-up is about, as the permission hook is asked. */
+type About = Omit<PermitRequest['resource'], 'state' | 'component'> & { readonly component: string }
+
+/** The caller may see secrets in clear, and that it did is durable. Fails PermissionDenied. */
+async function openSecrets(s: Session, ctx: RequestContext | undefined, env: EnvRow, about: Partial<About>): Promise<void> {
+  await demand(s.permit, ctx, 'output:readSecret', { state: stateName(env), ...about })
+  if (!s.ring) throw new PermissionDenied('The key to open secrets is not here.')
+  await s.store.commit([{ t: 'event', at: s.clock.now(), kind: 'secret.revealed', data: JSON.stringify({ what: 'state', by: callerOf(s, ctx), ...about }) }], { env: env.id })
 }

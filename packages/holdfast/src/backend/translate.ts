@@ -1,11 +1,11 @@
 import { isFailure } from '../base/index.ts'
-import { BackendError, ComponentAlreadyExists, FenceRejected, LeaseConflict, PlanAlreadyApplied, PlanStale, RequestIdConflict, ResourceBusy, ResourceReferenceError, ResourceStateNotEmpty, RevisionConflict, SchemaTooNew, StoreCorrupt } from './errors.ts'
+import { BackendError, ComponentAlreadyExists, FenceRejected, LeaseConflict, PlanAlreadyApplied, PlanStale, RequestIdConflict, ResourceBusy, ResourceReferenceError, ResourceStateNotEmpty, RevisionCompacted, RevisionConflict, SchemaTooNew, StoreCorrupt } from './errors.ts'
 
 type Make = new (message?: string, help?: string, resources?: readonly string[], detail?: { readonly cause?: unknown; readonly details?: Readonly<Record<string, unknown>> }) => BackendError
 
 const classes: Readonly<Record<string, Make>> = {
   HF2401: RevisionConflict, HF2402: PlanStale, HF2403: PlanAlreadyApplied, HF4001: StoreCorrupt, HF4002: SchemaTooNew, HF4101: ResourceBusy, HF4102: ResourceStateNotEmpty,
-  HF4103: ResourceReferenceError, HF4104: RequestIdConflict, HF4105: ComponentAlreadyExists, HF4201: LeaseConflict, HF4203: FenceRejected,
+  HF4103: ResourceReferenceError, HF4104: RequestIdConflict, HF4105: ComponentAlreadyExists, HF6009: RevisionCompacted, HF4201: LeaseConflict, HF4203: FenceRejected,
 }
 
 /** A failure of the store in the words of the contract. A bug stays a bug. */

@@ -32,6 +32,10 @@ export const limits = {
   redactMinChars: 6,
   /** Copies of the state file that are kept beside it from before its schema was changed. */
   schemaCopiesMax: 3,
+  /** Events of an environment: those younger than this stay, and so many of the newest; more than the last number never. */
+  eventsKeptMs: 2_592_000_000,
+  eventsKeptMin: 10_000,
+  eventsKeptMax: 200_000,
   /** Revisions of a row kept below the base. */
   historyRevisions: 20,
 } as const

@@ -109,7 +109,7 @@ export async function withRun(io: Io, call: Call, s: Session, act: (run: RunSess
     void s.cx.store.close().then(leave, leave)
   })
   try {
-    const run = await beginRun(s.cx, { lockTimeoutMs: call.flags.lockTimeoutMs, stop: interrupt.stop, abort: interrupt.abort })
+    const run = await beginRun(s.cx, { lockTimeoutMs: call.flags.lockTimeoutMs, lease: call.flags.own.lease as string | undefined, stop: interrupt.stop, abort: interrupt.abort })
     return await thenPutAway(io, async () => {
       if (run.tookOver !== undefined) io.err(`Run ${run.tookOver} was not finished; it is taken over.\n`)
       return act(run, interrupt)

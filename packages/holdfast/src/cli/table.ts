@@ -49,8 +49,8 @@ const limit: FlagSpec = { flags: '--limit <n>', summary: 'how many, newest first
 
 export const verbs: readonly VerbSpec[] = [
   { name: 'init', summary: 'write a first program into this folder', daily: true, load: async () => (await import('./verbs/init.ts')).init },
-  { name: 'plan', summary: 'show what an apply would change', daily: true, own: [{ flags: '--out <file>', summary: 'write the plan to a file' }], load: async () => (await import('./verbs/plan.ts')).plan },
-  { name: 'apply', args: '[plan]', summary: 'change what differs; a failure takes everything back', daily: true, load: async () => (await import('./verbs/apply.ts')).apply },
+  { name: 'plan', summary: 'show what an apply would change', daily: true, own: [{ flags: '--out <file>', summary: 'write the plan to a file' }, { flags: '--hold <duration>', summary: 'keep everybody else out so long, for the apply of this plan' }], load: async () => (await import('./verbs/plan.ts')).plan },
+  { name: 'apply', args: '[plan]', summary: 'change what differs; a failure takes everything back', daily: true, own: [{ flags: '--lease <word>', summary: 'under the lease that `plan --hold` has kept' }], load: async () => (await import('./verbs/apply.ts')).apply },
   { name: 'destroy', summary: 'delete everything of an environment', daily: true, load: async () => (await import('./verbs/apply.ts')).destroy },
   { name: 'drift', summary: 'compare the state with the world', daily: true, own: [{ flags: '--repair', summary: 'make the world as the program says' }], load: async () => (await import('./verbs/drift.ts')).drift },
   { name: 'status', summary: 'revision, open changes, who is at work', daily: true, load: async () => (await import('./verbs/status.ts')).status },
@@ -70,7 +70,12 @@ export const verbs: readonly VerbSpec[] = [
   { name: 'state show', args: '<address>', summary: 'one node with inputs, outputs and history', own: [{ flags: '--open', summary: 'as the open run has changed it' }], load: async () => (await import('./verbs/state.ts')).stateShow },
   { name: 'state watch', summary: 'what is committed, as it happens, by whichever command; Ctrl-C ends it', own: [{ flags: '--from <commit>', summary: 'begin after this commit instead of now; 0 is the beginning' }], load: async () => (await import('./verbs/watch.ts')).stateWatch },
   { name: 'state doctor', summary: 'verify the state file', load: async () => (await import('./verbs/state.ts')).stateDoctor },
+  {
+    name: 'state compact', summary: 'take old events away; a run does it by itself for those of more than 30 days', load: async () => (await import('./verbs/state.ts')).stateCompact,
+    own: [{ flags: '--older <duration>', summary: 'all that are older: 7d, 12h' }, { flags: '--keep <n>', summary: 'all but the newest n' }],
+  },
   { name: 'state export', summary: 'every table as lines of JSON, secrets sealed', load: async () => (await import('./verbs/state.ts')).stateExport },
+  { name: 'state unlock', summary: 'take the lease away from who cannot let go of it, or give up one that is kept', load: async () => (await import('./verbs/unlock.ts')).stateUnlock },
   { name: 'state forget', args: '<address>', summary: 'give a node up; its object stays', load: async () => (await import('./verbs/state.ts')).stateForget },
   { name: 'state import', args: '<file>', summary: 'read what `state export` wrote into a project that has no state yet; - reads stdin', load: async () => (await import('./verbs/import.ts')).stateImport },
   { name: 'run ls', summary: 'runs, newest first', own: [limit], load: async () => (await import('./verbs/run.ts')).runList },

@@ -5,6 +5,7 @@ import { evaluate, firstUnknown, masked, refsOf, type Address, type CallOp, type
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
 import { assetsIn, forgetProvisional, goneEntries, makeScope, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
 import { encodeDoc } from '../secret/index.ts'
+import { oldEvents } from '../store/index.ts'
 import type { RunRow } from '../state/index.ts'
 import { equal } from '../diff/index.ts'
 import { namedAssets, pruneAssets } from './assets.ts'
@@ -350,7 +351,9 @@ export async function endRun(run: Run, status: RunRow['status'], entries: readon
   const { state } = run
   run.row = { ...run.row, status, phase: status === 'incomplete' ? 'expand' : 'done', endedAt: state.cx.clock.now() }
   const summary = JSON.stringify({ outcome: outcomeOf(run), reverted: run.log.reverted.length, error: run.tasks.error?.code })
+  const past = status === 'committed' ? await oldEvents(state.cx.store, state.env, state.cx.clock.now()) : []
   await state.commit([
+    ...past,
     ...entries, { t: 'run.put', row: { ...run.row, result: summary } },
     ...(status === 'reverted' ? [{ t: 'env.open' as const, env: state.env.id, run: undefined }] : []),
     { t: 'event', at: state.cx.clock.now(), kind: 'run.finished', data: JSON.stringify({ run: run.row.id, status }) },

@@ -70,7 +70,7 @@ export interface StatusDocument {
   readonly resources: number
   readonly open: readonly OpenChangeDocument[]
   readonly pendingDeletes: readonly Address[]
-  readonly leases: readonly { readonly scope: string; readonly host: string; readonly pid: number; readonly since: string; readonly expires: string; readonly alive: boolean }[]
+  readonly leases: readonly { readonly scope: string; readonly host: string; readonly pid: number; readonly since: string; readonly expires: string; readonly alive: boolean; readonly kept?: boolean }[]
   readonly lastRun: { readonly run: string; readonly kind: string; readonly status: RunStatus; readonly outcome: string | null; readonly startedAt: string; readonly endedAt: string | null } | null
   readonly openRun: string | null
   readonly warnings: readonly string[]

@@ -47,6 +47,7 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
   const { cx } = state
   const { graph } = request
   const adoption = adoptOptions(request)
+  refuseTwins(state)
   const options = {
     ...(adoption.options ? { adopt: adoption.options } : {}),
     replace: new Set(request.replace ?? []),
@@ -93,6 +94,16 @@ async function refuseReferenced(state: EnvState, changes: readonly PlannedChange
     if (!going) continue
     const names = new Map((await state.cx.store.components(r.env)).map((c) => [c.uid, c.name]))
     throw failure('HF4103', { address: going.doc.address, message: `The plan would delete ${going.doc.address}, which is used by ${names.get(r.component) ?? r.component}.`, details: { referrers: [names.get(r.component) ?? r.component] } })
+  }
+}
+
+/** A plan speaks of addresses; where two resources share one it would see one of them, and change or delete it for the other. */
+function refuseTwins(state: EnvState): void {
+  for (const row of state.current.values()) {
+    const other = state.rowAt(row.address)
+    if (row.status === 'deleting' || !other || other.uid === row.uid || state.provisional(row) || state.provisional(other)) continue
+    const types = [row.type, other.type].sort()
+    throw failure('HF2108', { address: row.address, message: `${row.address} stands for two resources, of the types ${types.join(' and ')}. Nothing was changed.`, details: { types } })
   }
 }
 

@@ -2,7 +2,7 @@ import { failure, type EpochMs } from '../base/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import { masked, refsOf, reveal, type Address, type Value } from '../model/index.ts'
 import { EnvState, readDriftOf, type EngineContext } from '../resource/index.ts'
-import type { ResourceRow, TxRow } from '../state/index.ts'
+import { isKept, type ResourceRow, type TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
 import type { DriftDocument, OpenChangeDocument, ResourceDocument, RunDocument, StatusDocument } from './documents.ts'
 import { committedOutputs, shownPlan } from './plan.ts'
@@ -23,7 +23,7 @@ export async function readStatus(cx: EngineContext): Promise<StatusDocument> {
     resources: rows.filter((r) => r.status !== 'deleting').length,
     open: open.map(openDocument),
     pendingDeletes: rows.filter((r) => r.status === 'deleting' && r.since <= env.revision).map((r) => r.address),
-    leases: (await cx.store.leases()).map((l) => ({ scope: l.scope, host: l.holder.host, pid: l.holder.pid, since: iso(l.grantedAt), expires: iso(l.expiresAt), alive: holderAlive(l.holder) !== false })),
+    leases: (await cx.store.leases()).map((l) => ({ scope: l.scope, host: l.holder.host, pid: l.holder.pid, since: iso(l.grantedAt), expires: iso(l.expiresAt), alive: holderAlive(l.holder) !== false, ...(isKept(l.holder) && { kept: true }) })),
     lastRun: last ? { run: last.id, kind: last.kind, status: last.status, outcome: outcomeIn(last.result), startedAt: iso(last.startedAt), endedAt: isoOr(last.endedAt) } : null,
     openRun: env.openRun ?? null,
     warnings: [],

@@ -1,14 +1,15 @@
 import { setMaxListeners } from 'node:events'
-import { failure, limits, type Millis } from '../base/index.ts'
+import { failure, limits } from '../base/index.ts'
 import { classOf, failLone, maxCallMsOf } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
-import type { LeaseRow, TicketRow, TxRow } from '../state/index.ts'
+import type { TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
 import { applyOn } from './apply.ts'
 import type { RunDocument } from './documents.ts'
 import { forgetOn } from './forget.ts'
+import { acquire, envScope, type LeaseOptions } from './lease.ts'
 import { loadOn, planOn, refuseStale, vectorOf, wrap, type PlannedRun } from './plan.ts'
 import { revertOn } from './revert.ts'
 import { objectsOf, settleByHand, type SettleHow } from './settle.ts'
@@ -38,15 +39,13 @@ export interface RunSession {
   end(): Promise<void>
 }
 
-const POLL_MS = 200
-
 /**
  * Takes the lease, then settles what a dead run left: every transaction whose end was never written.
  *
  * Fails    HF4201 naming the holder when the lease is not free within `lockTimeoutMs`; HF1008 when stopped while waiting.
  */
-export async function beginRun(cx: EngineContext, o: { readonly lockTimeoutMs: Millis; readonly stop: AbortSignal; readonly abort?: AbortSignal }): Promise<RunSession> {
-  const scope = `${cx.env.app}/${cx.env.name}`
+export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly abort?: AbortSignal }): Promise<RunSession> {
+  const scope = envScope(cx)
   const lease = await acquire(cx, scope, o)
   const lost = new AbortController()
   let lostBecause: string | undefined
@@ -120,39 +119,6 @@ function either(a: AbortSignal, b: AbortSignal): AbortSignal {
   const signal = AbortSignal.any([a, b])
   setMaxListeners(0, signal)
   return signal
-}
-
-async function acquire(cx: EngineContext, scope: string, o: { readonly lockTimeoutMs: Millis; readonly stop: AbortSignal }): Promise<LeaseRow> {
-  const until = cx.clock.mono() + o.lockTimeoutMs
-  let told = false
-  let place: TicketRow | undefined
-  const leave = async () => {
-    if (place) await cx.store.lease.leave(place)
-  }
-  for (;;) {
-    // Who waits has a place in the queue; who does not wait takes none.
-    const answer = await cx.store.lease.acquire(scope, cx.holder, limits.leaseTtlMs, o.lockTimeoutMs > 0 ? { ticket: place?.id ?? 'new' } : {})
-    if ('granted' in answer) {
-      cx.emit({ type: 'lock.acquired', ...(answer.tookOver ? { message: `taken over from pid ${answer.tookOver.holder.pid} on ${answer.tookOver.holder.host}, which is gone` } : {}) })
-      return answer.granted
-    }
-    place = answer.ticket
-    const { holder, grantedAt } = answer.heldBy
-    const ageMs = Math.max(0, cx.clock.now() - grantedAt)
-    const who = `pid ${holder.pid} on ${holder.host}, for ${Math.round(ageMs / 1000)} s`
-    if (cx.clock.mono() >= until) {
-      await leave()
-      throw failure('HF4201', { message: `${scope} is held by ${holder.id} (${who}).`, details: { scope, holder: holder.id, host: holder.host, pid: holder.pid, ageMs } })
-    }
-    if (!told) cx.emit({ type: 'lock.waiting', message: `${scope} is held by ${who}` })
-    told = true
-    try {
-      await cx.clock.sleep(POLL_MS, o.stop)
-    } catch {
-      await leave()
-      throw failure('HF1008', { message: 'Cancelled while waiting for the lease; nothing was changed.' })
-    }
-  }
 }
 
 const SETTLE_PARALLEL = 16

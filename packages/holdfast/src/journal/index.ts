@@ -6,6 +6,7 @@
  * @module
  */
 export { chainHash, compactedChain, linksOf, newChain, type ChainedEvent } from './chain.ts'
+export { COMPACT_EVENTS_MAX, compactable, compactEntries, KEPT_EVENTS, type KeptEvents } from './compact.ts'
 export type { Entry } from './entry.ts'
 export { checkEntries, COMPACT_ROWS_MAX, fold, type FoldOptions } from './fold.ts'
 export { baseOf, completeLone, dropLone, failLone, openLone, type LoneChange } from './lone-change.ts'

@@ -1,5 +1,5 @@
 import { failure, type HoldfastError } from '../base/index.ts'
-import type { LeaseRow } from '../state/index.ts'
+import { isKept, type LeaseRow } from '../state/index.ts'
 
 /** Why a store refuses a list of entries: one text for every store. */
 export const refusals = {
@@ -28,8 +28,10 @@ export const refusals = {
   heldBy: (row: LeaseRow, nowMs: number): HoldfastError => {
     const { scope, holder, grantedAt, expiresAt } = row
     const ageMs = Math.max(0, nowMs - grantedAt)
+    const who = `pid ${holder.pid} on ${holder.host}, for ${Math.round(ageMs / 1000)} s`
     return failure('HF4201', {
-      message: `${scope} is held by ${holder.id} (pid ${holder.pid} on ${holder.host}, for ${Math.round(ageMs / 1000)} s).`,
+      message: isKept(holder) ? `${scope} is kept for an apply, until ${new Date(expiresAt).toISOString()} (by ${who}).` : `${scope} is held by ${holder.id} (${who}).`,
+      ...(isKept(holder) && { hint: 'Apply the plan with the lease that was printed with it, wait for it with --lock-timeout, or give it up:\n    holdfast state unlock' }),
       details: { scope, holder: holder.id, host: holder.host, pid: holder.pid, ageMs, expiresAt },
     })
   },

@@ -4,6 +4,7 @@
  * Pure: types and tables. May import base, model.
  * @module
  */
+export { isKept, keptFor } from './kept.ts'
 export { runMoves, taskMoves, txMoves, unresolved } from './moves.ts'
 export type {
   ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, Holder, LeaseMode, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, RunStatus, SecretRow, StoreMeta,

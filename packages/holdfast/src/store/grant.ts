@@ -100,17 +100,34 @@ export function grant(rows: GrantRows, request: GrantRequest, alive: (holder: Ho
  * asked for as by {@link grant}, without a place in the queue.
  */
 export function hold(rows: GrantRows, wish: Hold, alive: (holder: Holder) => boolean | undefined): { readonly heldBy: LeaseRow } | { readonly acts: GrantActs } {
-  const { scope, holder, ttlMs, nowMs, after } = wish
+  const { scope, holder, ttlMs, nowMs, after, force } = wish
   const own = rows.leases.find((l) => l.scope === scope && l.mode === 'X' && l.holder.id === holder.id)
   if (own) {
     if (after === 'release') return { acts: { dropLeases: [own], dropTickets: [] } }
     return { acts: { dropLeases: [], dropTickets: [], ...(own.expiresAt < nowMs + ttlMs / 2 && { putLease: { ...own, expiresAt: nowMs + ttlMs } }) } }
   }
   // What the same holder has inside or around is not in its own way.
-  const others = { ...rows, leases: rows.leases.filter((l) => l.holder.id !== holder.id) }
+  const taken = force === undefined ? [] : rows.leases.filter((l) => force.includes(l.fence) && conflict(l, { scope, mode: 'X' }))
+  const others = { ...rows, leases: rows.leases.filter((l) => l.holder.id !== holder.id && !taken.includes(l)), ...(force && { tickets: [] }) }
   const { answer, acts } = grant(others, { scope, mode: 'X', holder, ttlMs, nowMs, ticket: undefined }, alive)
   if ('heldBy' in answer) return { heldBy: answer.heldBy }
-  return { acts: after === 'keep' ? acts : { dropLeases: [], dropTickets: [] } }
+  return { acts: after === 'keep' ? { ...acts, dropLeases: [...acts.dropLeases, ...taken] } : { dropLeases: taken, dropTickets: [] } }
+}
+
+/** A lease in other hands: see `Leases.transfer`. Undefined: it is not there any more. */
+export function handOver(rows: GrantRows, wish: HandOver): { readonly granted: LeaseRow; readonly acts: GrantActs } | undefined {
+  const old = rows.leases.find((l) => l.scope === wish.scope && l.fence === wish.fence)
+  if (!old) return undefined
+  const granted: LeaseRow = { ...old, holder: wish.to, fence: rows.fenceSeq + 1, expiresAt: wish.nowMs + wish.ttlMs }
+  return { granted, acts: { dropLeases: [old], dropTickets: [], putLease: granted } }
+}
+
+export interface HandOver {
+  readonly scope: string
+  readonly fence: number
+  readonly to: Holder
+  readonly ttlMs: Millis
+  readonly nowMs: EpochMs
 }
 
 const first = (tickets: readonly TicketRow[]) => tickets.reduce<TicketRow | undefined>((a, b) => (a && a.id < b.id ? a : b), undefined)

@@ -5,6 +5,7 @@
  * May import base, model, secret, state, journal.
  * @module
  */
+export { oldEvents } from './compact.ts'
 export { currentHolder, holderAlive } from './holder.ts'
 export { conflict, covers, grant, STORE_SCOPE, type Acquired, type GrantActs, type GrantRequest, type GrantRows } from './grant.ts'
 export type { AcquireOptions, CommitOptions, Fence, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from './port.ts'

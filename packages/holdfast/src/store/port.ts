@@ -39,6 +39,8 @@ export interface CommitOptions {
  * `keep`: the holder has the lease when the commit is durable. `release`: it has not; where it had none, nothing is written.
  */
 export interface Hold {
+  /** Fences of leases that are taken away though their holders may live, and whoever waits is overtaken. Any other living holder is still in the way. */
+  readonly force?: readonly number[]
   readonly scope: string
   readonly holder: Holder
   readonly ttlMs: Millis
@@ -104,6 +106,8 @@ export interface Store {
   trash(env: string): Promise<TrashRow[]>
   /** Events after a commit, or after one event of it (`n`), in order. */
   events(env: string, after: { readonly seq: number; readonly n?: number }, limit: number): Promise<EventRow[]>
+  /** How many events of an environment are there. Cost does not follow the number. */
+  eventsKept(env: string): Promise<number>
   leases(): Promise<LeaseRow[]>
   /**
    * Events of one environment (or of all), as they are committed by whichever process, in commit order within each environment; from any commit on, none
@@ -153,6 +157,12 @@ export interface Leases {
   /** From now on the store renews the lease by itself, beside the main thread where it can; `onLost` is called once when it could not. */
   keep(lease: LeaseRow, everyMs: Millis, onLost: (reason: string) => void): void
   release(lease: LeaseRow): Promise<void>
+  /**
+   * Hands a lease over without a gap: scope, mode and the moment of the grant stay, and nobody who waits comes in between. It has a new, higher fence,
+   * so that who gave it away writes nothing under it any more. A kept lease is not kept any more.
+   * Fails  HF4203 when it is not there any more at its fence.
+   */
+  transfer(lease: Pick<LeaseRow, 'scope' | 'fence'>, to: Holder, ttlMs: Millis): Promise<LeaseRow>
   /** As {@link keep}, but the first renewal comes after `everyMs`: what ends before that has cost nothing. */
   keepLater(lease: LeaseRow, everyMs: Millis, onLost: (reason: string) => void): void
   /** Renews no more; the lease itself stays until it ends, or a commit releases it. */

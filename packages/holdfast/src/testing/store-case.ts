@@ -14,8 +14,11 @@ export interface StoreSubject {
   close(): Promise<void>
 }
 
-/** One promise of the port: how it is seen to be kept. */
-export type Case = (subject: StoreSubject) => Promise<void>
+/** A case that leaves rows which no engine would write, or no store that is open: nothing can be examined after it. */
+export const NO_DOCTOR = 'no doctor'
+
+/** One promise of the port: how it is seen to be kept. What it leaves is examined then: in the subject's store, or in the one that it gives because it has closed that. */
+export type Case = (subject: StoreSubject) => Promise<void | Store | typeof NO_DOCTOR>
 
 export const ALREADY = { env: ENV }
 export const started = async (store: Store): Promise<void> => {

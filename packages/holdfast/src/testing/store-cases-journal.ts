@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Entry } from '../journal/index.ts'
 import type { Store } from '../store/index.ts'
-import { ALREADY, dump, isBug, refused, started, type Case } from './store-case.ts'
+import { ALREADY, type Case, dump, isBug, NO_DOCTOR, refused, started } from './store-case.ts'
 import { claimRow, commitRevision, createEnv, docsOf, ENV, event, holder, planRow, put, resourceRow, taskRow, txRow } from './store-fixtures.ts'
 
 /** Transactions, claims, what else is kept, leases, and the store as a whole. */
@@ -148,7 +148,9 @@ export const journalCases: Readonly<Record<string, Case>> = {
     assert.match(before.storeId, /^st-[0-9A-Z]{26}$/)
     assert.equal(before.keyCheck, undefined)
     await store.commit([{ t: 'meta.keyCheck', value: 'kc' }], ALREADY)
-    assert.deepEqual(await (reopen ? await reopen() : store).meta(), { ...before, keyCheck: 'kc' })
+    const again = reopen ? await reopen() : store
+    assert.deepEqual(await again.meta(), { ...before, keyCheck: 'kc' })
+    return again
   },
   'an export holds every row, and two exports of one state are equal': async ({ store }) => {
     await started(store)
@@ -168,17 +170,19 @@ export const journalCases: Readonly<Record<string, Case>> = {
   'what was acknowledged is there after closing and opening again': async ({ store, reopen }) => {
     await started(store)
     await Promise.all(Array.from({ length: 50 }, (_, i) => store.commit([put(resourceRow(`u${i}`)), event('e')], ALREADY)))
-    if (!reopen) return
+    if (!reopen) return store
     const before = await dump(store)
-    assert.deepEqual(await dump(await reopen()), before)
+    const again = await reopen()
+    assert.deepEqual(await dump(again), before)
+    return again
   },
   'closing waits for what was asked before': async ({ store, reopen }) => {
     await started(store)
     const asked = Promise.all(Array.from({ length: 600 }, (_, i) => store.commit([event(`e${i}`)], ALREADY)))
-    if (!reopen) return void (await asked)
-    const again = await reopen()
+    const again = reopen ? await reopen() : store
     await asked
     assert.equal((await again.events(ENV, { seq: 0 }, 1000)).length, 600)
+    return again
   },
 
   // leases
@@ -246,5 +250,6 @@ export const journalCases: Readonly<Record<string, Case>> = {
     await store.close()
     await assert.rejects(async () => store.commit([createEnv()], ALREADY))
     await assert.rejects(async () => store.meta())
+    return NO_DOCTOR
   },
 }

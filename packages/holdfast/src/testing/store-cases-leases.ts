@@ -146,6 +146,66 @@ export const leaseCases: Readonly<Record<string, Case>> = {
     assert.deepEqual(await store.leases(), [])
     assert.equal((await store.events(ENV, { seq: 1 }, 9)).length, 4)
   },
+  'a lease that is handed over goes on without a gap, and who gave it away writes nothing under it': async ({ store, second }) => {
+    await started(store)
+    const other = second ? await second() : store
+    const mine = await got(store, 'shop/default', 'one')
+    const place = await ask(other, 'shop/default', 'waiting', { ticket: 'new' })
+    assert('heldBy' in place && place.ticket)
+    const theirs = await store.lease.transfer(mine, holder({ id: 'two' }), TTL)
+    assert.deepEqual([theirs.scope, theirs.mode, theirs.grantedAt, theirs.holder.id], ['shop/default', 'X', mine.grantedAt, 'two'])
+    assert(theirs.fence > place.ticket.id)
+    assert.deepEqual(await other.leases(), [theirs])
+    await refused('HF4203', store.commit([event('late')], { env: ENV, fence: { scope: mine.scope, fence: mine.fence } }))
+    await other.commit([event('mine now')], { env: ENV, fence: { scope: theirs.scope, fence: theirs.fence } })
+    await refused('HF4203', store.lease.transfer(mine, holder({ id: 'three' }), TTL))
+    assert.equal(await blocked(store, 'shop/default', 'waiting', { ticket: place.ticket.id }), 'two')
+    await store.lease.release(mine) // is not the one that is there
+    assert.deepEqual(await other.leases(), [theirs])
+    await other.lease.release(theirs)
+    assert('granted' in (await ask(store, 'shop/default', 'waiting', { ticket: place.ticket.id })))
+    const shared = await got(store, 'shop/default:db', 'one', 'S').catch(() => undefined)
+    assert.equal(shared, undefined) // the one who waited has all of it
+  },
+  'a shared lease is handed over as a shared one': async ({ store }) => {
+    const [a, b] = [await got(store, 'shop/prod:db', 'one', 'S'), await got(store, 'shop/prod:db', 'two', 'S')]
+    const theirs = await store.lease.transfer(a, holder({ id: 'three' }), TTL)
+    assert.equal(theirs.mode, 'S')
+    assert.deepEqual((await store.leases()).map((l) => l.holder.id), ['two', 'three'])
+    await store.lease.release(b)
+    assert.equal(await blocked(store, 'shop/prod:db', 'four'), 'three')
+  },
+  'a lease is kept no more by who handed it over': async ({ store }) => {
+    const old = await store.lease.acquire('shop/prod', holder({ id: 'one' }), 60_000)
+    assert('granted' in old)
+    store.lease.keep(old.granted, 10, () => undefined)
+    const theirs = await store.lease.transfer(old.granted, holder({ id: 'two' }), 0)
+    await new Promise((next) => setTimeout(next, 40))
+    assert.deepEqual((await store.leases()).map((l) => [l.holder.id, l.expiresAt]), [['two', theirs.expiresAt]])
+  },
+  'a lease is taken away by force only where it is named, together with what is written about it': async ({ store, second }) => {
+    await started(store)
+    const other = second ? await second() : store
+    const db = await got(store, 'shop/default:db', 'one')
+    const web = await got(store, 'shop/default:web', 'two')
+    const elsewhere = await got(store, 'shop/prod', 'three')
+    const place = await ask(store, 'shop/default', 'waiting', { ticket: 'new' })
+    const force = (fences: readonly number[], after: 'keep' | 'release', kind: string) =>
+      other.commit([event(kind)], { env: ENV, hold: { scope: 'shop/default', holder: holder({ id: 'strong' }), ttlMs: TTL, nowMs: db.grantedAt, after, force: fences } })
+    await refused('HF4201', force([db.fence], 'release', 'not all of them'))
+    assert.equal((await store.leases()).length, 3)
+    await force([db.fence, web.fence, elsewhere.fence], 'release', 'forced')
+    assert.deepEqual((await store.leases()).map((l) => l.holder.id), ['three']) // it was not in the way
+    await refused('HF4203', store.commit([event('late')], { env: ENV, fence: { scope: db.scope, fence: db.fence } }))
+    assert.equal((await store.events(ENV, { seq: 1 }, 9)).map((e) => e.kind).join(), 'forced')
+    assert('heldBy' in place && place.ticket)
+    const next = await ask(store, 'shop/default', 'waiting', { ticket: place.ticket.id })
+    assert('granted' in next && next.granted.fence > elsewhere.fence)
+    // Taken at once, over whoever waits.
+    await ask(store, 'shop/default', 'again', { ticket: 'new' })
+    await force([next.granted.fence], 'keep', 'taken')
+    assert.deepEqual((await store.leases()).map((l) => l.holder.id), ['strong', 'three'])
+  },
   'a free lease is given without a place, also to who would wait': async ({ store }) => {
     assert('granted' in (await ask(store, 'shop/prod', 'one', { ticket: 'new' })))
     assert.deepEqual(await store.tickets(), [])

@@ -95,7 +95,9 @@ export const watchCases: Readonly<Record<string, Case>> = {
     for (let i = 2; i <= 9; i++) await store.commit([event(`e${i}`)], ALREADY)
     const behind = store.watch(ENV, { from: 0 })[Symbol.asyncIterator]()
     assert.equal((await behind.next()).value?.kind, 'e1')
+    assert.deepEqual([await store.eventsKept(ENV), await store.eventsKept('none')], [9, 0])
     await store.commit([event('e10'), { t: 'events.compact', env: ENV, upTo: 6 }], ALREADY)
+    assert.equal(await store.eventsKept(ENV), 4)
     assert.deepEqual(names(await store.events(ENV, { seq: 0 }, 100)), ['e7', 'e8', 'e9', 'e10'])
     const again = reopen ? await reopen() : store
     const e = await refused('HF6009', watched(again, ENV, 5, until(1)))
@@ -108,5 +110,6 @@ export const watchCases: Readonly<Record<string, Case>> = {
     assert.deepEqual(names(await again.events(ENV, { seq: 0 }, 100)), ['e11'])
     await again.commit([event('e13')], ALREADY)
     assert.deepEqual(names(await watched(again, ENV, 10, until(2))), ['e11', 'e13'])
+    return again
   },
 }

@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { BackendError, MemoryBackend, PermissionDenied, secret, SqliteBackend, type PermitRequest } from '../../src/backend/index.ts'
+import { BackendError, FenceRejected, LeaseConflict, MemoryBackend, PermissionDenied, ResourceStateDoesNotExist, RevisionCompacted, secret, SqliteBackend, type PermitRequest, type StateEvent } from '../../src/backend/index.ts'
+import { openSqliteStore } from '../../src/store/index.ts'
 import { creating, r, refer, refused, renaming, to, updating, X } from '../../src/testing/backend/trial.ts'
 
 const PASSWORD = 'correct horse battery staple'
@@ -16,6 +17,18 @@ function onFile(config: object = {}) {
   const open = () => new SqliteBackend({ path, ...config })
   const texts = () => readdirSync(folder).filter((name) => name !== 'key').map((name) => readFileSync(join(folder, name)).toString('latin1')).join('')
   return { open, texts, path, folder }
+}
+/** A backend, and the store under it as another process has it. */
+async function besides(config: object = {}) {
+  const file = onFile(config)
+  const be = file.open()
+  await be.open()
+  const store = await openSqliteStore({ path: file.path })
+  onTestFinished(async () => {
+    await be.close()
+    await store.close()
+  })
+  return { be, store }
 }
 const withA = async (be: SqliteBackend | MemoryBackend, ...more: string[]): Promise<string> => {
   const state = await be.createResourceState('demo')
@@ -137,6 +150,114 @@ describe('rights', () => {
     await refused(PermissionDenied, be.updateComponent(state, { actionType: 'DELETE', previousName: 'C' }, guest))
     expect((await be.createDifferences(state, news, ['A', 'C'], { principal: 'owner' })).slice(0, 2).flat().filter((d) => 'denied' in d)).toEqual([])
     expect(await be.listChanges()).toEqual([])
+  })
+
+  test('who may not read a state, a component or an output reads none of it, and does not hear of it in a list', async () => {
+    const reads: PermitRequest[] = []
+    const be = new MemoryBackend({
+      permit: (q: PermitRequest) => {
+        if (q.principal === 'noted') reads.push(q)
+        return !(q.principal === 'nobody' && q.action.endsWith(':read')) && !(q.principal === 'half' && q.resource.component === 'A')
+      },
+    })
+    const state = await withA(be, 'B')
+    for (const c of ['A', 'B']) await change(be, state, creating(c, r('1', 'h', { tags: { t: '1' } })), { url: 'u' })
+    const [open] = await be.createResourceChangeTransaction(state, 'A', creating('A', r('2')))
+    const reading = (principal: string): Record<string, () => Promise<unknown>> => {
+      const ctx = { principal }
+      return {
+        'state:read': () => be.getResourceState(state, ctx), 'state:read differences': () => be.createDifferences(state, [], ['A'], ctx), 'state:read changes': () => be.listChanges({ stateUuid: state }, ctx),
+        'component:read': () => be.getComponent(state, 'A', ctx), 'component:read uuid': () => be.getComponentUuid(state, 'A', ctx), 'component:read name': () => be.getResourceByName(state, 'A', X, '1', ctx),
+        'component:read hash': () => be.getResourceByHash(state, 'A', X, 'h', ctx), 'component:read tag': () => be.getResourcesByTag(state, 'A', X, 't', ctx), 'component:read tags': () => be.listResourcesByTag(state, 'A', X, 't', ctx),
+        'output:read': () => be.getCloudOutputByName(state, 'A', X, '1', ctx), 'output:read hash': () => be.getCloudOutputByHash(state, 'A', X, 'h', ctx),
+        'output:read value': () => be.getCloudOutputValueByName(state, 'A', X, '1', 'url', undefined, ctx), 'output:read value by hash': () => be.getCloudOutputValueByHash(state, 'A', X, 'h', 'url', undefined, ctx),
+      }
+    }
+    for (const [what, read] of Object.entries(reading('nobody'))) {
+      const e = await refused(PermissionDenied, read())
+      expect(e.details, what).toMatchObject({ action: what.split(' ')[0], state: 'demo' })
+    }
+    expect([await be.getTopLevelResourceStates({ principal: 'nobody' }), await be.listChanges({}, { principal: 'nobody' })]).toEqual([[], []])
+    expect((await be.listChanges({}, { principal: 'owner' })).map((c) => c.transactionToken)).toEqual([open])
+    for (const [what, read] of Object.entries(reading('half'))) {
+      if (what.startsWith('state:read')) await read()
+      else await refused(PermissionDenied, read())
+    }
+    await be.getComponent(state, 'B', { principal: 'half' })
+    for (const read of Object.values(reading('noted'))) await read()
+    expect(reads.filter((q) => q.action.startsWith('output')).map((q) => q.resource)).toEqual([
+      { state: 'demo', component: 'A', ruuid: X, name: '1' }, { state: 'demo', component: 'A', ruuid: X }, { state: 'demo', component: 'A', ruuid: X, name: '1', key: 'url' }, { state: 'demo', component: 'A', ruuid: X, key: 'url' },
+    ])
+  })
+
+  test('B8.9#140 a lease is taken away by force only with the right to; who had it writes nothing more, and it is written down', async () => {
+    const { be, store } = await besides(without('guest', 'lease:force'))
+    const state = await withA(be)
+    const diff = creating('A', r('1'))
+    const held = await store.lease.acquire(`state/${state}:A`, { id: 'h-hung', host: 'elsewhere', bootId: 'another', pid: 4711, startedAt: '1' }, 3_600_000)
+    if (!('granted' in held)) throw new Error('not granted')
+    const { scope, fence } = held.granted
+    await refused(LeaseConflict, be.createResourceChangeTransaction(state, 'A', diff))
+    await refused(PermissionDenied, be.forceUnlock(state, 'A', { principal: 'guest' }))
+    await refused(LeaseConflict, be.createResourceChangeTransaction(state, 'A', diff))
+    expect(await be.forceUnlock(state, 'B', { principal: 'owner' })).toEqual([])
+    expect(await be.forceUnlock(state, 'A', { principal: 'owner' })).toEqual([{ scope, fence, host: 'elsewhere', pid: 4711 }])
+    await refused(FenceRejected, be.createResourceChangeTransaction(state, 'A', diff, { fence: { scope, fence } }))
+    const [token] = await be.createResourceChangeTransaction(state, 'A', diff)
+    expect((await store.leases())[0]?.fence).toBeGreaterThan(fence)
+    await be.completeResourceChange(state, 'A', diff, token, {})
+    const forced = (await store.events(state, { seq: 0 }, 99)).filter((e) => e.kind === 'lease.forced')
+    expect(forced.map((e) => JSON.parse(e.data))).toEqual([{ by: 'owner', leases: [{ scope, fence, host: 'elsewhere', pid: 4711 }] }])
+    expect(await be.forceUnlock(state)).toEqual([])
+  })
+
+  test('a state is watched through the contract: in order, from any revision, by whom the hook lets; what was taken away is an error of its own', async () => {
+    const { be, store } = await besides(without('guest', 'watch'))
+    const state = await withA(be)
+    const { revision } = await be.getResourceState(state)
+    const seen: StateEvent[] = []
+    const stop = new AbortController()
+    const watching = (async () => {
+      for await (const e of be.watch(state, { from: revision, signal: stop.signal })) if (seen.push(e) === 2) stop.abort()
+    })()
+    await change(be, state, creating('A', r('1')))
+    await watching
+    expect(seen.map((e) => [e.kind, e.data.node])).toEqual([['tx.sent', 'A/1'], ['tx.completed', 'A/1']])
+    expect(seen.map((e) => e.revision)).toEqual([revision + 1, revision + 2])
+    await refused(PermissionDenied, be.watch(state, {}, { principal: 'guest' }).next())
+    await refused(ResourceStateDoesNotExist, be.watch('nobody').next())
+    await store.commit([{ t: 'events.compact', env: state, upTo: revision }, { t: 'event', at: 1, kind: 'cut', data: '{}' }], { env: state })
+    await refused(RevisionCompacted, be.watch(state, { from: revision - 1 }).next())
+    expect((await be.watch(state, { from: revision }).next()).value).toEqual(seen[0])
+    const ending = be.watch(state)
+    const next = ending.next()
+    await new Promise((go) => setTimeout(go, 20))
+    await be.close()
+    expect(await next).toEqual({ value: undefined, done: true })
+  })
+
+  test('whoever has opened a secret stands in the history, and what was opened does not', async () => {
+    const { be, store } = await besides()
+    const state = await withA(be)
+    await change(be, state, creating('A', r('1')), { token: secret(PASSWORD), url: 'u' })
+    const ctx = { principal: 'auditor' }
+    const said = async (act: () => Promise<unknown>) => {
+      const { seq } = (await store.envById(state)) as { seq: number }
+      await act()
+      const events = await store.events(state, { seq }, 99)
+      expect(events.every((e) => e.kind === 'secret.revealed')).toBe(true)
+      return events.map((e) => JSON.parse(e.data))
+    }
+    const about = { what: 'state', by: 'auditor', component: 'A', ruuid: X, name: '1' }
+    expect(await said(() => be.getCloudOutputValueByName(state, 'A', X, '1', 'token', undefined, ctx))).toEqual([{ ...about, key: 'token' }])
+    expect(await said(() => be.getCloudOutputValueByHash(state, 'A', X, 'hash of 1', 'token', undefined, ctx))).toEqual([{ ...about, key: 'token' }])
+    expect(await said(() => be.getCloudOutputByName(state, 'A', X, '1', { ...ctx, reveal: true }))).toEqual([about])
+    expect(await said(() => be.getResourceByName(state, 'A', X, '1', { ...ctx, reveal: true }))).toEqual([about])
+    expect(await said(() => be.getComponent(state, 'A', { ...ctx, reveal: true }))).toEqual([{ what: 'state', by: 'auditor', component: 'A' }])
+    expect(await said(() => be.getResourceState(state, { ...ctx, reveal: true }))).toEqual([{ what: 'state', by: 'auditor' }])
+    expect(await said(() => be.getCloudOutputValueByName(state, 'A', X, '1', 'url', undefined, ctx))).toEqual([])
+    expect(await said(() => be.getCloudOutputByName(state, 'A', X, '1', ctx))).toEqual([])
+    expect(JSON.stringify(await store.events(state, { seq: 0 }, 99))).not.toContain(PASSWORD)
   })
 
   test('without a hook the caller owns everything', async () => {

@@ -36,6 +36,8 @@ export interface Verdict {
   /** What is wrong; empty: nothing. */
   readonly wrong: readonly string[]
   readonly unknown: boolean
+  /** What was asked of the service while it was recovered, in order: `look look create`. */
+  readonly calls: string
   /** The recovery came as far as its death: there may be a later one to try. */
   readonly reached: boolean
 }
@@ -130,7 +132,7 @@ export class Life {
     return new Promise((resolve) => void this.kernel.after(ms, resolve))
   }
 
-  async live(): Promise<{ readonly unknown: boolean; readonly wrong: readonly string[] }> {
+  async live(): Promise<Omit<Verdict, 'reached'>> {
     const c = this.#case
     if (c.op !== 'create') {
       const { process, cx } = this.#process(() => () => undefined)
@@ -145,7 +147,9 @@ export class Life {
       if (c.outcome === 'applied, window expired' && c.point !== 'none') await this.#sleep(WINDOW_MS + 20_000)
     } else await this.#sleep(1_000)
     const wrong: string[] = []
+    const asked = this.service.calls.length
     await this.#recover()
+    const calls = this.service.calls.slice(asked).join(' ')
     await first
     this.service.turnsAway = undefined
     this.service.watched = undefined // where nothing was sent, nothing went wrong
@@ -160,7 +164,7 @@ export class Life {
     const code = await this.#command(cx, process, 'after')
     await this.#sleep(200_000)
     wrong.push(...this.#audit('after the next apply'), ...this.#atTheEnd(open, code, this.service.calls.filter((call) => call === 'create').length - made))
-    return { unknown: open !== undefined, wrong }
+    return { unknown: open !== undefined, wrong, calls }
   }
 
   /** The first holder, which breaks off where the case says. */
@@ -303,8 +307,8 @@ export const inMacrotask = <T>(act: () => T): Promise<T> => new Promise((resolve
 /** Runs one case. Takes that it is called from a macrotask (see the kernel). */
 export function judge(c: Case): Verdict {
   const life = new Life(c)
-  let verdict: { readonly unknown: boolean; readonly wrong: readonly string[] } = { unknown: false, wrong: ['it has not ended'] }
+  let verdict: Omit<Verdict, 'reached'> = { unknown: false, wrong: ['it has not ended'], calls: '' }
   life.kernel.run(async () => { verdict = await life.live() }, EVENTS_MAX)
   const { violation } = life.kernel
-  return { unknown: verdict.unknown, wrong: violation ? [`${violation.invariant}: ${violation.message}`] : verdict.wrong, reached: life.reached }
+  return { ...verdict, wrong: violation ? [`${violation.invariant}: ${violation.message}`] : verdict.wrong, reached: life.reached }
 }

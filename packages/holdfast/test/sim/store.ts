@@ -118,6 +118,10 @@ function leaseOf(store: MemoryStore, inner: Leases, process: Process, kernel: Ke
       kept.delete(lease.fence)
       return inner.release(lease)
     },
+    transfer(lease, to, ttlMs) {
+      kept.delete(lease.fence)
+      return inner.transfer(lease, to, ttlMs)
+    },
     leave: (ticket) => inner.leave(ticket),
   }
 }

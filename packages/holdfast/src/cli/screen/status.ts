@@ -4,7 +4,7 @@ import type { Paint } from '../paint.ts'
 export function statusScreen(doc: StatusDocument, where: { readonly app: string; readonly env: string }, paint: Paint): string {
   const place = `${where.app} ${paint.sign('·')} ${where.env}`
   let out = `${paint.bold(place)}   revision ${doc.revision}${doc.partial ? ' (only what succeeded)' : ''}   ${doc.resources} ${doc.resources === 1 ? 'node' : 'nodes'}\n`
-  for (const l of doc.leases) out += `At work: pid ${l.pid} on ${l.host} since ${l.since}${l.alive ? '' : ' (not alive; the next apply takes over)'}\n`
+  for (const l of doc.leases) out += l.kept ? `Kept for an apply: ${l.scope} until ${l.expires}, by pid ${l.pid} on ${l.host}\n` : `At work: pid ${l.pid} on ${l.host} since ${l.since}${l.alive ? '' : ' (not alive; the next apply takes over)'}\n`
   if (doc.openRun) out += `${paint.yellow(`Run ${doc.openRun} is not finished.`)} To go on: holdfast run resume. To take it back: holdfast run revert.\n`
   if (doc.open.length > 0) {
     out += '\nOpen changes\n'

@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { failure } from '../../base/index.ts'
-import { diffPlans, listPlans, makePlan, showPlan as showStored, type ChangeDocument, type PlanDocument, type PlanRequest } from '../../engine/index.ts'
-import { count } from '../flags.ts'
+import { failure, limits, type Millis } from '../../base/index.ts'
+import {
+  acquire, diffPlans, envScope, keepForLater, listPlans, makePlan, showPlan as showStored, type ChangeDocument, type PlanDocument, type PlannedRun, type PlanRequest,
+} from '../../engine/index.ts'
+import { count, duration } from '../flags.ts'
 import { rowsText } from '../screen/rows.ts'
 import { withProject, type Session } from '../session.ts'
 import { showPlan, withFiles } from '../show-plan.ts'
@@ -17,17 +19,44 @@ export const restrictions = (flags: Flags) => ({
 
 export const planRequest = (s: Session, flags: Flags): PlanRequest => ({ graph: s.opened.graph(), ...restrictions(flags), replace: flags.replace })
 
-export const plan: Verb = (io, call) => withProject(io, call, { access: 'create' }, async (s) => {
+export const plan: Verb = (io, call) => {
   const { flags } = call
+  const holdMs = duration('--hold', flags.own.hold as string | undefined)
+  return withProject(io, call, { access: 'create' }, async (s) => {
+    const { planned, lease } = holdMs === undefined ? { planned: await made(s, flags), lease: undefined } : await planUnderLease(s, flags, holdMs)
+    const doc = { ...withFiles(planned.document, s), ...(lease && { lease }) }
+    s.progress.end()
+    if (flags.json) s.print(doc)
+    else {
+      io.out(showPlan(doc, s, call, io.paintOut, !planned.empty && !lease))
+      if (lease) io.out(`Nobody else changes ${s.where.app}/${s.where.env} until ${lease.expires}.\nTo apply the plan: holdfast apply ${planned.id} --lease '${lease.token}'. To give the lease up: holdfast state unlock.\n`)
+    }
+    return flags.exitCode && !planned.empty ? CHANGES_EXIT_CODE : 0
+  })
+}
+
+async function made(s: Session, flags: Flags): Promise<PlannedRun> {
   const planned = await makePlan(s.cx, planRequest(s, flags), { save: true })
   const out = flags.own.out as string | undefined
   if (out !== undefined) writePlanFile(resolve(flags.cwd, out), planned.text())
-  const doc = withFiles(planned.document, s)
-  s.progress.end()
-  if (flags.json) s.print(doc)
-  else io.out(showPlan(doc, s, call, io.paintOut, !planned.empty))
-  return flags.exitCode && !planned.empty ? CHANGES_EXIT_CODE : 0
-})
+  return planned
+}
+
+/** The lease is kept when there is something to apply. */
+async function planUnderLease(s: Session, flags: Flags, holdMs: Millis) {
+  const { signal } = new AbortController()
+  const lease = await acquire(s.cx, envScope(s.cx), { lockTimeoutMs: flags.lockTimeoutMs, stop: signal })
+  s.cx.store.lease.keepLater(lease, limits.leaseHeartbeatMs, () => {}) // who lost it cannot hand it over
+  try {
+    const planned = await made(s, flags)
+    if (!planned.empty) return { planned, lease: await keepForLater(s.cx, lease, holdMs) }
+    await s.cx.store.lease.release(lease)
+    return { planned, lease: undefined }
+  } catch (e) {
+    await s.cx.store.lease.release(lease).catch(() => undefined) // the first failure is the one to tell
+    throw e
+  }
+}
 
 function writePlanFile(path: string, text: string): void {
   try {

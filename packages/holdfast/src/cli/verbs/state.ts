@@ -1,6 +1,7 @@
 import { failure } from '../../base/index.ts'
-import { listResources, showResource } from '../../engine/index.ts'
+import { compactHistory, listResources, showResource } from '../../engine/index.ts'
 import { confirm } from '../ask.ts'
+import { count, duration } from '../flags.ts'
 import { rowsText } from '../screen/rows.ts'
 import { withProject, withRun } from '../session.ts'
 import type { Verb } from '../verb.ts'
@@ -44,3 +45,15 @@ export const stateForget: Verb = (io, call) => withProject(io, call, { access: '
   else io.out(`${address} is forgotten; its object stays: ${(doc.forgotten as { type: string; physicalId: string | null }[]).map((o) => `${o.type} ${o.physicalId ?? ''}`.trim()).join(', ')}.\n`)
   return 0
 }))
+
+export const stateCompact: Verb = (io, call) => {
+  const { own } = call.flags
+  const olderMs = duration('--older', own.older as string | undefined)
+  const keep = count('--keep', own.keep as string | undefined, 0)
+  return withProject(io, call, { access: 'write', programOptional: true }, async (s) => {
+    const doc = await compactHistory(s.cx, { olderMs, keep })
+    if (call.flags.json) s.print(doc)
+    else io.out(doc.upTo === null ? `Nothing is old enough; there are ${doc.left} events.\n` : `${doc.events} events up to commit ${doc.upTo} are gone, ${doc.left} are left. Watch from there: holdfast state watch --from ${doc.upTo}\n`)
+    return 0
+  })
+}

@@ -1,7 +1,7 @@
 import { assert, makeIds, type Clock, type Millis, type Random } from '../../base/index.ts'
 import { emptyTables, fold, GONE, leaseKey, refusals, type Entry, type Tables } from '../../journal/index.ts'
 import { unresolved, type ClaimRow, type ComponentRow, type EnvRow, type EventRow, type Holder, type LeaseRow, type OutputsRow, type PlanRow, type ReferenceRow, type RequestRow, type ResolvedRow, type ResourceDocs, type ResourceRow, type RunRow, type SecretRow, type StoreMeta, type TaskRow, type TicketRow, type TrashRow, type TxRow, type TxStatus } from '../../state/index.ts'
-import { grant, hold, type Acquired, type GrantActs } from '../grant.ts'
+import { grant, handOver, hold, type Acquired, type GrantActs } from '../grant.ts'
 import type { AcquireOptions, CommitOptions, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
 import { byAddress, byReference, compareText, exportLine, inView, TABLES, type TableName } from '../rows.ts'
 import { framed, type Imported } from '../transfer.ts'
@@ -60,6 +60,7 @@ export class MemoryStore implements Store {
       keepLater: (lease, _everyMs, onLost) => this.keep(lease, onLost),
       unkeep: ({ fence }) => void this.kept.delete(fence),
       release: (lease) => this.write(() => this.release(lease)),
+      transfer: (lease, to, ttlMs) => this.write(() => this.transfer(lease, to, ttlMs)),
       leave: (ticket) => this.write(() => void this.tables.tickets.delete(ticket.id)),
     }
   }
@@ -222,6 +223,9 @@ export class MemoryStore implements Store {
   events(env: string, after: { readonly seq: number; readonly n?: number }, limit: number): Promise<EventRow[]> {
     return this.read((t) => eventsAfter(t, env, after, limit))
   }
+  eventsKept(env: string): Promise<number> {
+    return this.read((t) => t.events.get(env)?.length ?? 0)
+  }
   leases(): Promise<LeaseRow[]> {
     return this.read((t) => {
       this.renewKept()
@@ -278,6 +282,14 @@ export class MemoryStore implements Store {
     this.kept.delete(lease.fence)
     const key = leaseKey(lease)
     if (this.tables.leases.get(key)?.fence === lease.fence) this.tables.leases.delete(key)
+  }
+
+  private transfer({ scope, fence }: Pick<LeaseRow, 'scope' | 'fence'>, to: Holder, ttlMs: Millis): LeaseRow {
+    this.kept.delete(fence)
+    const done = handOver(this.grantRows(), { scope, fence, to, ttlMs, nowMs: this.options.clock.now() })
+    if (!done) throw refusals.fenceLost(scope)
+    this.perform(done.acts)
+    return done.granted
   }
 
   private renewKept(): void {

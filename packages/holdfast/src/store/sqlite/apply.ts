@@ -7,7 +7,7 @@ import { isConstraint, type Cell, type Connection, type Row, type Statement } fr
 import { grantRows, performGrant } from './lease-row.ts'
 import { sumOf } from './sum.ts'
 import { chainRow, eventRow } from './read.ts'
-import { ENV_SPAN, HEAD_CELLS, MOVE_COLUMNS, OP, RUN_SPAN } from './encode.ts'
+import { ENV_SPAN, HEAD_CELLS, HOLD_CELLS, MOVE_COLUMNS, OP, RUN_SPAN } from './encode.ts'
 
 /** An environment as the open database transaction sees it. Written back once, when the batch commits. */
 interface EnvState {
@@ -337,16 +337,18 @@ export class Applier {
   }
 
   private checkHold(): void {
-    const at = this.take(5)
-    const [scope, holder, ttlMs, nowMs, keep] = this.c.slice(at, at + 5) as [string, string, number, number, number]
-    const decided = hold(grantRows(this.db), { scope, holder: JSON.parse(holder) as Holder, ttlMs, nowMs, after: keep === 1 ? 'keep' : 'release' }, holderAlive)
+    const at = this.take(HOLD_CELLS)
+    const [scope, holder, ttlMs, nowMs, keep, force] = this.c.slice(at, at + HOLD_CELLS) as [string, string, number, number, number, string | null]
+    const decided = hold(grantRows(this.db), {
+      scope, holder: JSON.parse(holder) as Holder, ttlMs, nowMs, after: keep === 1 ? 'keep' : 'release', ...(force !== null && { force: JSON.parse(force) as number[] }),
+    }, holderAlive)
     if ('heldBy' in decided) throw refusals.heldBy(decided.heldBy, nowMs)
     this.holding = decided.acts
   }
 
   /** What the check found stands: nobody can take a lease while the database transaction is open. */
   private settleHold(): void {
-    this.take(5)
+    this.take(HOLD_CELLS)
     const acts = this.holding as GrantActs
     performGrant(this.db, acts)
     if (acts.dropLeases.length > 0 || acts.putLease) this.fences.clear()

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { assert, Bug, failure, limits, type Millis } from '../../base/index.ts'
 import type { LeaseRow } from '../../state/index.ts'
-import type { Acquired, GrantRequest } from '../grant.ts'
+import type { Acquired, GrantRequest, HandOver } from '../grant.ts'
 import { WriterCore, type TxResult } from './core.ts'
 import { settleClosed, type Cell, type Connection } from './driver.ts'
 import type { EncodedTx } from './encode.ts'
@@ -193,6 +193,14 @@ export class WriterClient {
     this.core.release(lease.scope, lease.fence)
   }
 
+  async transfer(wish: HandOver): Promise<LeaseRow> {
+    const { fence } = wish
+    this.unkeep(fence)
+    if (!this.onThread()) return this.core.transfer(wish)
+    const answer = await this.call((id) => ({ t: 'transfer', id, wish }))
+    return (answer as Extract<FromWriter, { t: 'transferred' }>).granted
+  }
+
   async leave(ticket: number): Promise<void> {
     if (this.onThread()) await this.call((id) => ({ t: 'leave', id, ticket }))
     else this.core.leave(ticket)
@@ -239,6 +247,7 @@ export class WriterClient {
       }
       case 'lost': return this.lost(m.fence, m.reason)
       case 'acquired':
+      case 'transferred':
       case 'done':
       case 'failed': {
         const call = this.calls.get(m.id)

@@ -1,5 +1,7 @@
 import { failure, isFailure, type HoldfastError } from '../../base/index.ts'
-import { grant, type Acquired, type GrantActs, type GrantRequest } from '../grant.ts'
+import { refusals } from '../../journal/index.ts'
+import type { LeaseRow } from '../../state/index.ts'
+import { grant, handOver, type Acquired, type GrantActs, type GrantRequest, type HandOver } from '../grant.ts'
 import { holderAlive } from '../holder.ts'
 import { Applier } from './apply.ts'
 import { isPoison, resultCode, storeFailure, type Cell, type Connection } from './driver.ts'
@@ -136,6 +138,19 @@ export class WriterCore {
   release(scope: string, fence: number): void {
     try {
       this.durably(() => this.db.prepare('delete from leases where scope = ? and fence = ?').run(scope, fence))
+    } catch (e) {
+      throw storeFailure(e, this.path, 'write')
+    }
+  }
+
+  transfer(wish: HandOver): LeaseRow {
+    try {
+      return this.durably(() => {
+        const done = handOver(grantRows(this.db), wish)
+        if (!done) throw refusals.fenceLost(wish.scope)
+        performGrant(this.db, done.acts)
+        return done.granted
+      })
     } catch (e) {
       throw storeFailure(e, this.path, 'write')
     }

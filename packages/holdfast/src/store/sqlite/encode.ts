@@ -25,11 +25,14 @@ export const OP = {
   /** uid, since, count, then `count` pairs of (key, value): tags of the row just put */
   tags: 30,
   envDrop: 31, componentPut: 32, componentDrop: 33, referencePut: 34, referenceDrop: 35, resolvedPut: 36, resolvedDrop: 37, requestPut: 38,
-  /** scope, holder, ttl, now, 1 to keep or 0 to release: `check` before everything else, `settle` after it */
+  /** scope, holder, ttl, now, 1 to keep or 0 to release, fences to take away or null: `check` before everything else, `settle` after it */
   holdCheck: 39, holdSettle: 40,
   /** A change that no run plans: uid, address, type, fingerprint of its base, 1 when it deletes; comes after its txOpen. */
   guardLone: 41,
 } as const
+
+/** Cells of a hold. */
+export const HOLD_CELLS = 6
 
 /** Columns that `tx.move` may set beside the status, by number. */
 export const MOVE_COLUMNS = ['applied', 'epoch', 'attempts', 'first_sent_at', 'last_sent_at', 'ended_at', 'evidence'] as const
@@ -43,7 +46,7 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
   const { env } = options
   checkEntries(entries, env, options.fence?.scope)
   const cells: Cell[] = [env, options.fence?.scope ?? null, options.fence?.fence ?? null, options.expectSeq ?? null, 0]
-  const hold: Cell[] = options.hold ? [options.hold.scope, JSON.stringify(options.hold.holder), options.hold.ttlMs, options.hold.nowMs, options.hold.after === 'keep' ? 1 : 0] : []
+  const hold: Cell[] = options.hold ? [options.hold.scope, JSON.stringify(options.hold.holder), options.hold.ttlMs, options.hold.nowMs, options.hold.after === 'keep' ? 1 : 0, options.hold.force ? JSON.stringify(options.hold.force) : null] : []
   for (const e of entries) {
     switch (e.t) {
       case 'env.create':

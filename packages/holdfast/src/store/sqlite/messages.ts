@@ -1,5 +1,6 @@
 import { Bug, failure, isFailure, type FailureCode, type Millis } from '../../base/index.ts'
-import type { Acquired, GrantRequest } from '../grant.ts'
+import type { Acquired, GrantRequest, HandOver } from '../grant.ts'
+import type { LeaseRow } from '../../state/index.ts'
 import type { TxResult } from './core.ts'
 import type { Cell } from './driver.ts'
 
@@ -12,6 +13,7 @@ export interface WriterData {
 export type ToWriter =
   | { readonly t: 'commit'; readonly id: number; readonly cells: Cell[] }
   | { readonly t: 'acquire'; readonly id: number; readonly request: GrantRequest }
+  | { readonly t: 'transfer'; readonly id: number; readonly wish: HandOver }
   | { readonly t: 'leave'; readonly id: number; readonly ticket: number }
   | { readonly t: 'release'; readonly id: number; readonly scope: string; readonly fence: number }
   | { readonly t: 'keep'; readonly scope: string; readonly fence: number; readonly ttlMs: Millis; readonly everyMs: Millis }
@@ -22,6 +24,7 @@ export type FromWriter =
   | { readonly t: 'ready' }
   | { readonly t: 'committed'; readonly id: number; readonly results: readonly (number | SentError)[] }
   | { readonly t: 'acquired'; readonly id: number; readonly result: Acquired }
+  | { readonly t: 'transferred'; readonly id: number; readonly granted: LeaseRow }
   | { readonly t: 'done'; readonly id: number }
   | { readonly t: 'failed'; readonly id: number; readonly error: SentError }
   | { readonly t: 'lost'; readonly scope: string; readonly fence: number; readonly reason: string }

@@ -235,6 +235,16 @@ export class Reader {
     return this.sql('select * from events where k >= ? and k < ? order by k limit ?').all(from, (k + 1) * ENV_SPAN, limit).map((v) => eventRow(v, env))
   }
 
+  /** Its keys are without gaps. */
+  eventsKept(env: string): number {
+    const k = this.sql('select k from envs where id = ?').get(env)?.k as number | undefined
+    if (k === undefined) return 0
+    const range = [k * ENV_SPAN, (k + 1) * ENV_SPAN]
+    const first = this.sql('select k from events where k >= ? and k < ? order by k limit 1').get(...range)?.k as number | undefined
+    const last = this.sql('select k from events where k >= ? and k < ? order by k desc limit 1').get(...range)?.k as number | undefined
+    return first === undefined || last === undefined ? 0 : last - first + 1
+  }
+
   /** Keys of an environment's events are without gaps and in order of seq: halving finds the place. */
   private firstEventAfter(env: number, seq: number, n: number): number {
     const range = this.sql('select min(k) as low, max(k) as high from events where k >= ? and k < ?').get(env * ENV_SPAN, (env + 1) * ENV_SPAN) as Row

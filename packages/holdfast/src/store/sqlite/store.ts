@@ -105,6 +105,7 @@ class SqliteStore implements Store {
       keepLater: (lease: LeaseRow, everyMs: Millis, onLost) => this.mustWrite().keepLater(lease, everyMs, onLost),
       unkeep: ({ fence }) => this.mustWrite().unkeep(fence),
       release: (lease: LeaseRow) => this.writing(() => this.mustWrite().release(lease)),
+      transfer: ({ scope, fence }, to: Holder, ttlMs: Millis) => this.writing(() => this.mustWrite().transfer({ scope, fence, to, ttlMs, nowMs: clock.now() })),
       leave: (ticket) => this.writing(() => this.mustWrite().leave(ticket.id)),
     }
   }
@@ -163,6 +164,7 @@ class SqliteStore implements Store {
   readonly secrets = (env: string) => this.read((r) => r.secrets(env))
   readonly trash = (env: string) => this.read((r) => r.trash(env))
   readonly events: Store['events'] = (env, after, limit) => this.read((r) => r.events(env, after, limit))
+  readonly eventsKept = (env: string) => this.read((r) => r.eventsKept(env))
   readonly leases = () => this.read((r) => r.leases())
   readonly tickets = () => this.read((r) => r.tickets())
 

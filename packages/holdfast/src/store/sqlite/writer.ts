@@ -33,6 +33,9 @@ function begin(): void {
     switch (m.t) {
       case 'commit': return send({ t: 'committed', id: m.id, results: core.commit(m.cells).map(sendResult) })
       case 'acquire': return answer(m.id, () => send({ t: 'acquired', id: m.id, result: core.acquire(m.request) }))
+      case 'transfer':
+        renewals.stop(m.wish.fence)
+        return answer(m.id, () => send({ t: 'transferred', id: m.id, granted: core.transfer(m.wish) }))
       case 'leave': return answer(m.id, () => {
         core.leave(m.ticket)
         send({ t: 'done', id: m.id })
