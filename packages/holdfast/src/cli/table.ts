@@ -38,7 +38,7 @@ export const globalFlags: readonly FlagSpec[] = [
   { flags: '--exclude <address>', summary: 'not this node, nor what needs it', many: true },
   { flags: '--replace <address>', summary: 'make this node anew', many: true },
   { flags: '--allow-deletes <n>', summary: 'refuse a plan that deletes more' },
-  { flags: '--exit-code', summary: 'exit 7 when there are changes, or drift' },
+  { flags: '--exit-code', summary: 'exit 7 when there are changes, or drift; status: 12 while a change is open' },
   { flags: '--on-failure <what>', summary: 'revert (default), or keep what succeeded', choices: ['revert', 'keep'] },
   { flags: '-h, --help', summary: 'help for a verb' },
 ]

@@ -8,7 +8,7 @@
  */
 export type { ApplyOptions, EngineContext, EngineEvent, EventType, PlanRequest } from './api.ts'
 export type {
-  ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
+  ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, RefreshDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
 } from './documents.ts'
 export { loadPlan, makePlan, type PlannedRun } from './plan.ts'
 export { diffPlans, type PlanDiffDocument } from './plan-diff.ts'

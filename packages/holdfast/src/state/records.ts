@@ -133,7 +133,7 @@ export interface RunRow {
   readonly id: string
   readonly env: string
   /** `change`: one task that no plan asked for. */
-  readonly kind: 'apply' | 'destroy' | 'revert' | 'resume' | 'repair' | 'change'
+  readonly kind: 'apply' | 'destroy' | 'revert' | 'resume' | 'repair' | 'refresh' | 'change'
   readonly plan: string
   readonly status: RunStatus
   readonly phase: 'expand' | 'commit' | 'contract' | 'revert' | 'done'
