@@ -1,7 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
+import { systemClock, systemRandom } from '../../src/base/index.ts'
+import { fillStore } from '../../src/embed/fill.ts'
+import { PortStore } from '../../src/embed/port-store.ts'
 import {
   holderLives, MutationOpen, packSnapshot, TargetNotFound, unpackSnapshot, withOpen,
   type Holder, type OpenChange, type Snapshot, type SnapshotDocument, type SnapshotMutation, type SnapshotProvider, type Target, type TargetProvider,
@@ -43,6 +46,9 @@ export abstract class WholeSnapshots implements SnapshotProvider {
   readonly ended: SnapshotDocument[] = []
   /** Called before a begin or an end does anything; what it throws is what the provider rejects with. */
   fault: ((call: string) => void | Promise<void>) | undefined
+  /** Holders whose process is taken for gone. */
+  readonly dead = new Set<string>()
+  readonly holders: Holder[] = []
   #next = 0
   protected abstract read(name: string): Entry | undefined
   protected abstract write(name: string, entry: Entry): void
@@ -55,15 +61,17 @@ export abstract class WholeSnapshots implements SnapshotProvider {
 
   async beginMutation(name: string, about: OpenChange | undefined, by: Holder): Promise<SnapshotMutation> {
     const what = about ? `${about.address} ${about.op}` : 'run'
+    this.holders.push(by)
     await this.fault?.(`begin ${what}`)
     const entry = this.read(name) ?? { mutations: [] }
-    const other = entry.mutations.find((m) => m.by.id !== by.id && holderLives(m.by))
+    const other = entry.mutations.find((m) => m.by.id !== by.id && !this.dead.has(m.by.id) && holderLives(m.by))
     if (other) throw new MutationOpen(name, other.by)
     const same = about && entry.mutations.find((m) => m.about?.id === about.id)
     const id = same?.id ?? `m${++this.#next} of ${by.id}`
     const rest = entry.mutations.filter((m) => m.id !== id && (m.about || m.by.id === by.id))
     this.write(name, { ...entry, mutations: [...rest, { id, by, ...(about ? { about } : {}) }] })
     this.calls.push(`begin ${what}`)
+    await this.fault?.(`begun ${what}`)
     return {
       id,
       end: async (snapshot) => {
@@ -73,6 +81,7 @@ export abstract class WholeSnapshots implements SnapshotProvider {
         this.write(name, { snapshot: document, mutations: now.mutations.filter((m) => m.id !== id) })
         this.ended.push(document)
         this.calls.push(`end ${what}`)
+        await this.fault?.(`ended ${what}`)
       },
     }
   }
@@ -106,4 +115,13 @@ export class FileSnapshots extends WholeSnapshots {
   protected write(name: string, entry: Entry): void {
     writeFileSync(this.path(name), JSON.stringify(entry))
   }
+}
+
+/** The rules between rows hold for what was kept. */
+export async function sound(snapshots: SnapshotProvider, name: string): Promise<void> {
+  const snapshot = await snapshots.getSnapshot(name)
+  if (!snapshot) return
+  const store = new PortStore({ clock: systemClock, random: systemRandom })
+  await fillStore(store, snapshot, systemClock.now())
+  expect((await store.doctor()).filter((c) => !c.ok)).toEqual([])
 }
