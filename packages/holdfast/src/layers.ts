@@ -37,6 +37,7 @@ export const layers: readonly Layer[] = [
   { name: 'backend', holds: 'the founding contract 1 as a public interface over the store', mayImport: [...stored, 'diff'] },
   { name: 'engine', holds: 'one run, put together: preview, apply, refresh, destroy, settle', mayImport: driven },
   { name: 'project', holds: 'the composition root: project file, environments, keys, loading TypeScript', mayImport: [...driven, 'builtin', 'engine'] },
+  { name: 'embed', holds: 'the founding contract 2 as a public interface: the engine over a provider of targets and a provider of snapshots', mayImport: [...driven, 'engine', 'project'] },
   { name: 'cli', holds: 'the command line: verbs, screens, documents, exit codes', mayImport: [...pure, 'secret', 'state', 'store', 'flow', 'plan', 'engine', 'project', 'backend'] },
   { name: 'testing', holds: 'suites for adapters and providers, virtual clock, traces; imported by tests and by adapters only', mayImport: 'anything' },
 ]

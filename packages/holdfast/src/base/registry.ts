@@ -48,6 +48,7 @@ export const registry = {
   HF1302: e(6, 'There is no such environment.', 'The name given with --env is not declared by the app.', 'Use one of the environments named in the message.'),
   HF1303: e(2, 'Which environment is meant?', 'The app has more than one environment, and --env is missing.', 'Add --env NAME.'),
   HF1304: e(2, 'There is no such secret.', 'The name is not declared in the secrets of the app.', 'Declare it in `secrets: [...]`.'),
+  HF1305: e(2, 'A name cannot be the name of a target.', 'Targets are named by segments of letters, digits and . _ - with / between them, 1 to 255 bytes in all, none of them . or ..', 'Choose another name.'),
   // HF20: plan
   HF2101: e(2, 'The nodes depend on each other in a circle.', 'Following the references of a node leads back to it.', 'Remove one of the references named in the message.'),
   HF2102: e(2, 'A move is not possible.', 'movedFrom names an address that still exists in the program, or two nodes claim to have been the same one, or the types differ.', 'Correct movedFrom.'),
@@ -113,6 +114,7 @@ export const registry = {
   HF4007: e(13, 'The SQLite library is too old.', 'Versions below 3.51.3 can damage a file that several processes write.', 'Use a newer Node, or reinstall holdfast with its dependencies.'),
   HF4008: e(13, 'The state is not empty.', 'An import would mix two truths.', 'Import into a folder that has no state, or move .holdfast/state.db away first.'),
   HF4009: e(2, 'The file is not a whole export of a state.', 'It is something else, was cut off, or was edited.', 'Use a file that `holdfast state export` wrote to its end.'),
+  HF4011: e(13, 'A snapshot is damaged.', 'What the snapshot provider gave is no snapshot, was changed, or contradicts itself.', 'Restore it from a backup; nothing was written.'),
   HF4101: e(10, 'The resource is busy.', 'An earlier change of it is not settled.', 'Run `holdfast status`.'),
   HF4102: e(10, 'The state is in use.', 'It has resources, components, children or changes that are not settled.', 'Remove what is in it first.'),
   HF4103: e(10, 'Others refer to the resource.', ['A component holds a reference to it, so it may not go.', 'A reference names a resource that is not there.'], 'Remove the references first; the message names who holds them.'),
@@ -120,6 +122,7 @@ export const registry = {
   HF4105: e(10, 'There is a component of that name already.', 'It was made by another command in the meantime.', 'Choose another name, or use the component that is there.'),
   HF4201: e(10, 'Somebody else is working on this environment.', 'Another apply holds the lease.', 'Wait for it, or add --lock-timeout 5m. When that process is gone and its machine cannot say so: holdfast state unlock.'),
   HF4203: e(10, 'The lease was lost.', 'Another run took over while this one could not renew its lease.', 'The new holder records the outcome. Run `holdfast status`.'),
+  HF4204: e(10, 'A mutation of the target is open.', 'Another live process is changing it.', 'Wait until it has ended.'),
   HF4301: e(3, 'The key is missing.', 'The state holds sealed values, and its key file or variable is not there.', 'Restore .holdfast/key, or set HOLDFAST_KEY.'),
   HF4302: e(3, 'The key is wrong.', 'The key does not belong to this state.', 'Use the key that the state was made with.'),
   HF4303: e(13, 'A sealed value cannot be opened.', 'It was changed or moved to another place after it was sealed.', 'Restore the state from a backup.'),
@@ -137,6 +140,7 @@ export const registry = {
   HF6007: e(2, 'The transaction cannot be settled that way.', 'The way does not fit what is known.', 'Use one of the actions that `holdfast status` lists.'),
   HF6008: e(6, 'There is no such code.', 'The code is not in the registry.', 'Codes look like HF3107.'),
   HF6009: e(6, 'The history does not go back that far.', 'Events of so long ago were taken away.', 'Look at the state as it is, then watch from its commit number on.'),
+  HF6011: e(6, 'There is no such target.', 'The target provider knows no target of that name.', 'Use one of the names that it knows.'),
   // HF90
   HF9001: e(1, 'Holdfast has a bug.', 'An assertion failed.', 'Please report it with the text above.'),
 } as const satisfies Record<string, FailureEntry>

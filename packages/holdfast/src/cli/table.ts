@@ -40,7 +40,7 @@ export const globalFlags: readonly FlagSpec[] = [
   { flags: '--exclude-dependents', summary: 'nor what depends on it' },
   { flags: '--replace <address>', summary: 'make this node anew', many: true },
   { flags: '--allow-deletes <n>', summary: 'refuse a plan that deletes more' },
-  { flags: '--exit-code', summary: 'exit 7 when there are changes, or drift' },
+  { flags: '--exit-code', summary: 'exit 7 when there are changes, or drift; status: 12 while a change is open' },
   { flags: '--on-failure <what>', summary: 'revert (default), keep what succeeded, or continue with what does not wait for it', choices: ['revert', 'keep', 'continue'] },
   { flags: '-h, --help', summary: 'help for a verb' },
 ]

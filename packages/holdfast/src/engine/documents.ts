@@ -68,6 +68,8 @@ export interface StatusDocument {
   readonly revision: number
   readonly partial: boolean
   readonly resources: number
+  /** No change is open: the record can be assumed to represent the actual state. */
+  readonly reliable: boolean
   readonly open: readonly OpenChangeDocument[]
   readonly pendingDeletes: readonly Address[]
   readonly leases: readonly { readonly scope: string; readonly host: string; readonly pid: number; readonly since: string; readonly expires: string; readonly alive: boolean; readonly kept?: boolean }[]
@@ -99,4 +101,9 @@ export interface ResourceDocument {
 
 export interface DriftDocument {
   readonly drifted: readonly { readonly address: Address; readonly kind: 'changed' | 'gone'; readonly paths: readonly string[] }[]
+}
+
+/** What a refresh took over from the world into the record. */
+export interface RefreshDocument extends DriftDocument {
+  readonly revision: { readonly from: number; readonly to: number }
 }

@@ -9,7 +9,7 @@
 export { adoptAll, readAdoptRows } from './adopt.ts'
 export type { AdoptRow, ApplyOptions, EngineContext, EngineEvent, EventType, OnFailure, PlanRequest } from './api.ts'
 export type {
-  ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
+  ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, RefreshDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
 } from './documents.ts'
 export { compactHistory, type CompactDocument } from './compact.ts'
 export { loadPlan, makePlan, type PlannedRun } from './plan.ts'

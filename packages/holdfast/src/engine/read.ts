@@ -21,6 +21,7 @@ export async function readStatus(cx: EngineContext): Promise<StatusDocument> {
   return {
     revision: env.revision, partial: env.partial,
     resources: rows.filter((r) => r.status !== 'deleting').length,
+    reliable: open.length === 0,
     open: open.map(openDocument),
     pendingDeletes: rows.filter((r) => r.status === 'deleting' && r.since <= env.revision).map((r) => r.address),
     leases: (await cx.store.leases()).map((l) => ({ scope: l.scope, host: l.holder.host, pid: l.holder.pid, since: iso(l.grantedAt), expires: iso(l.expiresAt), alive: holderAlive(l.holder) !== false, ...(isKept(l.holder) && { kept: true }) })),

@@ -6,6 +6,8 @@
  * @module
  */
 export { defineProject, keyEnv, keyFile, sqlite, type EnvironmentOptions, type KeyChoice, type PlaceOptions, type Project, type ProjectOptions, type StateChoice } from './define.ts'
+export { openAssets, type Assets } from './assets.ts'
+export { keySource, openRing } from './key.ts'
 export { emptyTrashOf, logLines, restoreFromTrash, trashItems, type TrashItem } from './local.ts'
-export { importState, openProject, type Opened, type OpenRequest } from './open.ts'
+export { allTypes, importState, openProject, type Opened, type OpenRequest } from './open.ts'
 export { loadProgram, type Program, type ProgramRequest } from './program.ts'

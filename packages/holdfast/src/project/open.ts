@@ -4,7 +4,7 @@ import { failure, limits, makeIds, systemClock, systemRandom, type HoldfastError
 import type { EngineContext, EngineEvent } from '../engine/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import { chooseEnvironment, declaredHook, declaredTypes } from '../program/index.ts'
-import { makeRegistry, type Host } from '../provider/index.ts'
+import { makeRegistry, type Host, type TypeRegistry } from '../provider/index.ts'
 import { makeRedactor } from '../secret/index.ts'
 import type { EnvRow } from '../state/index.ts'
 import { currentHolder, FileSpool, MemoryStore, openSqliteStore, type Imported, type SpoolStep, type Store } from '../store/index.ts'
@@ -183,7 +183,7 @@ async function envWithoutProgram(store: Store, program: Program, wanted: string 
 }
 
 /** The types of the program and of its packages, and the built-in ones that it does not import. */
-async function allTypes() {
+export async function allTypes(): Promise<TypeRegistry> {
   const { builtinTypes } = await import('../builtin/index.ts')
   return makeRegistry([...new Map([...builtinTypes(), ...declaredTypes()].map((t) => [t.type, t])).values()])
 }

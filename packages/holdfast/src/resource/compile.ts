@@ -100,7 +100,7 @@ async function ownersOf(state: EnvState, changed: readonly NodeDiff[]): Promise<
   const out = new Map<string, Owner>()
   if (keys.length === 0 || state.env.seq === 0 && !state.cx.store.traits.durable) return out
   const rows = await state.cx.store.claims(keys)
-  const unknown = new Map([...state.unknown.values()].map((t) => [t.uid, t]))
+  const unknown = new Map([...state.making.values(), ...state.unknown.values()].map((t) => [t.uid, t]))
   rows.forEach((row, i) => {
     if (!row || row.until !== undefined) return
     const unsettled = unknown.get(row.uid)
@@ -109,9 +109,9 @@ async function ownersOf(state: EnvState, changed: readonly NodeDiff[]): Promise<
   return out
 }
 
-/** A create of which nobody knows whether it happened owns what it claims: its node waits for it, and does not fight it. */
+/** A create of which nobody knows (yet) whether it happened owns what it claims: its node waits for it, and does not fight it. */
 const wanting = (state: EnvState, d: NodeDiff): Wanting => ({
-  address: d.node.address, site: d.node.site, uid: d.row?.uid ?? state.unknown.get(d.node.address)?.uid, wants: d.claims,
+  address: d.node.address, site: d.node.site, uid: d.row?.uid ?? state.unknown.get(d.node.address)?.uid ?? state.making.get(d.node.address)?.uid, wants: d.claims,
   replaced: d.decision.action === 'replace',
   gives: d.decision.action === 'update' && d.row && d.claims ? d.row.meta.claims.filter((c) => !d.claims?.includes(c)) : [],
 })

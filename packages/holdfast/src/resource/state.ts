@@ -27,6 +27,8 @@ export class EnvState {
   readonly partly = new Map<string, string>()
   /** Transactions whose outcome only a person, or who opened them, can decide, by address. */
   readonly unknown = new Map<Address, TxRow>()
+  /** Was being made when the state was read: its claims stand, and no row yet. By address. */
+  readonly making = new Map<Address, TxRow>()
   /** Open changes that no run plans, whose process is gone. */
   readonly ownerless = new Set<string>()
   /** What the namespace of a component is made of, where that is not its name. */
@@ -53,6 +55,7 @@ export class EnvState {
     if (s.env.openRun !== undefined) for (const r of await cx.store.resources(s.env.id, 'open')) if (r.until === s.next && r.since <= s.env.revision) s.base.set(r.uid, r)
     for (const tx of await cx.store.txs({ env: s.env.id, unresolved: true })) {
       s.#note(tx)
+      if (tx.op === 'create' && tx.target.change === undefined && (tx.status === 'open' || tx.status === 'sent')) s.making.set(tx.address, tx)
       if (tx.target.change === undefined || (tx.status !== 'open' && tx.status !== 'sent')) continue
       const run = await cx.store.run(tx.run)
       if (run && holderAlive(run.holder) === false) s.ownerless.add(tx.token)

@@ -3,7 +3,7 @@ import type { Address, Value } from '../model/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import { ask, callContext, openInputs, withDeadline, type CallTarget } from './call.ts'
 import { openOutputs } from './change.ts'
-import { receiveOutputs } from './facts.ts'
+import { receiveOutputs, type Fields } from './facts.ts'
 import type { EnvState } from './state.ts'
 
 export interface Drifted {
@@ -31,6 +31,22 @@ export async function readDriftOf(state: EnvState, rows: readonly ResourceRow[],
 }
 
 async function driftOf(state: EnvState, row: ResourceRow, storeId: string, signal: AbortSignal): Promise<Drifted | undefined> {
+  const seen = await seeObject(state, row, storeId, signal)
+  return seen && seen.kind !== 'same' ? { address: row.address, kind: seen.kind, paths: seen.paths } : undefined
+}
+
+export interface Seen {
+  readonly kind: 'same' | 'changed' | 'gone'
+  readonly paths: readonly string[]
+  /** As the record has it. */
+  readonly inputs: Fields
+  readonly outputs: Fields
+  /** As the object is; undefined when it is gone. */
+  readonly now: Fields | undefined
+}
+
+/** Reads one object and compares it with the record. Undefined: its type cannot read, or could not say. A call that failed is a failure. */
+export async function seeObject(state: EnvState, row: ResourceRow, storeId: string, signal: AbortSignal): Promise<Seen | undefined> {
   const type = state.type(row.type, row.address)
   const { read } = type
   if (!read || row.meta.lookup) return undefined
@@ -41,10 +57,11 @@ async function driftOf(state: EnvState, row: ResourceRow, storeId: string, signa
     read({ ...callContext(state, type, target, storeId, s), inputs: openInputs(state, type, inputs, target) as never, outputs: openOutputs(state, outputs) as never })))
   if (answer.kind === 'rejected') throw answer.error
   if (answer.kind !== 'applied') return undefined
-  if (answer.raw === undefined) return { address: row.address, kind: 'gone', paths: [] }
+  const gone: Seen = { kind: 'gone', paths: [], inputs, outputs, now: undefined }
+  if (answer.raw === undefined) return gone
   const { owner, ...raw } = answer.raw as { owner?: string }
-  if (owner === 'other') return { address: row.address, kind: 'gone', paths: [] }
-  const seen = receiveOutputs(type, raw, inputs, state.cx.ring, row.address, false)
-  const paths = compare(outputs as Value, seen as Value).map((p) => p.path)
-  return paths.length ? { address: row.address, kind: 'changed', paths } : undefined
+  if (owner === 'other') return gone
+  const now = receiveOutputs(type, raw, inputs, state.cx.ring, row.address, false)
+  const paths = compare(outputs as Value, now as Value).map((p) => p.path)
+  return { kind: paths.length ? 'changed' : 'same', paths, inputs, outputs, now }
 }

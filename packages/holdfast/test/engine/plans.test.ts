@@ -30,6 +30,22 @@ describe('a stored plan', () => {
     expect(lab.cloud.content).toEqual(['a=1'])
   })
 
+  test('is made while a create that claims something is at work, or was when its process died', async () => {
+    const lab = makeLab()
+    const build = () => void lab.Box('a', { name: 'a' })
+    lab.cloud.fault('create a', 'hang')
+    const abort = new AbortController()
+    const session = await lab.session()
+    const running = session.apply(await session.plan({ graph: buildGraph(lab.app(build), {}) }), { ...options, stop: abort.signal, abort: abort.signal })
+    while (lab.cloud.calls.length === 0) await new Promise((r) => setImmediate(r))
+    const other = lab.again()
+    expect((await other.plan(() => void other.Box('a', { name: 'a' }))).document.changes).toMatchObject([{ address: 'a', action: 'create' }])
+    await expect(other.plan(() => void other.Box('b', { name: 'a' }))).rejects.toMatchObject({ code: 'HF2104', message: 'a and b both claim box:a.', hint: expect.stringContaining('run settle') })
+    abort.abort()
+    await running
+    await session.end()
+  })
+
   test('B8.6#117 is refused when the state has moved since', async () => {
     const lab = makeLab()
     const { id } = await stored(lab, () => void lab.Box('a', { name: 'a' }))

@@ -18,7 +18,7 @@ test('S000-02 S000-06 S000-130 S000-137 a backend of an outsider, loaded by its 
   for (const name of shown) expect(names).toContain(`${name} (not here: the factory gives no second)`)
   expect(shown.length).toBeLessThan(backendCases().length / 20)
   expect(names.length).toBeGreaterThan(backendCases().length)
-})
+}, 120_000)
 
 test('it imports what anybody can import', () => {
   const imports = ['json-file.mjs', 'suite.mjs'].flatMap((name) => [...readFileSync(join(example, name), 'utf8').matchAll(/from '([^']+)'/g)].map((m) => m[1] as string))

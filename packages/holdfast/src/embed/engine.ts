@@ -1,0 +1,268 @@
+import { failure, isFailure, systemClock, systemRandom, type Clock } from '../base/index.ts'
+import {
+  beginRun, makePlan, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession,
+} from '../engine/index.ts'
+import type { KeyChoice } from '../project/index.ts'
+import type { AnyApp, ResourceFn } from '../program/index.ts'
+import type { Holder } from '../state/index.ts'
+import { currentHolder } from '../store/index.ts'
+import { Brackets } from './brackets.ts'
+import { makeContext, type Surroundings } from './context.ts'
+import { checkTargetName, notKept, TargetNotFound } from './failures.ts'
+import { openHolder } from './holders.ts'
+import { openCall, type Opened } from './open.ts'
+import { graphFor } from './program.ts'
+import type { Snapshot, SnapshotMutation, SnapshotProvider, Target, TargetProvider } from './ports.ts'
+
+export interface EngineParts {
+  /** Asked for every target, once per call. */
+  readonly targets: TargetProvider
+  /** Asked for every snapshot; what is changed goes to it first. */
+  readonly snapshots: SnapshotProvider
+  /** Types of resources that may occur. Default: the built-in ones and every one that was declared in this process. */
+  readonly providers?: readonly Pick<ResourceFn, 'type'>[]
+  readonly clock?: Clock
+  /** Tasks at one time; default 64. A type has a limit of its own beside it. */
+  readonly parallelism?: number
+  /**
+   * Folder for what is kept beside the snapshots: the key, outcomes that the provider of snapshots refused, data that was set aside. It must be the same
+   * one whenever a target is worked on. Without it nothing is kept, and what needs a key fails HF4301.
+   */
+  readonly home?: string
+  /** Where the key is: `keyFile(path)` or `keyEnv(name)`. Default: the file `key` in `home`, made when it is needed for the first time. */
+  readonly key?: KeyChoice
+}
+
+export interface CallOptions {
+  readonly onEvent?: (event: EngineEvent) => void
+  /** Aborted: no further task starts, and the run ends as it does after a failure. */
+  readonly signal?: AbortSignal
+}
+
+export interface PlanOptions extends CallOptions, Pick<PlanRequest, 'targets' | 'excludes' | 'replace' | 'allowDeletes'> {}
+
+export interface ChangeOptions extends PlanOptions {
+  /** Default `revert`: what was not committed is taken back. */
+  readonly onFailure?: ApplyOptions['onFailure']
+  /** Aborted: running calls are told to end as well; what became of them is looked up by the next run. */
+  readonly abort?: AbortSignal
+}
+
+/** What an apply would do, of one target. It is applied once, and refused when the snapshot has moved on (HF2401). */
+export interface EnginePlan {
+  readonly target: string
+  readonly document: PlanDocument
+  /** Nothing would be done. */
+  readonly empty: boolean
+  /** For another process; needs a key (HF4301 when it is applied without). */
+  text(): string
+}
+
+/** A plan as text, from `EnginePlan.text()`. */
+export interface PlanText {
+  readonly text: string
+}
+
+const planned = new WeakMap<EnginePlan, PlannedRun>()
+const never = new AbortController().signal
+
+/**
+ * Founding contract 2: an engine made of who knows targets and who keeps snapshots.
+ *
+ * Always true: it keeps nothing between calls; every name is checked before anything is asked; nothing is changed before the snapshot provider has
+ * marked that it may be; an outcome is persisted before anything that depends on it begins.
+ */
+export class Engine {
+  readonly #targets: TargetProvider
+  readonly #snapshots: SnapshotProvider
+  readonly #around: Surroundings
+
+  constructor(parts: EngineParts) {
+    this.#targets = parts.targets
+    this.#snapshots = parts.snapshots
+    this.#around = { clock: parts.clock ?? systemClock, parallelism: parts.parallelism, key: parts.key, home: parts.home, providers: parts.providers }
+  }
+
+  /**
+   * Says what {@link apply} would do. Calls no provider of resources but for look-ups, and writes nothing; where a key is to be made, it is made.
+   *
+   * Fails    HF1305 the name, HF6011 the target, HF4011 and HF4002 the snapshot, HF1xxx the program, HF2xxx and HF5xxx the plan.
+   */
+  async preview(name: string, program: AnyApp, o: PlanOptions = {}): Promise<EnginePlan> {
+    checkTargetName(name)
+    const target = await this.#target(name)
+    const graph = graphFor(program, target)
+    const { cx } = await this.#open(await this.#snapshots.getSnapshot(name), { target, program, create: true, holder: currentHolder(), o })
+    return shown(name, await makePlan(cx, { graph, ...requestOf(o) }))
+  }
+
+  /**
+   * Makes the target as the program, or as a plan of {@link preview}, says. What a dead run left is settled first.
+   *
+   * Gives    what became of it: `outcome`, and `error` with its code when it failed.
+   * Durable  when it resolves. With the bracket of the run two writes of the snapshot provider, and two per change; none when there is nothing to do.
+   * Fails    as {@link preview}; HF4204 while somebody else is at work; HF4006 when the run could not be marked. Nothing was changed then.
+   */
+  async apply(name: string, what: AnyApp | EnginePlan | PlanText, o: ChangeOptions = {}): Promise<RunDocument> {
+    checkTargetName(name)
+    const target = await this.#target(name)
+    if ('build' in what) {
+      const request: PlanRequest = { graph: graphFor(what, target), ...requestOf(o) }
+      return this.#change({ target, program: what, create: true, o }, (session) => session.plan(request), (cx) => makePlan(cx, request))
+    }
+    const given = planned.get(what as EnginePlan)
+    if (given && (what as EnginePlan).target !== name) throw failure('HF2402', { message: `The plan was made for ${(what as EnginePlan).target}, not for ${name}.` })
+    const from = given ? { store: given.plan.store, env: given.plan.env, app: given.plan.app } : identityIn((what as PlanText).text)
+    return this.#change({ target, program: undefined, create: true, from, o }, (session) => (given ? Promise.resolve(given) : session.load({ text: (what as PlanText).text })), given && (async () => given))
+  }
+
+  /** Deletes everything that the snapshot knows. Gives and fails as {@link apply}. */
+  async destroy(name: string, o: ChangeOptions = {}): Promise<RunDocument> {
+    checkTargetName(name)
+    const target = await this.#target(name)
+    const request: PlanRequest = { graph: undefined, ...requestOf(o) }
+    return this.#change({ target, program: undefined, create: false, o }, (session) => session.plan(request), (cx) => makePlan(cx, request))
+  }
+
+  /**
+   * Reads every object and takes what it finds over into the snapshot, as a revision of its own: the next plan compares the program with that. No object is
+   * touched. Types that cannot read are left as they are.
+   *
+   * Fails    HF4101 while a run is open, HF2501 when more is gone than `allowDeletes`; whatever a read fails with. The snapshot is as it was then.
+   */
+  async refresh(name: string, o: CallOptions & { readonly allowDeletes?: number } = {}): Promise<RefreshDocument> {
+    checkTargetName(name)
+    const target = await this.#target(name)
+    const limits = { stop: o.signal ?? never, allowDeletes: o.allowDeletes }
+    return this.#mutate({ target, program: undefined, create: false, o }, {
+      idle: (cx) => withRun(cx, o, async (session) => {
+        const found = await session.refresh(limits)
+        return found.drifted.length === 0 ? found : undefined
+      }),
+      act: (session) => session.refresh(limits),
+      unkept: (_, e) => {
+        throw e
+      },
+    })
+  }
+
+  async #target(name: string): Promise<Target> {
+    const target = (await this.#targets.getTarget(name)) as Target | undefined
+    if (!target) throw new TargetNotFound(name)
+    return target
+  }
+
+  #change(call: CallRequest, plan: (session: RunSession) => Promise<PlannedRun>, look?: (cx: EngineContext) => Promise<PlannedRun>): Promise<RunDocument> {
+    const { o } = call
+    const options: RunOptions = { onFailure: (o as ChangeOptions).onFailure ?? 'revert', stop: o.signal ?? never, abort: (o as ChangeOptions).abort ?? never }
+    return this.#mutate(call, {
+      // Nothing to do: said without a mark. The store of the call is thrown away, so that nothing it notes goes anywhere.
+      idle: async (cx) => {
+        const found = await look?.(cx)
+        return found?.empty ? withRun(cx, o, (session) => session.apply(found, options)) : undefined
+      },
+      act: async (session) => session.apply(await plan(session), options),
+      unkept: (doc, e) => ({ ...doc, outcome: 'incomplete', error: isFailure(e) ? e.toDocument() : { message: String(e) } }),
+    })
+  }
+
+  async #mutate<T>(call: CallRequest, m: { idle(cx: EngineContext): Promise<T | undefined>; act(session: RunSession): Promise<T>; unkept(result: T, why: unknown): T }): Promise<T> {
+    const { name } = call.target
+    const before = await this.#snapshots.getSnapshot(name)
+    if (!before || before.reliable) {
+      const { cx } = await this.#open(before, { ...call, holder: currentHolder() })
+      const idle = await m.idle({ ...cx, emit: () => undefined })
+      if (idle !== undefined) return idle
+    }
+    const { holder, close } = openHolder()
+    try {
+      const run = await this.#begin(name, holder)
+      // Read again: what was read before the mark may have been changed by whoever held it then.
+      const opened = await this.#open(await this.#snapshots.getSnapshot(name), { ...call, holder })
+      return await this.#bracketed(name, opened, run, (cx) => withRun(cx, call.o, m.act), m.unkept)
+    } finally {
+      close()
+    }
+  }
+
+  async #begin(name: string, holder: Holder): Promise<SnapshotMutation> {
+    try {
+      return await this.#snapshots.beginMutation(name, undefined, holder)
+    } catch (e) {
+      throw isFailure(e) ? e : notKept(name, 'the run could not be marked, so it was not begun', e)
+    }
+  }
+
+  async #bracketed<T>(target: string, opened: Opened, run: SnapshotMutation, act: (cx: EngineContext) => Promise<T>, unkept: (result: T, why: unknown) => T): Promise<T> {
+    const { cx, store, intents, stray } = opened
+    const brackets = new Brackets({ snapshots: this.#snapshots, target, by: cx.holder, store, env: cx.env.id, clock: cx.clock, run, intents })
+    store.around = brackets
+    let result: T
+    try {
+      result = await act(cx)
+    } catch (e) {
+      store.around = undefined
+      await brackets.finish(stray).catch(() => undefined) // the first failure is the one to tell
+      throw e
+    }
+    store.around = undefined
+    try {
+      await brackets.finish(stray)
+    } catch (e) {
+      return unkept(result, e)
+    }
+    return result
+  }
+
+  async #open(snapshot: Snapshot | undefined, call: CallRequest & { readonly holder: Holder }): Promise<Opened> {
+    const { clock } = this.#around
+    const { target, program, from, o } = call
+    const opened = await openCall(snapshot, {
+      clock, random: systemRandom, target: target.name, app: program?.name, from,
+      context: (c) => makeContext(this.#around, { ...c, holder: call.holder, program, create: call.create, emit: (e) => o.onEvent?.(e) }),
+    })
+    for (const secret of (program?.secrets ?? []) as readonly string[]) {
+      const value = await target.secrets.get(secret)
+      if (value !== undefined) await setSecret(opened.cx, secret, value)
+    }
+    return opened
+  }
+}
+
+interface CallRequest {
+  readonly target: Target
+  readonly program: AnyApp | undefined
+  readonly create: boolean
+  /** What a plan was made for. */
+  readonly from?: { readonly store: string; readonly env: string; readonly app: string } | undefined
+  readonly o: CallOptions
+}
+
+async function withRun<T>(cx: EngineContext, o: CallOptions & { readonly abort?: AbortSignal }, act: (session: RunSession) => Promise<T>): Promise<T> {
+  const session = await beginRun(cx, { lockTimeoutMs: 0, stop: o.signal ?? never, ...(o.abort ? { abort: o.abort } : {}) })
+  try {
+    return await act(session)
+  } finally {
+    await session.end()
+  }
+}
+
+const requestOf = ({ targets, excludes, replace, allowDeletes }: PlanOptions): Omit<PlanRequest, 'graph'> =>
+  ({ ...(targets ? { targets } : {}), ...(excludes ? { excludes } : {}), ...(replace ? { replace } : {}), allowDeletes })
+
+function shown(target: string, run: PlannedRun): EnginePlan {
+  const plan: EnginePlan = { target, document: run.document, empty: run.empty, text: () => run.text() }
+  planned.set(plan, run)
+  return plan
+}
+
+/** Who the plan says it was made for; whether that is true is checked when its MAC is. */
+function identityIn(text: string): CallRequest['from'] {
+  try {
+    const { store, env, app } = JSON.parse(text.split('\n', 2)[1] ?? '') as { store: unknown; env: unknown; app: unknown }
+    return typeof store === 'string' && typeof env === 'string' && typeof app === 'string' ? { store, env, app } : undefined
+  } catch {
+    return undefined
+  }
+}
+

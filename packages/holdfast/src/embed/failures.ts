@@ -1,0 +1,38 @@
+import { failure, HoldfastError, isFailure } from '../base/index.ts'
+import type { Holder } from '../state/index.ts'
+
+/** The target provider knows no target of that name. */
+export class TargetNotFound extends HoldfastError {
+  constructor(name: string) {
+    super('HF6011', { message: `There is no target ${JSON.stringify(name)}.`, details: { target: name } })
+  }
+}
+
+/** Another live holder is at work on the target. */
+export class MutationOpen extends HoldfastError {
+  constructor(name: string, by: Holder) {
+    super('HF4204', { message: `${name} is being changed by ${by.id} (pid ${by.pid} on ${by.host}).`, details: { target: name, holder: by.id, host: by.host, pid: by.pid } })
+  }
+}
+
+const NAME_BYTES_MAX = 255
+
+/** Fails HF1305: a target is named by segments of `A-Z a-z 0-9 . _ -` with `/` between them, none of them `.` or `..`, 1 to 255 bytes in all. */
+export function checkTargetName(name: string): void {
+  const segments = typeof name === 'string' ? name.split('/') : []
+  const good = segments.length > 0 && segments.every((s) => /^[A-Za-z0-9._-]+$/.test(s) && s !== '.' && s !== '..') && name.length <= NAME_BYTES_MAX
+  if (!good) throw failure('HF1305', { message: `${JSON.stringify(name)} cannot be the name of a target.` })
+}
+
+/** What a provider that keeps snapshots as a whole, or the engine, says of one that contradicts itself. */
+export const damaged = (target: string, why: string): HoldfastError => failure('HF4011', { message: `The snapshot of ${target} is damaged: ${why}.`, details: { target } })
+
+export const newer = (target: string, v: unknown): HoldfastError =>
+  failure('HF4002', { message: `The snapshot of ${target} has version ${String(v)}, which this program does not know.`, hint: 'Use the newer version of Holdfast.', details: { target, v } })
+
+/** The snapshot provider could not do what was asked of it: the run ends where it stands. */
+export const notKept = (target: string, what: string, cause: unknown): HoldfastError =>
+  failure('HF4006', {
+    message: `The snapshot of ${target} could not be written: ${what}${cause instanceof Error ? `: ${isFailure(cause) ? `${cause.code} ` : ''}${cause.message}` : ''}`,
+    hint: 'Mend what keeps the snapshots, then apply again: what was done is known, or is looked up.', cause,
+  })

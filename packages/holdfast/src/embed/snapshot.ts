@@ -1,0 +1,145 @@
+import { canonical, sha256hex } from '../base/index.ts'
+import type { Entry, Tables } from '../journal/index.ts'
+import { masked, type Value } from '../model/index.ts'
+import { decodeDoc } from '../secret/index.ts'
+import { unresolved, type ClaimRow, type EnvRow, type OutputsRow, type RunRow, type TxRow } from '../state/index.ts'
+import { damaged, newer } from './failures.ts'
+import type { OpenChange, OpenRecord, ResourceRecord, Snapshot, SnapshotHead, StoreIdentity } from './ports.ts'
+import { RecordSum, sumOf, type Pinned } from './records.ts'
+
+const VERSION = 1
+
+/** As it reads after it was written: what is undefined is not there. */
+const plain = <T>(v: T): T => JSON.parse(JSON.stringify(v)) as T
+
+export const identityOf = (t: Tables): StoreIdentity => plain({ storeId: t.meta.storeId, createdAt: t.meta.createdAt, keyCheck: t.meta.keyCheck })
+
+const digestOf = (s: Pick<Snapshot, 'target' | 'revision' | 'at' | 'outputs' | 'head'>, resources: string): string =>
+  `d1:${sha256hex(canonical({ v: VERSION, target: s.target, revision: s.revision, at: s.at, outputs: s.outputs, head: s.head, resources }))}`
+
+/** The transaction as what a provider of snapshots keeps of it. */
+export function openChange(tx: TxRow, record: Omit<OpenRecord, 'v' | 'tx'>): OpenChange {
+  return plain({
+    id: tx.token, address: tx.address, type: tx.type, op: tx.op, status: tx.status, since: new Date(tx.openedAt).toISOString(),
+    ...(tx.evidence === undefined ? {} : { evidence: tx.evidence }),
+    by: record.run?.holder ?? { id: '', host: '', bootId: '', pid: 0, startedAt: '' },
+    record: { v: VERSION, ...record, tx },
+  }) as OpenChange
+}
+
+export interface Taken {
+  readonly target: string
+  readonly tables: Tables
+  readonly env: string
+  readonly resources: Pinned
+  readonly at: number
+  /** What became true with the intent of an open change. */
+  intentOf(token: string): readonly Entry[]
+}
+
+/** What the tables say at this moment, as a snapshot. Costs nothing per resource. */
+export function takeSnapshot({ target, tables: t, env: id, resources, at, intentOf }: Taken): Snapshot {
+  const env = t.envs.get(id) as EnvRow
+  const open = openTxs(t, id)
+  const outputs = newestOutputs(t, env)
+  const store = identityOf(t)
+  const head: SnapshotHead = plain({
+    store, env, runs: runsToKeep(t, env, open), claims: claimsWithoutRow(t, open), trash: [...t.trash.values()], opened: open.map((x) => x.token),
+    ...(outputs ? { outputs: { since: outputs.since, doc: outputs.doc } } : {}),
+  })
+  const content = { target, revision: env.revision, at: new Date(at).toISOString(), outputs: outputs ? shown(outputs.doc) : {}, head }
+  return {
+    v: VERSION, ...content, digest: digestOf(content, resources.sum), reliable: open.length === 0,
+    open: open.map((tx) => openChange(tx, { store, env, run: t.runs.get(tx.run), entries: intentOf(tx.token) })),
+    resources: resources.each,
+  }
+}
+
+const openTxs = (t: Tables, env: string): TxRow[] => [...t.unresolvedOf.values()].map((token) => t.txs.get(token) as TxRow).filter((x) => x.env === env && unresolved(x)).sort((a, b) => (a.token < b.token ? -1 : 1))
+
+/** The last run is part of what a plan was made on; those of open changes and the open one are needed to go on. */
+function runsToKeep(t: Tables, env: EnvRow, open: readonly TxRow[]): RunRow[] {
+  const named = new Set([env.openRun, ...open.map((x) => x.run)])
+  let last: RunRow | undefined
+  for (const r of t.runs.values()) if (!last || r.startedAt > last.startedAt || (r.startedAt === last.startedAt && r.id > last.id)) last = r
+  return [...t.runs.values()].filter((r) => r === last || named.has(r.id)).sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function claimsWithoutRow(t: Tables, open: readonly TxRow[]): ClaimRow[] {
+  return open.filter((x) => !t.resources.get(x.uid)?.size).flatMap((x) => [...(t.claimsOfUid.get(x.uid) ?? [])].sort().map((key) => t.claims.get(key) as ClaimRow))
+}
+
+function newestOutputs(t: Tables, env: EnvRow): OutputsRow | undefined {
+  let newest: OutputsRow | undefined
+  for (const row of t.outputs.get(env.id)?.values() ?? []) if (row.since <= env.revision && row.since > (newest?.since ?? -1)) newest = row
+  return newest
+}
+
+/** Without the key: what is secret is never opened here. */
+const shown = (doc: string): Record<string, unknown> =>
+  plain(masked(decodeDoc(doc, { table: 'outputs', row: '', field: 'outputs', type: 'holdfast:outputs' }, undefined) as Value)) as Record<string, unknown>
+
+/** Adds up a snapshot's records and compares. Fails HF4011, HF4002. */
+export async function readRecords(snapshot: Snapshot): Promise<ResourceRecord[]> {
+  const { target } = snapshot
+  if ((snapshot.v as unknown) !== VERSION) throw typeof snapshot.v === 'number' && snapshot.v > VERSION ? newer(target, snapshot.v) : damaged(target, 'it does not say which version it has')
+  for (const { record } of snapshot.open) if ((record?.v as unknown) !== VERSION) throw newer(target, record?.v)
+  const records: ResourceRecord[] = []
+  const sum = new RecordSum()
+  for await (const r of snapshot.resources()) {
+    sum.add(sumOf(r))
+    records.push(r)
+  }
+  if (snapshot.head !== undefined && digestOf(snapshot, sum.text) !== snapshot.digest) throw damaged(target, 'its content does not fit its digest')
+  return records
+}
+
+/** A whole snapshot as JSON: what a provider that keeps one document per target writes. */
+export interface SnapshotDocument extends Omit<Snapshot, 'resources'> {
+  readonly resources: readonly ResourceRecord[]
+}
+
+/** Reads all of a snapshot. Resources in the order of their addresses, so that two documents can be compared line by line. */
+export async function packSnapshot(snapshot: Snapshot): Promise<SnapshotDocument> {
+  const resources: ResourceRecord[] = []
+  for await (const r of snapshot.resources()) resources.push(r)
+  resources.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.since - b.since))
+  const { v, target, revision, at, reliable, open, digest, outputs, head } = snapshot
+  return { v, target, revision, at, reliable, open, digest, outputs, head, resources }
+}
+
+/**
+ * The snapshot of a document that {@link packSnapshot} made, checked.
+ *
+ * Fails    HF4011 when it is something else or was changed, HF4002 when a newer version wrote it.
+ */
+export function unpackSnapshot(target: string, document: unknown): Snapshot {
+  const doc = document as SnapshotDocument | null
+  if (typeof doc !== 'object' || doc === null || typeof doc.v !== 'number') throw damaged(target, 'it is no snapshot')
+  if (doc.v > VERSION) throw newer(target, doc.v)
+  if (doc.target !== target) throw damaged(target, `it is of ${String(doc.target)}`)
+  const whole = Array.isArray(doc.resources) && Array.isArray(doc.open) && typeof doc.head === 'object' && typeof doc.revision === 'number' && typeof doc.at === 'string' && typeof doc.outputs === 'object'
+  if (!whole) throw damaged(target, 'parts of it are missing')
+  const sum = new RecordSum()
+  for (const r of doc.resources) sum.add(sumOf(r))
+  if (digestOf(doc, sum.text) !== doc.digest) throw damaged(target, 'its content does not fit its digest')
+  const { resources, ...rest } = doc
+  return { ...rest, reliable: rest.open.length === 0, resources: () => each(resources) }
+}
+
+async function* each(records: readonly ResourceRecord[]): AsyncGenerator<ResourceRecord> {
+  yield* records
+}
+
+/**
+ * What `getSnapshot` gives: the persisted snapshot, unreliable while mutations are open.
+ *
+ * Takes    `mutations`: all that are open, those around a run (`about` undefined) too. What they say of a change is newer than what the snapshot says.
+ */
+export function withOpen(target: string, persisted: Snapshot | undefined, mutations: readonly { readonly about?: OpenChange | undefined }[]): Snapshot | undefined {
+  if (mutations.length === 0) return persisted
+  const open = new Map((persisted?.open ?? []).map((c) => [c.id, c]))
+  for (const { about } of mutations) if (about) open.set(about.id, about)
+  const base = persisted ?? { v: VERSION, target, revision: 0, at: new Date(0).toISOString(), digest: '', outputs: {}, head: undefined, resources: () => each([]) }
+  return { ...base, reliable: false, open: [...open.values()] }
+}
