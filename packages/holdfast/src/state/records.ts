@@ -163,6 +163,8 @@ export interface Holder {
   readonly pid: number
   /** Start of the process, so that a reused pid is not mistaken for it. */
   readonly startedAt: string
+  /** When the machine booted, by its clock as it was then: whoever counts another moment on that machine knows that the clock was put on. */
+  readonly bootAt?: EpochMs
 }
 
 /**

@@ -48,6 +48,9 @@ export interface GrantRequest extends Wish {
   readonly ticket: number | 'new' | undefined
 }
 
+export type PutOn = (holder: Holder, nowMs: EpochMs) => Millis
+const never: PutOn = () => 0
+
 /** What `Leases.acquire` gives. */
 export type Acquired =
   | { readonly granted: LeaseRow; readonly tookOver: LeaseRow | undefined }
@@ -69,10 +72,11 @@ export interface GrantActs {
  *
  * Granted when no living holder and no living waiter with an earlier place conflicts with it. A holder or waiter has gone when its time has passed,
  * or when `alive` knows that its process is dead; holders that have gone and conflict are replaced. Every number is higher than all before it.
+ * `putOn`: by how much the clock was put on since the holder looked at it; that is no time that has passed.
  */
-export function grant(rows: GrantRows, request: GrantRequest, alive: (holder: Holder) => boolean | undefined): { readonly answer: Acquired; readonly acts: GrantActs } {
+export function grant(rows: GrantRows, request: GrantRequest, alive: (holder: Holder) => boolean | undefined, putOn: PutOn = never): { readonly answer: Acquired; readonly acts: GrantActs } {
   const { scope, mode, holder, nowMs } = request
-  const lives = (row: { readonly expiresAt: EpochMs; readonly holder: Holder }) => row.expiresAt > nowMs && alive(row.holder) !== false
+  const lives = (row: { readonly expiresAt: EpochMs; readonly holder: Holder }) => row.expiresAt + Math.max(0, putOn(row.holder, nowMs)) > nowMs && alive(row.holder) !== false
   const own = typeof request.ticket === 'number' ? rows.tickets.find((t) => t.id === request.ticket) : undefined
   const inTheWay = rows.leases.filter((l) => conflict(l, request)).sort((a, b) => a.fence - b.fence)
   const held = inTheWay.find(lives)
@@ -99,7 +103,7 @@ export function grant(rows: GrantRows, request: GrantRequest, alive: (holder: Ho
  * The lease of a commit that takes it, keeps it or gives it back in its own transaction. Who has it already is not asked again; anybody else is
  * asked for as by {@link grant}, without a place in the queue.
  */
-export function hold(rows: GrantRows, wish: Hold, alive: (holder: Holder) => boolean | undefined): { readonly heldBy: LeaseRow } | { readonly acts: GrantActs } {
+export function hold(rows: GrantRows, wish: Hold, alive: (holder: Holder) => boolean | undefined, putOn: PutOn = never): { readonly heldBy: LeaseRow } | { readonly acts: GrantActs } {
   const { scope, holder, ttlMs, nowMs, after, force } = wish
   const own = rows.leases.find((l) => l.scope === scope && l.mode === 'X' && l.holder.id === holder.id)
   if (own) {
@@ -109,7 +113,7 @@ export function hold(rows: GrantRows, wish: Hold, alive: (holder: Holder) => boo
   // What the same holder has inside or around is not in its own way.
   const taken = force === undefined ? [] : rows.leases.filter((l) => force.includes(l.fence) && conflict(l, { scope, mode: 'X' }))
   const others = { ...rows, leases: rows.leases.filter((l) => l.holder.id !== holder.id && !taken.includes(l)), ...(force && { tickets: [] }) }
-  const { answer, acts } = grant(others, { scope, mode: 'X', holder, ttlMs, nowMs, ticket: undefined }, alive)
+  const { answer, acts } = grant(others, { scope, mode: 'X', holder, ttlMs, nowMs, ticket: undefined }, alive, putOn)
   if ('heldBy' in answer) return { heldBy: answer.heldBy }
   return { acts: after === 'keep' ? { ...acts, dropLeases: [...acts.dropLeases, ...taken] } : { dropLeases: taken, dropTickets: [] } }
 }

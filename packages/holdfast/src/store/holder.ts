@@ -1,12 +1,12 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { makeIds, systemClock, systemRandom } from '../base/index.ts'
+import { makeIds, systemClock, systemRandom, type EpochMs, type Millis } from '../base/index.ts'
 import type { Holder } from '../state/index.ts'
 
 const ids = makeIds(systemClock, systemRandom)
 
 /** This process, as a lease names it. A new id with every call: one process may hold several leases one after the other. */
-export const currentHolder = (): Holder => ({ id: ids.next('h'), host: hostname(), bootId: bootId(), pid: process.pid, startedAt: startOf(process.pid) ?? '' })
+export const currentHolder = (): Holder => ({ id: ids.next('h'), host: hostname(), bootId: bootId(), pid: process.pid, startedAt: startOf(process.pid) ?? '', bootAt: Date.now() - sinceBoot() })
 
 /**
  * Whether the process behind a lease still runs. `undefined`: it cannot be told from here (another machine, another boot, another
@@ -25,6 +25,21 @@ export function holderAlive(holder: Holder): boolean | undefined {
     return (e as NodeJS.ErrnoException).code !== 'ESRCH'
   }
 }
+
+/**
+ * By how much the clock of this machine was put on since the holder noted it (negative: back); 0 for holders elsewhere, whose clocks nobody sees from here.
+ * While a machine sleeps its clock goes on and its processes do not: that counts, too.
+ */
+export function clockPutOn(holder: Holder, nowMs: EpochMs): Millis {
+  if (holder.bootAt === undefined || holder.host !== hostname() || holder.bootId !== bootId()) return 0
+  const by = nowMs - sinceBoot() - holder.bootAt
+  return Math.abs(by) < SLEWED_MS ? 0 : by
+}
+/** Clocks are set right by so much all the time, and two looks at two clocks are not one. */
+const SLEWED_MS = 1_000
+
+/** Milliseconds on a clock that nobody can set, the same for every process of this machine. */
+const sinceBoot = (): Millis => Number(process.hrtime.bigint() / 1_000_000n)
 
 let knownBoot: string | undefined
 /** The boot, and the pid namespace: two containers with one host name do not mistake each other's pids for their own. */

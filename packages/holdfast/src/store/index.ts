@@ -6,7 +6,7 @@
  * @module
  */
 export { oldEvents } from './compact.ts'
-export { currentHolder, holderAlive } from './holder.ts'
+export { clockPutOn, currentHolder, holderAlive } from './holder.ts'
 export { conflict, covers, grant, STORE_SCOPE, type Acquired, type GrantActs, type GrantRequest, type GrantRows } from './grant.ts'
 export type { AcquireOptions, CommitOptions, Fence, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from './port.ts'
 export { exportLine, type TableName } from './rows.ts'

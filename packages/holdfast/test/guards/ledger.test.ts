@@ -23,6 +23,17 @@ describe('ledger', () => {
     for (const id of ['S000-01', 'S000-04', 'S000-05', 'S000-07', 'S000-1']) expect(missing.includes(id)).toBe(id !== 'S000-1')
   })
 
+  test('every scenario of the state backend is a test', () => {
+    expect(JSON.parse(ledger('--json').stdout)).toMatchObject({ scenarios: { rows: 124, missing: [] } })
+  })
+
+  test('red: a scenario without a test, and a test of a scenario that there is not', () => {
+    const some = JSON.parse(ledger('--json', '--tests', tree({ 'a.test.ts': "test('B8.9#148 the power is lost', () => {})\n" })).stdout) as { scenarios: { missing: string[] } }
+    expect(some.scenarios.missing).toHaveLength(123)
+    const { code, stderr } = ledger('--tests', tree({ 'a.test.ts': "test('B8.9#999 nothing', () => {})\n" }))
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/there is no scenario B8\.9#999/)])
+  })
+
   test('red: a test that names a row which does not exist', () => {
     const { code, stderr } = ledger('--tests', tree({ 'a.test.ts': "test('S009-99 nothing', () => {})\n" }))
     expect(stderr).toMatch(/S009-99 is not in the ledger/)

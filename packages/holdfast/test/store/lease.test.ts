@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { currentHolder, holderAlive, openSqliteStore, type Store } from '../../src/store/index.ts'
+import { systemClock } from '../../src/base/index.ts'
+import { clockPutOn, currentHolder, holderAlive, openSqliteStore, type Store } from '../../src/store/index.ts'
 import { createEnv, ENV, event } from '../../src/testing/store-fixtures.ts'
 import { ended, runChild, tempFolder } from './child.ts'
 
@@ -31,6 +32,7 @@ const HOLD = (scope: string, ttlMs: number, keep: boolean) => `
 `
 
 const TRY_MS = 60_000
+const HOUR = 3_600_000
 
 describe('leases between processes', () => {
   test('a provider that blocks the main thread does not lose the lease', async () => {
@@ -126,6 +128,37 @@ describe('leases between processes', () => {
     for (const end of children) expect((await end).err).toBe('')
     expect(order).toEqual(Array.from({ length: 20 }, (_, i) => i))
   }, 120_000)
+
+  test('B8.9#147 a clock that is put on or back by an hour ends no lease early; what is put on is no time that has passed', async () => {
+    const file = join(folder.path, 'clock.db')
+    let offset = 0
+    const clock = { ...systemClock, now: () => Date.now() + offset }
+    const mine = await openSqliteStore({ path: file, clock })
+    await mine.commit([createEnv()], { env: ENV })
+    const other = await openSqliteStore({ path: file, clock })
+    const stranger = { ...currentHolder(), host: 'elsewhere' }
+    for (const jump of [HOUR, -HOUR]) {
+      offset = 0
+      const me = currentHolder()
+      const held = await mine.lease.acquire(`jump${jump}`, me, 30_000)
+      if (!('granted' in held)) throw new Error('not granted')
+      offset = jump
+      expect(await other.lease.acquire(`jump${jump}`, stranger, 30_000)).toHaveProperty('heldBy.holder.id', me.id)
+      expect(await other.lease.acquire(`jump${jump}`, currentHolder(), 30_000)).toHaveProperty('heldBy.holder.id', me.id)
+      await expect(other.commit([event('x')], { env: ENV, hold: { scope: `jump${jump}`, holder: stranger, ttlMs: 1, nowMs: clock.now(), after: 'release' } })).rejects.toMatchObject({ code: 'HF4201' })
+      await mine.commit([event('goes on')], { env: ENV, fence: { scope: `jump${jump}`, fence: held.granted.fence } })
+      await mine.lease.release(held.granted)
+    }
+    // Time that passes ends it, as ever.
+    offset = 0
+    const short = await mine.lease.acquire('short', currentHolder(), 0)
+    expect(short).toHaveProperty('granted')
+    expect(await other.lease.acquire('short', stranger, 1)).toHaveProperty('granted')
+    await mine.close()
+    await other.close()
+    expect(clockPutOn(currentHolder(), Date.now() + HOUR)).toBeGreaterThan(HOUR - 1_000)
+    expect(clockPutOn(stranger, Date.now() + HOUR)).toBe(0)
+  })
 
   test('a holder is alive, dead, or not to be told', () => {
     const me = currentHolder()

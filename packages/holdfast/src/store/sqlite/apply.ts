@@ -2,7 +2,7 @@ import { assert, limits } from '../../base/index.ts'
 import { chainHash, COMPACT_ROWS_MAX, compactedChain, GONE, refusals, REQUEST_KEPT_MS, REQUESTS_SWEPT, type ChainedEvent } from '../../journal/index.ts'
 import { runMoves, txMoves, type EventRow, type Holder, type ReferenceRow, type RequestRow } from '../../state/index.ts'
 import { hold, type GrantActs } from '../grant.ts'
-import { holderAlive } from '../holder.ts'
+import { clockPutOn, holderAlive } from '../holder.ts'
 import { isConstraint, type Cell, type Connection, type Row, type Statement } from './driver.ts'
 import { grantRows, performGrant } from './lease-row.ts'
 import { sumOf } from './sum.ts'
@@ -341,7 +341,7 @@ export class Applier {
     const [scope, holder, ttlMs, nowMs, keep, force] = this.c.slice(at, at + HOLD_CELLS) as [string, string, number, number, number, string | null]
     const decided = hold(grantRows(this.db), {
       scope, holder: JSON.parse(holder) as Holder, ttlMs, nowMs, after: keep === 1 ? 'keep' : 'release', ...(force !== null && { force: JSON.parse(force) as number[] }),
-    }, holderAlive)
+    }, holderAlive, clockPutOn)
     if ('heldBy' in decided) throw refusals.heldBy(decided.heldBy, nowMs)
     this.holding = decided.acts
   }

@@ -2,7 +2,7 @@ import { failure, isFailure, type HoldfastError } from '../../base/index.ts'
 import { refusals } from '../../journal/index.ts'
 import type { LeaseRow } from '../../state/index.ts'
 import { grant, handOver, type Acquired, type GrantActs, type GrantRequest, type HandOver } from '../grant.ts'
-import { holderAlive } from '../holder.ts'
+import { clockPutOn, holderAlive } from '../holder.ts'
 import { Applier } from './apply.ts'
 import { isPoison, resultCode, storeFailure, type Cell, type Connection } from './driver.ts'
 import { HEAD_CELLS } from './encode.ts'
@@ -127,7 +127,7 @@ export class WriterCore {
   }
 
   private decide(request: GrantRequest): { readonly answer: Acquired; readonly acts: GrantActs } {
-    return grant(grantRows(this.db), request, holderAlive)
+    return grant(grantRows(this.db), request, holderAlive, clockPutOn)
   }
 
   /** A heartbeat: not a durable commit in the sense of the failpoints. Gives false when the lease is somebody else's. */
