@@ -152,13 +152,13 @@ function blockedChanges(changes: readonly PlannedChange[], state: EnvState): Set
 /** What an object may refer to of which nobody knows whether it exists (spec/reliability.md F3): it is not deleted. */
 function namedByUnknown(state: EnvState): Set<Address> {
   const named = new Set<Address>()
-  for (const tx of state.unknown.values()) for (const d of tx.target.row?.meta.deps ?? []) named.add(d)
+  if (!mutant('unknown-names-nothing')) for (const tx of state.unknown.values()) for (const d of tx.target.row?.meta.deps ?? []) named.add(d)
   return named
 }
 
 function expandSpec(run: Run, changes: readonly PlannedChange[], through: readonly { readonly id: string; readonly after: readonly string[] }[], blocked: ReadonlySet<string>, o: RunOptions): FlowSpec {
   const { state, tasks, log } = run
-  const specs: TaskSpec[] = doneTasks(state, tasks)
+  const specs: TaskSpec[] = mutant('open-run-left-beside') ? [] : doneTasks(state, tasks)
   const doneAt = new Map<Address, string[]>()
   for (const s of specs) {
     if (s.done !== true) continue
@@ -278,6 +278,7 @@ async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<
   if (after !== undefined && !equal(before ?? {}, after)) {
     entries.push({ t: 'outputs.put', row: { env: state.env.id, since: to, doc: encodeDoc(after, { ...outputsPlace(state), tx: run.row.id }, cx.ring) } })
   }
+  if (mutant('outputs-before-commit')) await state.commit(entries.splice(0).map((e) => (e.t === 'outputs.put' ? { ...e, row: { ...e.row, since: run.from } } : e)))
   run.row = { ...run.row, status: partial ? 'kept' : 'committed', phase: 'contract', to }
   await state.commit([
     ...entries,
@@ -311,7 +312,7 @@ function stillUsed(state: EnvState, gone: Parameters<EnvState['provisional']>[0]
 function mustWait(state: EnvState, partial: boolean, spared: ReadonlySet<string>): Set<string> {
   const going = [...state.current.values()].filter((r) => r.status === 'deleting')
   const named = namedByUnknown(state)
-  const out = new Set(going.filter((r) => spared.has(r.uid) || named.has(r.address) || (partial && stillUsed(state, r))).map((r) => r.uid))
+  const out = new Set(going.filter((r) => spared.has(r.uid) || named.has(r.address) || (partial && !mutant('kept-run-deletes-used') && stillUsed(state, r))).map((r) => r.uid))
   for (let before = -1; before < out.size;) {
     before = out.size
     const used = new Set(going.filter((r) => out.has(r.uid)).flatMap((r) => r.meta.deps))
@@ -323,6 +324,7 @@ function mustWait(state: EnvState, partial: boolean, spared: ReadonlySet<string>
 /** Deletes what the new revision does not have any more: dependants first, each as soon as it can. What fails stays as a pending delete. */
 async function contract(run: Run, planned: PlannedRun, o: RunOptions): Promise<void> {
   const { state } = run
+  if (mutant('lease-released-at-commit') && state.fence) await state.cx.store.lease.release({ ...state.fence, mode: 'X' } as never)
   const waits = mustWait(state, run.row.status === 'kept', new Set(planned.plan.restricted?.spared))
   const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !waits.has(r.uid))
   if (rows.length > 0) {

@@ -1,4 +1,4 @@
-import { failure, type HoldfastError } from '../base/index.ts'
+import { failure, mutant, type HoldfastError } from '../base/index.ts'
 import { runFlow, type TaskSpec } from '../flow/index.ts'
 import type { Address } from '../model/index.ts'
 import { makeScope, ResourceTasks, TaskLog, type EnvState, type Work } from '../resource/index.ts'
@@ -11,7 +11,7 @@ import { ensureEnv } from './plan.ts'
 export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
   const uids = new Map<string, { readonly address: Address; readonly seq: number; readonly type: string }>()
   for (const r of state.current.values()) if (state.provisional(r as never)) uids.set(r.uid, { address: r.address, seq: r.seq ?? 0, type: r.type })
-  for (const r of state.base.values()) if (!uids.has(r.uid)) uids.set(r.uid, { address: r.address, seq: r.seq ?? 0, type: r.type })
+  for (const r of state.base.values()) if (!uids.has(r.uid) && !mutant('revert-forgets-removed')) uids.set(r.uid, { address: r.address, seq: r.seq ?? 0, type: r.type })
   // The order of completion is the order of commits.
   const order = [...uids].sort((a, b) => a[1].seq - b[1].seq)
   const at = new Map<Address, string[]>()

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { failure, limits } from '../base/index.ts'
+import { failure, limits, mutant } from '../base/index.ts'
 import { classOf, failLone, maxCallMsOf } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
@@ -49,6 +49,7 @@ export interface RunSession {
  */
 export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly abort?: AbortSignal }): Promise<RunSession> {
   const scope = envScope(cx)
+  const early = mutant('queued-run-stale') ? await EnvState.load(cx) : undefined
   const lease = await acquire(cx, scope, o)
   const lost = new AbortController()
   let lostBecause: string | undefined
@@ -63,7 +64,8 @@ export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly a
     if (lostBecause === undefined) await cx.store.lease.release(lease)
   }
   try {
-    const state = await EnvState.load(cx, { scope, fence: lease.fence })
+    const state = early ?? (await EnvState.load(cx, { scope, fence: lease.fence }))
+    state.fence = { scope, fence: lease.fence }
     env = state.env.id
     const tookOver = state.env.openRun
     const abort = either(o.abort ?? lost.signal, lost.signal)

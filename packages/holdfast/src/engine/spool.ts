@@ -1,4 +1,4 @@
-import { failure, type FailureCode } from '../base/index.ts'
+import { failure, mutant, type FailureCode } from '../base/index.ts'
 import { complete, event, fail, openRecord, type EnvState, type Spooled, type Work } from '../resource/index.ts'
 import type { TxRow } from '../state/index.ts'
 
@@ -21,7 +21,7 @@ export async function takeSpooled(state: EnvState, abort: AbortSignal): Promise<
         continue
       }
       const tx = await cx.store.tx(record.token)
-      if (tx && fits(tx, record, env.id)) await takeOver({ state, run: tx.run, storeId, abort, referred: () => false }, tx, record)
+      if (tx && fits(tx, record, env.id) && !mutant('spool-not-read')) await takeOver({ state, run: tx.run, storeId, abort, referred: () => false }, tx, record)
     }
     // What cannot be opened waits for the key; a change that was settled meanwhile makes it useless, and it is dropped then.
     if (unread === 0 || cx.ring) await cx.spool.drop(file.name)
@@ -30,7 +30,7 @@ export async function takeSpooled(state: EnvState, abort: AbortSignal): Promise<
 
 /** A record is of the attempt that the store knows as the newest, and nobody has settled that. */
 const fits = (tx: TxRow, r: Spooled, env: string): boolean =>
-  tx.env === env && (tx.status === 'sent' || tx.status === 'unknown') && tx.attempts === r.attempts && tx.epoch === r.epoch
+  tx.env === env && (tx.status === 'sent' || tx.status === 'unknown' || mutant('spool-read-again')) && tx.attempts === r.attempts && tx.epoch === r.epoch
 
 async function takeOver(work: Work, tx: TxRow, { outcome }: Spooled): Promise<void> {
   const { state } = work

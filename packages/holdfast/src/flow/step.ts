@@ -220,7 +220,7 @@ function enter(flow: Flow, n: TaskNode): void {
   flow.runningOf.set(n.spec.limit, (flow.runningOf.get(n.spec.limit) ?? 0) + 1)
 }
 
-const room = (flow: Flow, limit: string): boolean => (flow.runningOf.get(limit) ?? 0) < (flow.spec.limits[limit] ?? Number.POSITIVE_INFINITY)
+const room = (flow: Flow, limit: string): boolean => mutant('limit-ignored') || (flow.runningOf.get(limit) ?? 0) < (flow.spec.limits[limit] ?? Number.POSITIVE_INFINITY)
 
 function enqueue(flow: Flow, n: TaskNode): void {
   const q = flow.ready.get(n.spec.limit)
@@ -302,6 +302,7 @@ function beginRevert(flow: Flow): void {
   // While an outcome is unknown, what it may refer to is kept (decisions 1.3).
   const keep: TaskNode[] = [...flow.nodes.values()].filter((n) => n.state === 'unknown')
   if (keep.length) flow.unknown = true
+  if (mutant('unknown-keeps-nothing')) keep.length = 0
   for (let n = keep.pop(); n; n = keep.pop()) for (const p of n.after) if (p.state !== 'kept' && p.state !== 'unknown') {
     if (ended(p)) p.state = 'kept'
     keep.push(p)
@@ -309,7 +310,7 @@ function beginRevert(flow: Flow): void {
   const todo = [...flow.nodes.values()].filter(undoable)
   const byId = new Set(todo)
   for (const n of todo) n.intention = 'revert'
-  for (const n of todo) n.standing = n.before.filter((b) => byId.has(b) || b.state === 'kept' || b.state === 'unknown').length
+  for (const n of todo) n.standing = mutant('undo-ignores-dependants') ? 0 : n.before.filter((b) => byId.has(b) || b.state === 'kept' || b.state === 'unknown').length
   orderRestores(flow, todo, byId)
   for (const n of todo) if (n.standing === 0) enqueueUndo(flow, n, 'withdraw')
 }
@@ -339,7 +340,7 @@ function orderRestores(flow: Flow, todo: readonly TaskNode[], byId: ReadonlySet<
     if (n.spec.undo === 'none') continue
     fixed.push({ from: withdrawal(n), to: restore(n) })
     restoresOf(n, n.spec.undo.freedBy, fixed)
-    restoresOf(n, n.spec.undo.restoreAfter, reads)
+    if (!mutant('restore-ignores-base-order')) restoresOf(n, n.spec.undo.restoreAfter, reads)
     for (const b of n.before) {
       if (!byId.has(b)) continue
       fixed.push({ from: withdrawal(b), to: withdrawal(n) })

@@ -220,7 +220,7 @@ class Change {
     this.set(t.envs, env.id, { ...env, revision: e.to, partial: e.partial })
     for (const key of [...(t.leavingClaims.get(env.id) ?? [])]) {
       const claim = t.claims.get(key) as ClaimRow
-      if ((claim.until as number) <= e.to) this.putClaim(claim, undefined)
+      if ((claim.until as number) <= e.to && !mutant('claims-kept-after-commit')) this.putClaim(claim, undefined)
     }
     this.compact(env.id, e.to - limits.historyRevisions)
   }

@@ -144,3 +144,22 @@ test('a delete that was rejected after an ambiguous attempt is decided by a read
   expect(recover({ ...rejected, readable: false })).toEqual({ act: 'resend' })
   expect(recover({ ...rejected, readable: false, resends: 5 })).toMatchObject({ act: 'unknown' })
 })
+
+describe('a search that finds nothing is asked again, as far apart as the service needs, before it is believed', () => {
+  const findable = { readable: false, findable: true, capability: { create: { find: true }, update: 'patch', maxCallMs: 1000, settleMs: 500 } } as const
+  const missed = { look: 'absent', lookedAt: 3600, absentAt: 3600, looks: 1, now: 3600 } as const
+
+  test('about a delete that was rejected after an ambiguous attempt', () => {
+    const rejected = lost({ op: 'delete', class: 'U', resends: 1, lastResend: 'rejected', resentAt: 3000, ...findable, ...missed })
+    expect(recover(rejected)).toMatchObject({ act: 'wait', untilMs: 4100 })
+    expect(recover({ ...rejected, now: 4100 })).toEqual({ act: 'look', by: 'find' })
+    expect(recover({ ...rejected, now: 4100, lookedAt: 4100, looks: 2 })).toEqual({ act: 'complete' })
+  })
+
+  test('about an update', () => {
+    const update = lost({ op: 'update', class: 'U', ...findable, ...missed })
+    expect(recover(update)).toMatchObject({ act: 'wait', untilMs: 4100 })
+    expect(recover({ ...update, now: 4100 })).toEqual({ act: 'look', by: 'find' })
+    expect(recover({ ...update, now: 4100, lookedAt: 4100, looks: 2 })).toMatchObject({ act: 'fail', applied: 'partly', why: 'the object is gone' })
+  })
+})

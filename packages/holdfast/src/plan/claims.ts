@@ -78,7 +78,7 @@ export function orderByClaims(env: string, wanting: readonly Wanting[], going: r
       deleteFirst.add(owner.uid)
       wait(w, { uid: owner.uid })
     } else if (owner.env === env && holder?.gives.includes(key)) {
-      wait(w, { address: holder.address })
+      if (!mutant('taker-does-not-wait')) wait(w, { address: holder.address })
     } else {
       const name = owner.address ?? owner.uid
       throw owner.env === env
@@ -114,7 +114,7 @@ function tasksOf(changes: readonly PlannedChange[]): Map<string, readonly string
  */
 export function afterUsers(changes: readonly PlannedChange[], users: (gone: Address) => readonly Address[]): readonly PlannedChange[] {
   const goesFirst = (c: PlannedChange) => c.phase === 'expand' && c.doc.action === 'delete'
-  if (!changes.some(goesFirst)) return changes
+  if (!changes.some(goesFirst) || mutant('deleted-before-users')) return changes
   const tasks = tasksOf(changes)
   const ids = [...tasks.keys()]
   const at = new Map(ids.map((id, i) => [id, i]))

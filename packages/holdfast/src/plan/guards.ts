@@ -1,10 +1,10 @@
-import { failure } from '../base/index.ts'
+import { failure, mutant } from '../base/index.ts'
 import type { PlannedChange } from './plan.ts'
 
 /** Refuses what must not be done without a person's word. Nothing was changed. Fails HF5001, HF2501. */
 export function guard(changes: readonly PlannedChange[], allowDeletes: number | undefined): void {
   for (const c of changes) {
-    if (c.doc.protected && (c.doc.action === 'delete' || c.doc.action === 'replace' || c.doc.replace !== undefined)) {
+    if (c.doc.protected && !mutant('protect-ignored') && (c.doc.action === 'delete' || c.doc.action === 'replace' || c.doc.replace !== undefined)) {
       throw failure('HF5001', { address: c.doc.address, site: c.site, message: `${c.doc.address} is protected, and the plan would ${c.doc.action} it.` })
     }
   }

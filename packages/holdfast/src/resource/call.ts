@@ -63,6 +63,7 @@ export async function ask(state: EnvState, address: Address, site: Site | undefi
     if (e instanceof Aborted) {
       const timedOut = e.reason instanceof DeadlinePassed
       if (mutant('timeout-is-clean-failure') && timedOut) return { kind: 'rejected', error: failure('HF3105', { address, site, message: `${address} took too long.` }) }
+      if (mutant('cancelled-call-is-clean') && !timedOut) return { kind: 'rejected', error: failure('HF3106', { address, site, message: `${address} was stopped.` }) }
       return { kind: 'unknown', evidence: timedOut ? 'the deadline passed before the provider answered' : 'the run was stopped before the provider answered', timedOut }
     }
     if (isOutcomeUnknown(e)) return { kind: 'unknown', evidence: message, timedOut: false }

@@ -120,7 +120,7 @@ export const event = (work: Work, kind: string, tx: Pick<TxRow, 'token' | 'addre
 
 /** A further attempt of the same transaction. A clean rejection proved the last one not applied, so the epoch moves and with it the key (spec/backend.md 11.5). */
 async function reopen(work: Work, tx: TxRow, now: number): Promise<TxRow> {
-  const fresh = tx.applied === 'no'
+  const fresh = tx.applied === 'no' && !mutant('epoch-stays')
   const next: TxRow = { ...tx, status: 'sent', applied: undefined, attempts: tx.attempts + 1, lastSentAt: now, ...(fresh ? { epoch: tx.epoch + 1, firstSentAt: now } : {}) }
   await work.state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { attempts: next.attempts, epoch: next.epoch, firstSentAt: next.firstSentAt, lastSentAt: now } }])
   return next
@@ -128,7 +128,7 @@ async function reopen(work: Work, tx: TxRow, now: number): Promise<TxRow> {
 
 const RENEWALS_MAX = 3
 
-const isFresh = (work: Work, tx: TxRow): boolean => work.state.cx.clock.now() - (tx.lastSentAt ?? 0) <= limits.leaseMarginMs
+const isFresh = (work: Work, tx: TxRow): boolean => mutant('lease-not-looked-at') || work.state.cx.clock.now() - (tx.lastSentAt ?? 0) <= limits.leaseMarginMs
 
 /**
  * An intent is as good as the lease under which it was written. A process that was stopped between the two writes it again, under the fence, before
@@ -162,7 +162,7 @@ export async function send(
   let row = tx
   const partial = async (raw: Record<string, unknown>) => {
     const outputs = receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, true)
-    const text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
+    const text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: mutant('partial-sealed-elsewhere') ? 'inputs' : 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
     row = { ...row, target: { ...row.target, partial: text } }
     await kept(state, row, { kind: 'partial', partial: text }, () => state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { target: row.target } }, event(work, 'task.partial', tx, {})]))
     state.cx.emit({ type: 'task.partial', run: work.run, node: tx.address, op: tx.op, tx: tx.token })
@@ -223,7 +223,7 @@ export interface Attempt {
 export async function conclude(work: Work, tx: TxRow, type: ResourceType, site: Site | undefined, answer: Answer, inputs: Fields, recovered = false): Promise<Attempt> {
   switch (answer.kind) {
     case 'unknown': return { tx, result: { kind: 'lost', tx, evidence: answer.evidence, timedOut: answer.timedOut } }
-    case 'rejected': return { tx, result: { kind: 'failed', tx, error: answer.error, applied: tx.target.partial === undefined ? 'no' : 'partly', ...(answer.final ? { final: true } : {}) } }
+    case 'rejected': return { tx, result: { kind: 'failed', tx, error: answer.error, applied: tx.target.partial === undefined || mutant('partial-forgotten') ? 'no' : 'partly', ...(answer.final ? { final: true } : {}) } }
     case 'notOurs': return { tx, result: await complete(work, tx, undefined, `left alone: ${answer.message}`, recovered) }
     case 'applied': {
       if (tx.op === 'delete') return { tx, result: await complete(work, tx, undefined, undefined, recovered) }
@@ -284,7 +284,7 @@ export async function complete(work: Work, tx: TxRow, outputs: Fields | undefine
   if (target.row && outputs) {
     text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
     const found = tx.op === 'read' ? asFound(state, tx, outputs) : { row: target.row, inputs: target.inputs }
-    effects.push({ t: 'resource.put', row: withPhysicalId(timed(found.row, tx, now), outputs), docs: { inputs: found.inputs, outputs: text } })
+    effects.push({ t: 'resource.put', row: withPhysicalId(timed(recovered && mutant('adopted-into-base') ? { ...found.row, since: state.env.revision } : found.row, tx, now), outputs), docs: { inputs: found.inputs, outputs: text } })
   }
   effects.push(...((target.also ?? []) as Entry[]), ...more)
   const rest: Entry[] = [{ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'reverted' : 'success', undefined, note) }]
@@ -292,6 +292,9 @@ export async function complete(work: Work, tx: TxRow, outputs: Fields | undefine
   if (mutant('status-before-outputs')) {
     await state.commit([...outcome, ...rest])
     await state.commit(effects)
+  } else if (mutant('event-apart-from-state')) {
+    await state.commit(rest)
+    await state.commit([...outcome, ...effects])
   } else await kept(state, tx, { kind: 'done', outputs: text === '' ? undefined : text, note }, () => state.commit([...outcome, ...effects, ...rest]))
   if (target.row && outputs) {
     state.release(target.row)
@@ -347,7 +350,7 @@ export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', erro
   } else if (applied === 'partly' && row) {
     const outputs = partial ?? prior?.outputs ?? '{}'
     entries.push(...((before ?? []) as Entry[]), {
-      t: 'resource.put', row: { ...row, status: 'partial', meta: { ...row.meta, claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }, ...(tx.undo ? { since: state.next } : {}) },
+      t: 'resource.put', row: { ...row, status: mutant('half-done-counts-as-done') ? 'ready' : 'partial', meta: { ...row.meta, claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }, ...(tx.undo ? { since: state.next } : {}) },
       docs: { inputs: tx.target.inputs, outputs },
     })
   } else if ((tx.op === 'create' || tx.op === 'read') && row) entries.push({ t: 'claim.drop', uid: tx.uid })

@@ -1,3 +1,4 @@
+import { mutant } from '../base/index.ts'
 import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type HookNames, type Scope, type Value } from '../model/index.ts'
 import { classOf } from '../journal/index.ts'
 import type { PathDiff } from '../diff/index.ts'
@@ -224,7 +225,7 @@ function pathChange(state: EnvState, p: PathDiff): PathChange {
 
 function removal(state: EnvState, r: ResourceRow, first: boolean, left: readonly ResourceRow[]): PlannedChange {
   const type = state.cx.types.get(r.type)
-  const forget = r.meta.retain || r.meta.lookup === true
+  const forget = (r.meta.retain && !mutant('retained-deleted')) || r.meta.lookup === true
   const hooks = forget ? undefined : hooksOf(r.meta.hooks, ['Delete'])
   // Within expand, what depends on the object goes before it.
   const after = first ? left.filter((x) => x.meta.deps.includes(r.address)).map((x) => deleteTask(x.address)) : []

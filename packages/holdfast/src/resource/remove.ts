@@ -1,4 +1,4 @@
-import { failure } from '../base/index.ts'
+import { failure, mutant } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import type { Change, RowDraft } from './change.ts'
@@ -32,7 +32,7 @@ export function goneEntries(state: EnvState, row: RowDraft): Entry[] {
   const base = row.since <= state.env.revision && row.status !== 'deleting'
   return [
     base ? { t: 'resource.until', uid: row.uid, since: row.since, until: state.next } : { t: 'resource.drop', uid: row.uid, since: row.since },
-    { t: 'claim.drop', uid: row.uid },
+    ...(mutant('claims-never-released') ? [] : [{ t: 'claim.drop' as const, uid: row.uid }]),
   ]
 }
 

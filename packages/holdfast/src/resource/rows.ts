@@ -1,4 +1,4 @@
-import { canonical } from '../base/index.ts'
+import { canonical, mutant } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { isSecret, mapLeaves, type Address, type ResolvedOptions, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
@@ -78,7 +78,7 @@ export function claimEntries(state: EnvState, uid: string, wants: readonly strin
   const env = state.env.id
   return {
     opening: wants.filter((k) => !has.includes(k)).map((key) => ({ t: 'claim.put', row: { key, env, uid, until: undefined } })),
-    also: has.filter((k) => !wants.includes(k)).map((key) => ({ t: 'claim.put', row: { key, env, uid, until: state.next } })),
+    also: has.filter((k) => !wants.includes(k)).map((key) => (mutant('claims-given-up-at-once') ? { t: 'claim.drop', uid, key } : { t: 'claim.put', row: { key, env, uid, until: state.next } })),
   }
 }
 

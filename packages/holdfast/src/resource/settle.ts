@@ -1,4 +1,4 @@
-import { failure, type HoldfastError, type Millis, type Site } from '../base/index.ts'
+import { failure, mutant, type HoldfastError, type Millis, type Site } from '../base/index.ts'
 import { compare } from '../diff/index.ts'
 import { classOf, recover, type LostCall } from '../journal/index.ts'
 import { masked, type Value } from '../model/index.ts'
@@ -56,7 +56,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
         const sentAt = clock.now()
         row = { ...row, status: 'sent', attempts: row.attempts + 1, lastSentAt: sentAt, ...(next.fresh ? { epoch: row.epoch + 1, firstSentAt: sentAt } : {}) }
         const set = { attempts: row.attempts, lastSentAt: sentAt, ...(next.fresh ? { epoch: row.epoch, firstSentAt: sentAt } : {}) }
-        await state.commit([{ t: 'tx.move', token: row.token, to: 'sent', set }, event(work, 'tx.resent', row, { attempt: row.attempts })])
+        if (!mutant('resend-not-recorded')) await state.commit([{ t: 'tx.move', token: row.token, to: 'sent', set }, event(work, 'tx.resent', row, { attempt: row.attempts })])
         const again = row
         const sent = await withDeadline(state, limit, signal, (s) => send(work, again, type, site, s))
         const end = await conclude(work, sent.tx, type, site, sent.answer, state.decode(row, 'inputs', row.target.inputs), true)
@@ -66,7 +66,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
         const ambiguous = end.result.kind === 'lost'
         call = {
           ...call, resends: call.resends + 1, lastResend: ambiguous ? 'ambiguous' : end.result.kind === 'failed' && end.result.final ? 'refused' : 'rejected', resentAt: clock.now(),
-          look: 'none', absentAt: undefined, firstSentAt: row.firstSentAt ?? call.firstSentAt, ...(ambiguous ? { lastAmbiguousAt: row.lastSentAt ?? sentAt } : {}),
+          look: 'none', absentAt: undefined, firstSentAt: row.firstSentAt ?? call.firstSentAt, ...(ambiguous && !mutant('quarantine-from-first-attempt') ? { lastAmbiguousAt: row.lastSentAt ?? sentAt } : {}),
         }
         lastError = end.result.kind === 'failed' ? end.result.error : undefined
         if (work.abort.aborted) return { kind: 'lost', tx: row, evidence, timedOut }
@@ -133,7 +133,7 @@ async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSi
   } catch {
     return { what: 'failed' }
   }
-  if (tx.op === 'create') return { what: owner === 'other' ? 'foreign' : 'ours', outputs }
+  if (tx.op === 'create') return { what: owner === 'other' && !mutant('foreign-adopted') ? 'foreign' : 'ours', outputs }
   return { what: compareUpdate(inputs, prior?.inputs ?? {}, outputs, prior?.outputs ?? {}), outputs }
 }
 

@@ -1,4 +1,4 @@
-import { failure } from '../base/index.ts'
+import { failure, isFailure, mutant } from '../base/index.ts'
 import { UnknownValue, type Address, type Value } from '../model/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { decodeDoc } from '../secret/index.ts'
@@ -49,6 +49,7 @@ export class EnvState {
     if (s.env.seq === 0) return s
     const rows = await cx.store.resources(s.env.id, 'current')
     for (const r of rows) {
+      if (r.status === 'deleting' && mutant('pending-delete-forgotten')) continue
       s.current.set(r.uid, r)
       if (r.status !== 'deleting') s.at.set(r.address, r.uid)
     }
@@ -90,7 +91,9 @@ export class EnvState {
 
   /** Makes entries true, in the store first. */
   async commit(entries: readonly Entry[]): Promise<void> {
-    const { seq } = await this.cx.store.commit(entries, { env: this.env.id, fence: this.fence })
+    const fence = mutant('outcome-not-fenced') && entries[0]?.t === 'tx.move' ? undefined : this.fence
+    const write = () => this.cx.store.commit(entries, { env: this.env.id, fence })
+    const { seq } = await (mutant('commit-repeated') ? write().catch((e) => (isFailure(e) && e.code === 'HF4006' ? write() : Promise.reject(e))) : write())
     this.env = { ...this.env, seq }
     for (const e of entries) this.#apply(e, seq)
   }

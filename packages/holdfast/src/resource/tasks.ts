@@ -1,4 +1,4 @@
-import { failure, isFailure, limits, type HoldfastError, type Millis } from '../base/index.ts'
+import { failure, isFailure, limits, mutant, type HoldfastError, type Millis } from '../base/index.ts'
 import { compare, decide, type Decision, type PathDiff } from '../diff/index.ts'
 import type { Executor, TaskResult, UndoResult } from '../flow/index.ts'
 import { tokenHonoured, type Entry } from '../journal/index.ts'
@@ -125,7 +125,7 @@ export class ResourceTasks implements Executor {
       case 'unchanged': return { kind: 'skipped' }
       case 'record': {
         const kept = row as ResourceRow
-        const draft = draftRow(state, { ...common, uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName, kept: kept.meta })
+        const draft = draftRow(state, { ...common, ...(mutant('moved-keeps-address') ? { address: kept.address } : {}), uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName, kept: kept.meta })
         return this.#record(id, c, draft, before as { inputs: Fields; outputs: Fields })
       }
       case 'update': {
@@ -152,6 +152,7 @@ export class ResourceTasks implements Executor {
         const opening = claimEntries(state, uid, claims, again ? row.meta.claims : []).opening
         if (trash?.outputs) return this.#adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop])
         const made = await this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop] : [] }, attemptNo, options.retries ?? 0, retry, signal)
+        if (made.kind === 'succeeded' && old && mutant('replaced-deleted-at-once')) await this.#remove(deleteTask(address), { uid: old.uid, mode: 'contract' }, undefined, 1, signal)
         return made.kind === 'succeeded' && old && moves.length > 0 ? { ...made, beside: true } : made
       }
     }
@@ -241,6 +242,7 @@ export class ResourceTasks implements Executor {
     const first = await attempt(this.work, change, tx && { ...tx, applied: this.#retrying.get(id)?.applied }, signal)
     this.#retrying.delete(id)
     let result: ChangeResult | Awaited<ReturnType<typeof settle>> = first.result
+    if (result.kind === 'lost' && attemptNo <= retries && mutant('retry-without-settling')) result = { kind: 'failed', tx: first.tx, error: failure('HF3101', { address: change.address, message: result.evidence }), applied: 'no' }
     if (result.kind === 'lost') result = await settle(this.work, first.tx, result.evidence, result.timedOut, change.site, this.work.abort, this.#deadline(id, change))
     switch (result.kind) {
       case 'done':

@@ -1,4 +1,4 @@
-import { failure, isFailure, type HoldfastError } from '../base/index.ts'
+import { failure, isFailure, mutant, type HoldfastError } from '../base/index.ts'
 import type { UndoResult } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Step } from '../model/index.ts'
@@ -137,7 +137,7 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
   return {
     task: id, kind: 'update', address: base.address, site: undefined, type, op: 'update', uid, ordinal: row.ordinal, physicalName: base.meta.physicalName, undo: true,
     // A change that failed half-way may have left only some outputs; the rest is as it was.
-    inputs, prior: { inputs: now.inputs, outputs: row.status === 'partial' ? { ...outputs, ...now.outputs } as Fields : now.outputs },
+    inputs, prior: { inputs: mutant('undo-compares-with-base') ? inputs : now.inputs, outputs: row.status === 'partial' ? { ...outputs, ...now.outputs } as Fields : now.outputs },
     // What the object claims now comes free only when it is as it was.
     row: { ...base, until: undefined }, opening: regained(state, base, row), before: dropOf(row), also: givenUp(base, row),
   }
@@ -152,7 +152,7 @@ const dropOf = (row: RowDraft): Entry[] => [{ t: 'resource.drop', uid: row.uid, 
 
 /** The claims of the base stand again, and those of the open run go. */
 const regained = (state: EnvState, base: RowDraft, row: RowDraft): Entry[] =>
-  base.meta.claims.filter((k) => !row.meta.claims.includes(k)).map((key) => ({ t: 'claim.put', row: { key, env: state.env.id, uid: row.uid, until: undefined } }))
+  base.meta.claims.filter((k) => !row.meta.claims.includes(k) && !mutant('undo-forgets-claims')).map((key) => ({ t: 'claim.put', row: { key, env: state.env.id, uid: row.uid, until: undefined } }))
 const givenUp = (base: RowDraft, row: RowDraft): Entry[] =>
   row.meta.claims.filter((k) => !base.meta.claims.includes(k)).map((key) => ({ t: 'claim.drop', uid: row.uid, key }))
 
@@ -166,7 +166,7 @@ export function forgetProvisional(state: EnvState): Entry[] {
     if (base) entries.push(...givenUp(base, row as RowDraft), ...regained(state, base, row as RowDraft))
     else if (row.status !== 'deleting') entries.push({ t: 'claim.drop', uid: row.uid })
   }
-  for (const row of state.base.values()) entries.push({ t: 'resource.until', uid: row.uid, since: row.since, until: undefined })
+  if (!mutant('base-rows-stay-closed')) for (const row of state.base.values()) entries.push({ t: 'resource.until', uid: row.uid, since: row.since, until: undefined })
   return entries
 }
 

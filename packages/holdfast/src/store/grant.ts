@@ -1,5 +1,5 @@
 import type { EpochMs, Millis } from '../base/index.ts'
-import { limits } from '../base/index.ts'
+import { limits, mutant } from '../base/index.ts'
 import type { Holder, LeaseMode, LeaseRow, TicketRow } from '../state/index.ts'
 import type { Hold } from './port.ts'
 
@@ -76,13 +76,14 @@ export interface GrantActs {
  */
 export function grant(rows: GrantRows, request: GrantRequest, alive: (holder: Holder) => boolean | undefined, putOn: PutOn = never): { readonly answer: Acquired; readonly acts: GrantActs } {
   const { scope, mode, holder, nowMs } = request
-  const lives = (row: { readonly expiresAt: EpochMs; readonly holder: Holder }) => row.expiresAt + Math.max(0, putOn(row.holder, nowMs)) > nowMs && alive(row.holder) !== false
+  const endOf = (row: LeaseRow | TicketRow) => (mutant('renewal-ignored') && 'grantedAt' in row ? row.grantedAt + request.ttlMs : row.expiresAt)
+  const lives = (row: LeaseRow | TicketRow) => (endOf(row) + Math.max(0, putOn(row.holder, nowMs)) > nowMs || mutant('lease-never-ends')) && alive(row.holder) !== false
   const own = typeof request.ticket === 'number' ? rows.tickets.find((t) => t.id === request.ticket) : undefined
   const inTheWay = rows.leases.filter((l) => conflict(l, request)).sort((a, b) => a.fence - b.fence)
   const held = inTheWay.find(lives)
   const ahead = held ? undefined : first(rows.tickets.filter((t) => t !== own && t.id < (own?.id ?? Number.POSITIVE_INFINITY) && conflict(t, request) && lives(t)))
   const gone = () => rows.tickets.filter((t) => t !== own && !lives(t))
-  const number = rows.fenceSeq + 1
+  const number = rows.fenceSeq + (mutant('fence-not-raised') && rows.fenceSeq > 0 ? 0 : 1)
   if (!held && !ahead) {
     const granted: LeaseRow = { scope, mode, holder, fence: number, grantedAt: nowMs, expiresAt: nowMs + request.ttlMs }
     return {
