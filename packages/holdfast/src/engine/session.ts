@@ -11,6 +11,7 @@ import type { RunDocument } from './documents.ts'
 import { forgetOn } from './forget.ts'
 import { acquire, envScope, type LeaseOptions } from './lease.ts'
 import { loadOn, planOn, refuseStale, vectorOf, wrap, type PlannedRun } from './plan.ts'
+import { refreshOn, type RefreshDocument, type RefreshRequest } from './refresh.ts'
 import { revertOn } from './revert.ts'
 import { objectsOf, settleByHand, type SettleHow } from './settle.ts'
 import { readPlan } from '../plan/index.ts'
@@ -31,6 +32,8 @@ export interface RunSession {
   revert(o: RunOptions): Promise<RunDocument>
   /** The stored plan of the open run, or of the last partly committed one, again. */
   resume(o: RunOptions): Promise<RunDocument>
+  /** Records the world as it is. */
+  refresh(request: RefreshRequest, o: Pick<RunOptions, 'stop'>): Promise<RefreshDocument>
   settle(tx: string, how: SettleHow): Promise<Record<string, unknown>>
   /** What a change that is not settled may have left in the world. */
   objectsOf(tx: string): ReturnType<typeof objectsOf>
@@ -106,6 +109,10 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
       const row = await cx.store.plan(run.plan)
       if (!row) throw failure('HF2404', { message: `The plan ${run.plan} of run ${run.id} is not in the state.` })
       return applyOn(state, wrap(readPlan(row.doc, cx.ring), state, true), 'resume', joined(o))
+    },
+    async refresh(request, o) {
+      await askAgain()
+      return refreshOn(state, request, { stop: either(o.stop, lost) })
     },
     settle: (tx, how) => settleByHand(state, tx, how),
     objectsOf: (tx) => objectsOf(state, tx),
