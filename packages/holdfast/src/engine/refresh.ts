@@ -1,7 +1,8 @@
 import { failure } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
-import { restrict } from '../plan/index.ts'
+import { dependants } from '../graph/index.ts'
+import { chosen } from '../plan/index.ts'
 import { driftIn, readWorld, refreshEntries, type EnvState, type Seen } from '../resource/index.ts'
 import type { ResourceRow, RunRow } from '../state/index.ts'
 import { newRun, shownOutputs } from './apply.ts'
@@ -9,9 +10,11 @@ import type { DriftDocument, RunDocument, TaskDocument } from './documents.ts'
 import type { RunOptions } from './session.ts'
 
 export interface RefreshRequest {
-  /** Only these, or all but these. */
-  readonly targets?: readonly Address[] | undefined
-  readonly excludes?: readonly Address[] | undefined
+  /** Only these, or all but these: addresses and patterns, as for a plan. */
+  readonly targets?: readonly string[] | undefined
+  readonly targetDependents?: boolean | undefined
+  readonly excludes?: readonly string[] | undefined
+  readonly excludeDependents?: boolean | undefined
   /** Refused when more are gone. */
   readonly allowDeletes?: number | undefined
   /** Asked before anything is written. Fails to refuse. */
@@ -38,8 +41,10 @@ export async function refreshOn(state: EnvState, request: RefreshRequest, o: Pic
   const { cx } = state
   if (state.env.openRun !== undefined) throw failure('HF4101', { message: `Run ${state.env.openRun} is not finished.`, hint: 'To go on: holdfast run resume. To take it back: holdfast run revert.' })
   const rows = [...state.current.values()].filter((r) => r.status !== 'deleting') as ResourceRow[]
-  const none = (): readonly Address[] => []
-  const keep = restrict(rows.map((r) => r.address), request.targets ?? [], request.excludes ?? [], none, none)
+  const back = dependants(rows.map((r) => r.address), (a) => state.rowAt(a)?.meta.deps ?? [])
+  const keep = chosen(rows.map((r) => r.address), {
+    targets: request.targets ?? [], excludes: request.excludes ?? [], targetDependents: request.targetDependents === true, excludeDependents: request.excludeDependents === true,
+  }, (a) => back.get(a) ?? [])
   const { storeId } = await cx.store.meta()
   const seen = await readWorld(state, keep ? rows.filter((r) => keep.has(r.address)) : rows, storeId, o.stop, cx.serial ? 1 : cx.parallelism)
   const drifted = driftIn(seen)
