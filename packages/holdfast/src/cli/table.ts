@@ -45,20 +45,25 @@ export const globalFlags: readonly FlagSpec[] = [
   { flags: '-h, --help', summary: 'help for a verb' },
 ]
 
+const adoptOther: FlagSpec = { flags: '--adopt-other', summary: 'take over also what belongs to somebody else' }
 const limit: FlagSpec = { flags: '--limit <n>', summary: 'how many, newest first (20)' }
 
 export const verbs: readonly VerbSpec[] = [
   { name: 'init', summary: 'write a first program into this folder', daily: true, load: async () => (await import('./verbs/init.ts')).init },
-  { name: 'plan', summary: 'show what an apply would change', daily: true, own: [{ flags: '--out <file>', summary: 'write the plan to a file' }, { flags: '--hold <duration>', summary: 'keep everybody else out so long, for the apply of this plan' }], load: async () => (await import('./verbs/plan.ts')).plan },
-  { name: 'apply', args: '[plan]', summary: 'change what differs; a failure takes everything back', daily: true, own: [{ flags: '--lease <word>', summary: 'under the lease that `plan --hold` has kept' }], load: async () => (await import('./verbs/apply.ts')).apply },
+  { name: 'plan', summary: 'show what an apply would change', daily: true, own: [{ flags: '--out <file>', summary: 'write the plan to a file' }, { flags: '--hold <duration>', summary: 'keep everybody else out so long, for the apply of this plan' }, adoptOther], load: async () => (await import('./verbs/plan.ts')).plan },
+  { name: 'apply', args: '[plan]', summary: 'change what differs; a failure takes everything back', daily: true, own: [{ flags: '--lease <word>', summary: 'under the lease that `plan --hold` has kept' }, { flags: '--refresh', summary: 'record the world as it is first' }, adoptOther], load: async () => (await import('./verbs/apply.ts')).apply },
   { name: 'destroy', summary: 'delete everything of an environment', daily: true, load: async () => (await import('./verbs/apply.ts')).destroy },
-  { name: 'drift', summary: 'compare the state with the world', daily: true, own: [{ flags: '--repair', summary: 'make the world as the program says' }], load: async () => (await import('./verbs/drift.ts')).drift },
+  { name: 'drift', summary: 'compare the state with the world', daily: true, own: [{ flags: '--repair', summary: 'make the world as the program says' }, { flags: '--accept', summary: 'record the world as it is; what is gone is forgotten' }], load: async () => (await import('./verbs/drift.ts')).drift },
   { name: 'status', summary: 'revision, open changes, who is at work', daily: true, load: async () => (await import('./verbs/status.ts')).status },
   { name: 'outputs', args: '[name]', summary: 'what the app gives', daily: true, own: [{ flags: '--reveal', summary: 'show secrets in clear; it is recorded' }], load: async () => (await import('./verbs/outputs.ts')).outputs },
   { name: 'logs', args: '<address>', summary: 'what a process wrote', daily: true, own: [{ flags: '-f, --follow', summary: 'go on until interrupted' }, { flags: '--since <duration>', summary: 'only the last 5m, 2h, ...' }], load: async () => (await import('./verbs/logs.ts')).logs },
   { name: 'secret set', args: '<name>', summary: 'give a declared secret its value, on stdin', daily: true, load: async () => (await import('./verbs/secret.ts')).secretSet },
   { name: 'explain', args: '<code>', summary: 'what an error means and how to get out of it', daily: true, load: async () => (await import('./verbs/explain.ts')).explain },
 
+  {
+    name: 'adopt', args: '[address] [id]', summary: 'plan to take over objects that exist, as nodes of the program; nothing else is done', load: async () => (await import('./verbs/adopt.ts')).adopt,
+    own: [{ flags: '--from <file>', summary: 'a JSON file: { "address": "id", ... }; - reads stdin' }, adoptOther],
+  },
   { name: 'graph', summary: 'the nodes of the program and what they depend on', own: [{ flags: '--format <format>', summary: 'text, dot or json', choices: ['text', 'dot', 'json'] }], load: async () => (await import('./verbs/graph.ts')).graph },
   { name: 'check', summary: 'build the program, and check its types when it has a compiler', load: async () => (await import('./verbs/check.ts')).check },
   { name: 'secret ls', summary: 'declared secrets, and which are set', load: async () => (await import('./verbs/secret.ts')).secretList },

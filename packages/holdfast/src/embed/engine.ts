@@ -1,6 +1,6 @@
 import { failure, isFailure, systemClock, systemRandom, type Clock } from '../base/index.ts'
 import {
-  beginRun, makePlan, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession,
+  beginRun, makePlan, repairOf, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession,
 } from '../engine/index.ts'
 import type { KeyChoice } from '../project/index.ts'
 import type { AnyApp, ResourceFn } from '../program/index.ts'
@@ -39,7 +39,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
-export interface PlanOptions extends CallOptions, Pick<PlanRequest, 'targets' | 'excludes' | 'replace' | 'allowDeletes'> {}
+export interface PlanOptions extends CallOptions, Pick<PlanRequest, 'targets' | 'excludes' | 'replace' | 'allowDeletes'> {
+  /** What a refresh found: what differs from what the program asked for is brought back, also where the program did not change. */
+  readonly refreshed?: RefreshDocument
+}
 
 export interface ChangeOptions extends PlanOptions {
   /** Default `revert`: what was not committed is taken back. */
@@ -125,21 +128,21 @@ export class Engine {
   }
 
   /**
-   * Reads every object and takes what it finds over into the snapshot, as a revision of its own: the next plan compares the program with that. No object is
-   * touched. Types that cannot read are left as they are.
+   * Reads every object and records what it finds as outputs, as a revision of its own; what is gone leaves the snapshot. Inputs stay what the program said;
+   * `asked` names the nodes whose object is not what it asked for. No object is touched. Types that cannot read are left as they are.
    *
    * Fails    HF4101 while a run is open, HF2501 when more is gone than `allowDeletes`; whatever a read fails with. The snapshot is as it was then.
    */
   async refresh(name: string, o: CallOptions & { readonly allowDeletes?: number } = {}): Promise<RefreshDocument> {
     checkTargetName(name)
     const target = await this.#target(name)
-    const limits = { stop: o.signal ?? never, allowDeletes: o.allowDeletes }
+    const refresh = (session: RunSession) => session.refresh({ allowDeletes: o.allowDeletes }, { stop: o.signal ?? never })
     return this.#mutate({ target, program: undefined, create: false, o }, {
       idle: (cx) => withRun(cx, o, async (session) => {
-        const found = await session.refresh(limits)
+        const found = await refresh(session)
         return found.drifted.length === 0 ? found : undefined
       }),
-      act: (session) => session.refresh(limits),
+      act: refresh,
       unkept: (_, e) => {
         throw e
       },
@@ -247,8 +250,8 @@ async function withRun<T>(cx: EngineContext, o: CallOptions & { readonly abort?:
   }
 }
 
-const requestOf = ({ targets, excludes, replace, allowDeletes }: PlanOptions): Omit<PlanRequest, 'graph'> =>
-  ({ ...(targets ? { targets } : {}), ...(excludes ? { excludes } : {}), ...(replace ? { replace } : {}), allowDeletes })
+const requestOf = ({ targets, excludes, replace, allowDeletes, refreshed }: PlanOptions): Omit<PlanRequest, 'graph'> =>
+  ({ ...(targets ? { targets } : {}), ...(excludes ? { excludes } : {}), ...(replace ? { replace } : {}), ...(refreshed ? { repair: repairOf(refreshed) } : {}), allowDeletes })
 
 function shown(target: string, run: PlannedRun): EnginePlan {
   const plan: EnginePlan = { target, document: run.document, empty: run.empty, text: () => run.text() }

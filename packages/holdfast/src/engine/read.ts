@@ -90,13 +90,13 @@ export async function readOutputs(cx: EngineContext, o: { readonly reveal: boole
   return plain
 }
 
-/** Reads the world and compares it with the record. Nodes of `only`, or all. */
-export async function readDrift(cx: EngineContext): Promise<DriftDocument> {
+/** Reads the world and compares it with the record. */
+export async function readDrift(cx: EngineContext, stop: AbortSignal = new AbortController().signal): Promise<DriftDocument> {
   const state = await EnvState.load(cx)
   if (state.env.seq === 0) return { drifted: [] }
   const rows = await cx.store.resources(state.env.id, 'committed')
   const { storeId } = await cx.store.meta()
-  const drifted = await readDriftOf(state, rows, storeId, new AbortController().signal, cx.parallelism)
+  const drifted = await readDriftOf(state, rows, storeId, stop, cx.parallelism)
   for (const d of drifted) cx.emit({ type: 'drift.found', node: d.address, message: d.kind })
   return { drifted }
 }

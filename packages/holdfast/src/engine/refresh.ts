@@ -1,76 +1,97 @@
 import { failure } from '../base/index.ts'
-import { compare } from '../diff/index.ts'
 import type { Entry } from '../journal/index.ts'
-import type { Value } from '../model/index.ts'
-import { goneEntries, seeObject, type EnvState, type Fields, type RowDraft, type Seen } from '../resource/index.ts'
-import { encodeDoc } from '../secret/index.ts'
-import type { ResourceRow } from '../state/index.ts'
-import { newRun } from './apply.ts'
-import type { DriftDocument, RefreshDocument } from './documents.ts'
+import type { Address } from '../model/index.ts'
+import { dependants } from '../graph/index.ts'
+import { chosen } from '../plan/index.ts'
+import { driftIn, readWorld, refreshEntries, type EnvState, type Seen } from '../resource/index.ts'
+import type { ResourceRow, RunRow } from '../state/index.ts'
+import { newRun, shownOutputs } from './apply.ts'
+import type { DriftDocument, RunDocument, TaskDocument } from './documents.ts'
 import type { RunOptions } from './session.ts'
 
+export interface RefreshRequest {
+  /** Only these, or all but these: addresses and patterns, as for a plan. */
+  readonly targets?: readonly string[] | undefined
+  readonly targetDependents?: boolean | undefined
+  readonly excludes?: readonly string[] | undefined
+  readonly excludeDependents?: boolean | undefined
+  /** Refused when more are gone. */
+  readonly allowDeletes?: number | undefined
+  /** Asked before anything is written. Fails to refuse. */
+  readonly confirm?: (drift: DriftDocument) => Promise<void>
+}
+
+/** A run document with what was found; `asked`: nodes whose object is not what the program asked for. */
+export interface RefreshDocument extends RunDocument {
+  readonly drifted: DriftDocument['drifted']
+  readonly asked: readonly Address[]
+}
+
 /**
- * Takes what is there over into the record, so that the next plan compares the program with the world as it is: what is gone leaves the record, what
- * was changed is recorded as it stands. No object is touched. What was taken over is a revision of its own.
+ * The world wins: what the types read is recorded as outputs, an id that changed with it, and what is gone loses its record. Inputs stay what the
+ * program said, so a plan afterwards compares with the program as before. What depended on something that is gone stays, without that dependency.
  *
- * Gives    what differed. Nothing is written when nothing did.
- * Fails    HF4101 while a run is open, HF2501 when more is gone than allowed; whatever a read fails with. The record is as it was then.
+ * Left as it is: what only a person can settle, what failed half-way, what is still to be deleted, look-ups, and types without `read`.
+ * Durable  all of it in one transaction, as a revision of its own with a run of kind `refresh`: whatever ends the command before leaves nothing of it.
+ *          Nothing is written when nothing differs.
+ * Fails    HF4101 while a run is open, HF6001 for a target that is no node of the state, HF2501, HF1008 when stopped, and with the first read that
+ *          failed; nothing was written.
  */
-export async function refreshOn(state: EnvState, o: Pick<RunOptions, 'stop'> & { readonly allowDeletes?: number | undefined }): Promise<RefreshDocument> {
-  const { cx, env } = state
-  if (env.openRun !== undefined) throw failure('HF4101', { message: `Run ${env.openRun} is not finished.`, hint: 'Apply the program, or take the run back; then refresh.' })
-  const rows = [...state.current.values()].filter((r) => r.status !== 'deleting' && !state.unknown.has(r.address)) as ResourceRow[]
-  const seen = (await seeAll(state, rows, o.stop)).filter(({ is }) => is.kind !== 'same')
-  const drifted: DriftDocument['drifted'] = seen.map(({ row, is }) => ({ address: row.address, kind: is.kind as 'changed' | 'gone', paths: is.paths })).sort((a, b) => (a.address < b.address ? -1 : 1))
-  const from = env.revision
-  if (seen.length === 0) return { drifted, revision: { from, to: from } }
+export async function refreshOn(state: EnvState, request: RefreshRequest, o: Pick<RunOptions, 'stop'>): Promise<RefreshDocument> {
+  const { cx } = state
+  if (state.env.openRun !== undefined) throw failure('HF4101', { message: `Run ${state.env.openRun} is not finished.`, hint: 'To go on: holdfast run resume. To take it back: holdfast run revert.' })
+  const rows = [...state.current.values()].filter((r) => r.status !== 'deleting') as ResourceRow[]
+  const back = dependants(rows.map((r) => r.address), (a) => state.rowAt(a)?.meta.deps ?? [])
+  const keep = chosen(rows.map((r) => r.address), {
+    targets: request.targets ?? [], excludes: request.excludes ?? [], targetDependents: request.targetDependents === true, excludeDependents: request.excludeDependents === true,
+  }, (a) => back.get(a) ?? [])
+  const { storeId } = await cx.store.meta()
+  const seen = await readWorld(state, keep ? rows.filter((r) => keep.has(r.address)) : rows, storeId, o.stop, cx.serial ? 1 : cx.parallelism)
+  const drifted = driftIn(seen)
   const gone = drifted.filter((d) => d.kind === 'gone').length
-  if (o.allowDeletes !== undefined && gone > o.allowDeletes) throw failure('HF2501', { message: `${gone} nodes are gone; ${o.allowDeletes} may leave the record.`, hint: 'Check that the providers look in the right place, then allow more.' })
-  const now = cx.clock.now()
-  const run = { ...newRun(state, 'refresh', ''), status: 'committed' as const, phase: 'done' as const, to: state.next, endedAt: now }
-  await state.commit([
-    ...seen.flatMap(({ row, is }) => (is.now ? changedEntries(state, row, is, is.now) : goneEntries(state, row as RowDraft))),
-    { t: 'env.commit', env: env.id, from, to: state.next, partial: env.partial }, { t: 'run.put', row: run },
-    { t: 'event', at: now, kind: 'run.committed', data: JSON.stringify({ run: run.id, kind: 'refresh', from, to: from + 1, drifted }) },
-  ])
-  for (const d of drifted) cx.emit({ type: 'drift.found', run: run.id, node: d.address, message: d.kind })
-  return { drifted, revision: { from, to: state.env.revision } }
-}
-
-async function seeAll(state: EnvState, rows: readonly ResourceRow[], stop: AbortSignal): Promise<{ readonly row: ResourceRow; readonly is: Seen }[]> {
-  const { storeId } = await state.cx.store.meta()
-  const out: { row: ResourceRow; is: Seen }[] = []
-  let next = 0
-  const worker = async () => {
-    for (let row = rows[next++]; row; row = rows[next++]) {
-      if (stop.aborted) throw failure('HF1008', { message: 'Cancelled; nothing was changed.' })
-      const is = await seeObject(state, row, storeId, stop)
-      if (is) out.push({ row, is })
-    }
+  if (request.allowDeletes !== undefined && gone > request.allowDeletes) throw failure('HF2501', { message: `${gone} nodes are gone from the world; --allow-deletes ${request.allowDeletes} permits fewer to be forgotten.` })
+  for (const d of drifted) cx.emit({ type: 'drift.found', node: d.address, message: d.kind })
+  const found = { drifted, asked: seen.flatMap((s) => (s.kind === 'changed' && s.asked ? [s.row.address] : [])).sort() }
+  const from = state.env.revision
+  if (drifted.length === 0) {
+    return { run: null, plan: null, revision: { from, to: from }, outcome: 'unchanged', phase: 'done', summary: { unchanged: rows.length }, tasks: [], reverted: [], pending: pendingOf(state), outputs: await shownOutputs(state), ...found }
   }
-  await Promise.all(Array.from({ length: Math.min(state.cx.parallelism, rows.length) }, worker))
-  return out
+  await request.confirm?.({ drifted })
+  if (o.stop.aborted) throw failure('HF1008')
+  return { ...(await record(state, seen)), ...found }
 }
 
-function changedEntries(state: EnvState, row: ResourceRow, is: Seen, now: Fields): Entry[] {
-  const { ring } = state.cx
-  const { seq: _seq, ...draft } = row
-  const place = { table: 'resource', row: row.uid, tx: state.cx.ids.next('t'), type: row.type }
-  return [
-    { t: 'resource.until', uid: row.uid, since: row.since, until: state.next },
-    {
-      t: 'resource.put',
-      // Without a fingerprint the next plan looks at the documents.
-      row: { ...draft, since: state.next, fingerprint: '', shape: '' },
-      docs: { inputs: encodeDoc(inputsAsSeen(is, now) as Value, { ...place, field: 'inputs' }, ring), outputs: encodeDoc(now as Value, { ...place, field: 'outputs' }, ring) },
-    },
-  ]
+/**
+ * What a plan after a refresh has to bring back: the nodes whose object is not what the program asked for, though the program itself did not change.
+ * A plan that is given it as `repair` updates them in the same run.
+ */
+export const repairOf = (doc: RefreshDocument): DriftDocument => ({ drifted: doc.drifted.filter((d) => d.kind === 'changed' && doc.asked.includes(d.address)) })
+
+async function record(state: EnvState, seen: readonly Seen[]): Promise<RunDocument> {
+  const { cx, env } = state
+  const from = env.revision
+  const to = state.next
+  const now = cx.clock.now()
+  const { entries, touched } = await refreshEntries(state, seen, now)
+  const ops = { changed: 'update', gone: 'forget', pruned: 'update' } as const
+  const tasks = touched.map(({ row, kind }): TaskDocument => ({ address: row.address, op: ops[kind], outcome: 'succeeded', attempts: 1, ms: 0 }))
+  const summary: Record<string, number> = {}
+  for (const t of tasks) summary[t.op] = (summary[t.op] ?? 0) + 1
+  const begun = newRun(state, 'refresh', '')
+  const row: RunRow = { ...begun, status: 'committed', phase: 'done', to, endedAt: now, result: JSON.stringify({ outcome: 'applied', reverted: 0 }) }
+  const notes: Entry[] = touched.map(({ row: r, kind }) => ({
+    t: 'task.put', row: { run: row.id, id: `${r.uid}#${kind}`, address: r.address, kind: ops[kind], state: 'success', intention: 'execute', attempt: 1, tx: undefined, failure: undefined, startedAt: now, endedAt: now, note: kind === 'gone' ? 'gone from the world' : kind === 'pruned' ? 'what it depended on is gone' : 'recorded as it was read' },
+  }))
+  cx.emit({ type: 'run.started', run: row.id, data: { kind: row.kind, tasks: tasks.length } })
+  await state.commit([
+    { t: 'run.put', row }, { t: 'event', at: now, kind: 'run.started', data: JSON.stringify({ run: row.id, kind: row.kind }) }, ...entries, ...notes,
+    { t: 'env.commit', env: env.id, from, to, partial: env.partial },
+    { t: 'event', at: now, kind: 'run.committed', data: JSON.stringify({ run: row.id, from, to, partial: env.partial }) },
+    { t: 'event', at: now, kind: 'run.finished', data: JSON.stringify({ run: row.id, status: row.status }) },
+  ])
+  cx.emit({ type: 'run.committed', run: row.id, data: { from, to, partial: env.partial } })
+  cx.emit({ type: 'run.finished', run: row.id, data: { status: row.status, outcome: 'applied' } })
+  return { run: row.id, plan: null, revision: { from, to }, outcome: 'applied', phase: 'done', summary, tasks, reverted: [], pending: pendingOf(state), outputs: await shownOutputs(state) }
 }
 
-/** An input that its output repeats has changed with it: then the program differs, and the next plan says so. */
-function inputsAsSeen({ inputs, outputs }: Seen, now: Fields): Fields {
-  const same = (a: unknown, b: unknown) => compare(a as Value, b as Value).length === 0
-  const out: Record<string, Value | undefined> = { ...inputs }
-  for (const k of Object.keys(inputs)) if (k in now && k in outputs && same(inputs[k], outputs[k]) && !same(outputs[k], now[k])) out[k] = now[k] as Value
-  return out as Fields
-}
+const pendingOf = (state: EnvState): Address[] => [...state.current.values()].filter((r) => r.status === 'deleting').map((r) => r.address).sort()

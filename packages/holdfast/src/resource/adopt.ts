@@ -46,7 +46,8 @@ export interface AdoptOptions {
 
 /**
  * Inputs of an object as far as its outputs tell: an output that bears the name of an input is what the object has. Where the type predicts that output
- * from what is wanted, and it is so, the input is as wanted (a path is written relative, and read absolute). What nothing tells is taken as wanted.
+ * from what is wanted, and it is so, the input is as wanted (a path is written relative, and read absolute). What is known to differ, and not how, is left
+ * out. What nothing tells is taken as wanted.
  */
 export function foundInputs(type: ResourceType, wanted: Fields, outputs: Fields, host: Host): { readonly inputs: Fields; readonly differs: boolean; readonly unseen: readonly string[] } {
   const known = Object.fromEntries(Object.entries(wanted).filter(([, v]) => v !== undefined && !firstUnknown(v) && !hasSecret(v)))
@@ -69,8 +70,20 @@ export function foundInputs(type: ResourceType, wanted: Fields, outputs: Fields,
     inputs[key] = seen
     differs = true
   }
-  return { inputs, differs, unseen }
+  // A digest that is not what follows from an input tells that the input differs, and not what it is.
+  for (const key of Object.keys(predicted)) {
+    if (key in type.inputs.shape || outputs[key] === undefined || predicted[key] === undefined || sameText(predicted[key] as Value, outputs[key])) continue
+    for (const from of derivedFrom(type, key)) {
+      if (inputs[from] === undefined || outputs[from] !== undefined) continue
+      delete inputs[from]
+      differs = true
+    }
+  }
+  return { inputs, differs, unseen: unseen.filter((k) => inputs[k] !== undefined) }
 }
+
+const derivedFrom = (type: ResourceType, output: string): readonly string[] =>
+  Object.entries(type.derived ?? {}).flatMap(([path, from]) => (path.split('.')[0] === output ? from : []))
 
 /** Equal, whether one of them is secret or not: an output may be sealed where the input is plain. */
 const sameText = (a: Value | undefined, b: Value | undefined): boolean => a !== undefined && compare(a, b).length === 0

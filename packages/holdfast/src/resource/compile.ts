@@ -175,8 +175,10 @@ function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDoc
 
 function adoptReasons(a: NonNullable<NodeDiff['adopt']>): string[] {
   if (!a.outputs) return ['it is looked at when its inputs are known']
+  const lost = a.paths.filter((p) => p.before === undefined && !p.path.includes('.')).map((p) => p.path)
   return [
     ...(a.paths.length > 0 ? [a.only ? 'what differs is left for the next apply' : 'then updated'] : []),
+    ...(lost.length > 0 && !a.only ? [`what it has now cannot be brought back: ${lost.join(', ')}`] : []),
     ...(a.unseen.length > 0 ? [`taken to be as the program says: ${a.unseen.join(', ')}`] : []),
   ]
 }

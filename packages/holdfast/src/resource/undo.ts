@@ -108,6 +108,8 @@ async function givingUp(work: Work, id: string, row: RowDraft): Promise<Change |
   if (!found) return undefined
   const now = { inputs: await state.inputsOf(row as ResourceRow), outputs: await state.outputsOf(row as ResourceRow) }
   if (row.status === 'ready' && sameDoc(now.inputs, found.inputs)) return undefined
+  // Nobody knows what it had there: the plan said so.
+  if (Object.keys(now.inputs).some((k) => now.inputs[k] !== undefined && found.inputs[k] === undefined)) return undefined
   refuseIrreversible(state, row, 'update')
   const type = state.type(row.type, row.address)
   return {

@@ -65,3 +65,14 @@ test('the word stands beside the sign, also without colour and signs', () => {
   expect([...ascii].every((c) => (c.codePointAt(0) as number) < 128)).toBe(true)
   for (const word of ['replace', 'update', 'restart', 'maybe', 'create', 'delete']) expect(ascii).toContain(word)
 })
+
+test('the plan screen says which object is taken over, whose it is, and which hooks run', () => {
+  const taken: PlanDocument = { id: 'p-1', revision: 1, summary: { adopt: 1 }, changes: [
+    { address: 'a', type: 'acme:Box', action: 'adopt', adopts: 'i-1', owner: 'other', reasons: ['then updated'], hooks: { beforeUpdate: 'drain' }, paths: [{ path: 'size', before: 1, after: 2 }] },
+  ] }
+  expect(planScreen(taken, screen, plain)).toContain(`*   a                acme:Box                    adopt      takes over i-1, which is somebody else's
+        hooks: beforeUpdate drain
+        then updated
+        size          1 → 2
+`)
+})

@@ -73,6 +73,7 @@ function changeBlock(c: ChangeDocument, depth: number, name: string, s: PlanScre
   const word = c.verb ?? c.action
   const notes = [
     c.protected ? 'protected' : '',
+    c.adopts === undefined ? '' : `takes over ${c.adopts}, ${c.owner === 'mine' ? 'which is ours' : c.owner === 'other' ? 'which is somebody else\'s' : 'owner not known'}`,
     c.replace === 'delete-first' ? 'the old one goes first' : c.replace === 'create-first' ? 'the new one comes first' : '',
     c.action === 'delete' ? 'after commit' : '',
     c.irreversible ? 'cannot be taken back' : '',
@@ -84,6 +85,7 @@ function changeBlock(c: ChangeDocument, depth: number, name: string, s: PlanScre
   const detail = (line: string): void => {
     out += `    ${indent}    ${line}\n`
   }
+  if (c.hooks) detail(paint.dim(`hooks: ${Object.entries(c.hooks).map(([point, name]) => `${point} ${name}`).join(', ')}`))
   for (const reason of c.reasons) detail(paint.dim(reason))
   if (c.action === 'create' && !s.verbose) return out
   for (const p of c.paths ?? []) for (const line of changeLines(p, paint)) detail(line)

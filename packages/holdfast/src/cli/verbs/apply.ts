@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { failure } from '../../base/index.ts'
-import type { PlannedRun, RunSession } from '../../engine/index.ts'
+import { repairOf, type PlannedRun, type RunSession } from '../../engine/index.ts'
 import { confirm } from '../ask.ts'
 import type { Interrupt } from '../interrupt.ts'
 import type { Io } from '../io.ts'
@@ -9,12 +9,18 @@ import { reportRun } from '../run-result.ts'
 import { stopping, withProject, withRun, type Session } from '../session.ts'
 import { showPlan, withFiles } from '../show-plan.ts'
 import type { Call, Verb } from '../verb.ts'
+import { driftText } from '../screen/drift.ts'
 import { planRequest, restrictions } from './plan.ts'
 
 export const apply: Verb = (io, call) => withProject(io, call, { access: 'create' }, async (s) => {
   const ref = call.args[0] === undefined ? undefined : planRef(call.args[0], call.flags.cwd)
-  const request = ref ? undefined : planRequest(s, call.flags)
+  const refresh = call.flags.own.refresh === true
+  if (ref && refresh) throw failure('HF1001', { message: 'A stored plan is carried out as it was made: --refresh would change what it was made on.', hint: 'Leave the plan out: holdfast apply --refresh.' })
+  const wanted = ref ? undefined : planRequest(s, call.flags)
   return withRun(io, call, s, async (run, interrupt) => {
+    const found = refresh ? await run.refresh(restrictions(call.flags), interrupt) : undefined
+    if (found && found.drifted.length > 0 && !call.flags.quiet) io.err(driftText(found))
+    const request = wanted && found ? { ...wanted, repair: repairOf(found) } : wanted
     const planned = request ? await run.plan(request) : await run.load(ref as NonNullable<typeof ref>)
     return applyPlanned(io, call, s, run, interrupt, planned, 'apply')
   })

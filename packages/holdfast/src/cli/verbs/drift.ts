@@ -1,5 +1,8 @@
-import { readDrift, type DriftDocument } from '../../engine/index.ts'
-import { rowsText } from '../screen/rows.ts'
+import { failure } from '../../base/index.ts'
+import { readDrift } from '../../engine/index.ts'
+import { confirm } from '../ask.ts'
+import { reportRun } from '../run-result.ts'
+import { driftText } from '../screen/drift.ts'
 import { withProject, withRun } from '../session.ts'
 import type { Verb } from '../verb.ts'
 import { applyPlanned } from './apply.ts'
@@ -8,6 +11,8 @@ import { restrictions } from './plan.ts'
 const DRIFT_EXIT_CODE = 7
 
 export const drift: Verb = (io, call) => {
+  if (call.flags.own.accept === true && call.flags.own.repair === true) throw failure('HF1001', { message: '--accept and --repair are two answers to one question.', hint: 'With --accept the world wins, with --repair the program.' })
+  if (call.flags.own.accept === true) return accept(io, call)
   if (call.flags.own.repair !== true) {
     return withProject(io, call, { access: 'read', programOptional: true }, async (s) => {
       const doc = await readDrift(s.cx)
@@ -28,5 +33,17 @@ export const drift: Verb = (io, call) => {
   })
 }
 
-const driftText = (doc: DriftDocument): string =>
-  doc.drifted.length === 0 ? 'No drift: the world is as the state says.\n' : rowsText(doc.drifted.map((d) => [d.address, d.kind, d.paths.join(', ')]))
+const accept: Verb = (io, call) => withProject(io, call, { access: 'write', programOptional: true }, (s) => withRun(io, call, s, async (run, interrupt) => {
+  const { flags } = call
+  const doc = await run.refresh({
+    ...restrictions(flags),
+    async confirm(found) {
+      s.progress.pause()
+      if (!flags.quiet) io.err(driftText(found))
+      const gone = found.drifted.filter((d) => d.kind === 'gone').length
+      await confirm(io, flags, `Record ${found.drifted.length} of ${s.where.app}/${s.where.env} as the world is${gone > 0 ? `, and forget ${gone} that ${gone === 1 ? 'is' : 'are'} gone` : ''}?`)
+      s.progress.resume()
+    },
+  }, interrupt)
+  return reportRun(io, call, s, doc)
+}))

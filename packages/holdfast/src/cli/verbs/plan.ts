@@ -17,7 +17,7 @@ export const restrictions = (flags: Flags) => ({
   allowDeletes: flags.allowDeletes, targets: flags.target, targetDependents: flags.targetDependents, excludes: flags.exclude, excludeDependents: flags.excludeDependents,
 })
 
-export const planRequest = (s: Session, flags: Flags): PlanRequest => ({ graph: s.opened.graph(), ...restrictions(flags), replace: flags.replace })
+export const planRequest = (s: Session, flags: Flags): PlanRequest => ({ graph: s.opened.graph(), ...restrictions(flags), replace: flags.replace, adoptOther: flags.own.adoptOther === true })
 
 export const plan: Verb = (io, call) => {
   const { flags } = call

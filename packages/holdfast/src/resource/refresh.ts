@@ -1,0 +1,102 @@
+import { failure } from '../base/index.ts'
+import { compare } from '../diff/index.ts'
+import type { Entry } from '../journal/index.ts'
+import type { Address, Value } from '../model/index.ts'
+import { encodeDoc } from '../secret/index.ts'
+import type { ResourceRow } from '../state/index.ts'
+import { ask, callContext, openInputs, withDeadline, type CallTarget } from './call.ts'
+import { openOutputs, withPhysicalId, type RowDraft } from './change.ts'
+import { idField, receiveOutputs, type Fields } from './facts.ts'
+import { closing } from './rows.ts'
+import type { EnvState } from './state.ts'
+
+/** What stands in the world behind one row. */
+export type Seen =
+  | { readonly row: ResourceRow; readonly kind: 'same' }
+  | { readonly row: ResourceRow; readonly kind: 'gone' }
+  /** `asked`: an output that bears the name of an input is not what the program asked for. */
+  | { readonly row: ResourceRow; readonly kind: 'changed'; readonly outputs: Fields; readonly paths: readonly string[]; readonly asked: boolean }
+
+/**
+ * Reads every object whose type can read, `parallel` at a time. Changes nothing.
+ *
+ * Gives    what was seen, in the order of the rows. Left out: look-ups, what is to be deleted, what failed half-way or is not settled.
+ * Fails    with what a read was rejected with, HF3105 when one was not answered in time: nothing is ever taken for gone because a call failed.
+ *          HF1008 when `stop` is aborted; calls that run are told to end.
+ */
+export async function readWorld(state: EnvState, rows: readonly ResourceRow[], storeId: string, stop: AbortSignal, parallel: number): Promise<Seen[]> {
+  const readable = rows.filter((r) => r.status === 'ready' && !r.meta.lookup && !state.unknown.has(r.address))
+  const seen: (Seen | undefined)[] = new Array(readable.length)
+  let next = 0
+  const broken = new AbortController()
+  const signal = AbortSignal.any([stop, broken.signal])
+  const worker = async () => {
+    for (let i = next++; i < readable.length && !signal.aborted; i = next++) {
+      try {
+        seen[i] = await look(state, readable[i] as ResourceRow, storeId, signal)
+      } catch (e) {
+        broken.abort(e) // the first failure is the one to tell, and nobody goes on
+        throw e
+      }
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(parallel, readable.length) }, worker))
+  if (stop.aborted) throw failure('HF1008', { message: 'Cancelled while the world was read; nothing was changed.' })
+  if (broken.signal.aborted) throw broken.signal.reason
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  return seen.filter((s) => s !== undefined)
+}
+
+async function look(state: EnvState, row: ResourceRow, storeId: string, signal: AbortSignal): Promise<Seen | undefined> {
+  const type = state.type(row.type, row.address)
+  const { read } = type
+  if (!read) return undefined
+  const inputs = await state.inputsOf(row)
+  const outputs = await state.outputsOf(row)
+  const target: CallTarget = { token: `read-${row.uid}`, uid: row.uid, ordinal: row.ordinal, epoch: 0, address: row.address, site: undefined, physicalName: row.meta.physicalName }
+  const answer = await withDeadline(state, { timeoutMs: row.meta.timeouts?.read ?? type.timeoutMs }, signal, (s) => ask(state, row.address, undefined, s, () =>
+    read({ ...callContext(state, type, target, storeId, s), inputs: openInputs(state, type, inputs, target) as never, outputs: openOutputs(state, outputs) as never })))
+  if (answer.kind === 'rejected') throw answer.error
+  if (answer.kind !== 'applied') throw failure('HF3105', { address: row.address, message: `${row.address} could not be read: ${answer.kind === 'unknown' ? answer.evidence : answer.message}.` })
+  if (answer.raw === undefined) return { row, kind: 'gone' }
+  const { owner, ...raw } = answer.raw as Record<string, unknown> & { readonly owner?: unknown }
+  const field = idField(type)
+  // An object without its id is none, whatever else the answer says.
+  if (owner === 'other' || (field !== undefined && (raw[field] === undefined || raw[field] === ''))) return { row, kind: 'gone' }
+  const now = receiveOutputs(type, raw, inputs, state.cx.ring, row.address, false)
+  const paths = compare(outputs as Value, now as Value).map((p) => p.path)
+  if (paths.length === 0) return { row, kind: 'same' }
+  const asked = [...new Set(paths.map((p) => p.split('.')[0] as string))].some((k) => k in type.inputs.shape && inputs[k] !== undefined && compare(inputs[k], now[k]).length > 0)
+  return { row, kind: 'changed', outputs: now, paths, asked }
+}
+
+/**
+ * Entries by which the record becomes what was seen: outputs as they are, an id that changed; what is gone loses its row, and those that depended on
+ * it the dependency. Inputs stay what the program said: the next comparison with the program is about the program.
+ */
+export async function refreshEntries(state: EnvState, seen: readonly Seen[], at: number): Promise<{ readonly entries: Entry[]; readonly touched: readonly { readonly row: ResourceRow; readonly kind: 'changed' | 'gone' | 'pruned' }[] }> {
+  const gone = new Set<Address>(seen.filter((s) => s.kind === 'gone').map((s) => s.row.address))
+  const changed = new Map(seen.flatMap((s) => (s.kind === 'changed' ? [[s.row.uid, s] as const] : [])))
+  const entries: Entry[] = []
+  const touched: { row: ResourceRow; kind: 'changed' | 'gone' | 'pruned' }[] = []
+  for (const each of [...state.current.values()]) {
+    const row = each as ResourceRow
+    if (row.status !== 'deleting' && gone.has(row.address)) {
+      entries.push({ t: 'resource.until', uid: row.uid, since: row.since, until: state.next }, { t: 'claim.drop', uid: row.uid })
+      touched.push({ row, kind: 'gone' })
+      continue
+    }
+    const change = changed.get(row.uid)
+    const pruned = row.meta.deps.some((d) => gone.has(d))
+    if (!change && !pruned) continue
+    const { seq: _seq, ...draft } = row
+    const deps = pruned ? row.meta.deps.filter((d) => !gone.has(d)) : row.meta.deps
+    // Its dependencies are not what the program says any more: the next plan sees that by its shape.
+    const kept: RowDraft = { ...draft, since: state.next, until: undefined, meta: { ...row.meta, deps, ...(change ? { modifiedAt: at } : {}) }, ...(pruned ? { shape: '' } : {}) }
+    const docs = await state.docs(row)
+    const outputs = change ? encodeDoc(change.outputs as Value, { table: 'resource', row: row.uid, field: 'outputs', tx: state.cx.ids.next('t'), type: row.type }, state.cx.ring) : docs.outputs
+    entries.push(...closing(state, row.uid), { t: 'resource.put', row: change ? withPhysicalId(kept, change.outputs) : kept, docs: { inputs: docs.inputs, outputs } })
+    touched.push({ row, kind: change ? 'changed' : 'pruned' })
+  }
+  return { entries, touched }
+}
