@@ -13,6 +13,7 @@ export type {
 export { loadPlan, makePlan, type PlannedRun } from './plan.ts'
 export { diffPlans, type PlanDiffDocument } from './plan-diff.ts'
 export { exitCodeOf, graphDocument, listPlans, listResources, listRuns, readDrift, readOutputs, readStatus, showPlan, showResource, showRun } from './read.ts'
+export { simulate, type SimulatedStep, type SimulateOptions, type SimulationDocument } from './simulate.ts'
 export { listSecrets, removeSecret, setSecret } from './secrets.ts'
 export { beginRun, type RunOptions, type RunSession } from './session.ts'
 export { forgetBound, type GoneData } from '../resource/index.ts'
