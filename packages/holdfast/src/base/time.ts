@@ -37,6 +37,9 @@ export const systemClock: Clock = {
     }),
 }
 
+/** Resolves when every continuation that could run has run: two turns of the loop. For a world whose time is imagined. */
+export const whenIdle = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+
 const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** Reads `0s`, `500ms`, `2m`, `1h`, `7d`; undefined when the text is no duration. */

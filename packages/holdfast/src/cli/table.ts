@@ -94,6 +94,10 @@ export const verbs: readonly VerbSpec[] = [
       { flags: '--to <state>', summary: 'the object is in its previous or new state', choices: ['previous', 'new'] }, { flags: '--abandon', summary: 'give the object up' },
     ],
   },
+  {
+    name: 'simulate', args: '[plan]', summary: 'what an apply would do and in which order, without doing it', load: async () => (await import('./verbs/simulate.ts')).simulate,
+    own: [{ flags: '--fail <address[.op]>', summary: 'let this step fail (create, update or delete; all of them without it)', many: true }],
+  },
   { name: 'plan ls', summary: 'stored plans, newest first', own: [limit], load: async () => (await import('./verbs/plan.ts')).planList },
   { name: 'plan show', args: '<id>', summary: 'a stored plan', load: async () => (await import('./verbs/plan.ts')).planShow },
   { name: 'plan diff', args: '<a> <b>', summary: 'how two stored plans differ', load: async () => (await import('./verbs/plan.ts')).planDiff },

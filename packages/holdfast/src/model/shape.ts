@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { isSecret, isUnknown, type Value } from './value.ts'
 
-// The only file that looks inside a zod schema. It reads `_zod.def.type` and the members of that kind, never `instanceof`:
+// The only file, with sample.ts, that looks inside a zod schema. It reads `_zod.def.type` and the members of that kind, never `instanceof`:
 // two copies of zod may meet in one process.
 
 /** What a reference of a schema has below it. */
@@ -20,7 +20,7 @@ export type Side = 'in' | 'out'
 export const anyShape: Shape = Object.freeze({ kind: 'any', optional: true })
 export const leafShape: Shape = Object.freeze({ kind: 'leaf', optional: false })
 
-interface Def {
+export interface Def {
   readonly type: string
   readonly shape?: Readonly<Record<string, z.ZodType>>
   readonly catchall?: z.ZodType
@@ -36,8 +36,10 @@ interface Def {
   readonly in?: z.ZodType
   readonly out?: z.ZodType
   readonly getter?: () => z.ZodType
+  readonly entries?: Readonly<Record<string, string | number>>
+  readonly values?: readonly unknown[]
 }
-const defOf = (schema: z.ZodType): Def => (schema as unknown as { _zod: { def: Def } })._zod.def
+export const defOf = (schema: z.ZodType): Def => (schema as unknown as { _zod: { def: Def } })._zod.def
 
 const shapes: Record<Side, WeakMap<z.ZodType, Shape>> = { in: new WeakMap(), out: new WeakMap() }
 

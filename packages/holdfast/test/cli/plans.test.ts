@@ -146,6 +146,20 @@ describe('guards', () => {
     expect([p.has('out/a'), p.has('out/b'), p.has('out/c'), p.has('out/d')]).toEqual([true, false, false, true])
   })
 
+  test('simulate shows the order of steps, and how a failure would be taken back, without doing anything', async () => {
+    const p = makeProject({ 'app.ts': program(`
+      const a = File('a', { path: 'out/a', content: 'a' })
+      File('b', { path: 'out/b', content: a.path })
+      File('c', { path: 'out/c', content: 'c' })`) })
+    const shown = await p.run('simulate')
+    expect(shown.stdout).toMatch(/ 1 {2}create {4}(?:a, c|c, a)\n +2 {2}create {4}b\n +commit {4}revision 0 → 1\n\nIt would end applied at revision 1/)
+    const failed = await p.run('simulate', '--fail', 'b.create', '--json')
+    expect([failed.code, failed.json.outcome, failed.json.steps.at(-1).phase, failed.json.failure.address]).toEqual([0, 'reverted', 'revert', 'b'])
+    expect((await p.run('simulate', '--fail', 'b.delete', '--json')).json).toMatchObject({ outcome: 'applied', atOnce: 2 })
+    expect(refused(await p.run('simulate', '--fail', 'x', '--json'))).toEqual([6, 'HF6001'])
+    expect([p.has('out'), p.has('.holdfast')]).toEqual([false, false])
+  })
+
   test('movedFrom renames without touching the object', async () => {
     const p = makeProject({ 'app.ts': program(`Password('old', { length: 20 })`) })
     await p.run('apply', '--yes', '--json')

@@ -48,7 +48,7 @@ export async function applyPlanned(io: Io, call: Call, s: Session, run: RunSessi
 }
 
 /** An id of a stored plan, or a file with a plan in it. Fails HF2404. */
-function planRef(word: string, cwd: string): { readonly id: string } | { readonly text: string } {
+export function planRef(word: string, cwd: string): { readonly id: string } | { readonly text: string } {
   if (/^p-[0-9A-HJKMNP-TV-Z]{26}$/.test(word)) return { id: word }
   try {
     return { text: readFileSync(resolve(cwd, word), 'utf8') }
