@@ -4,13 +4,17 @@
 //   npm run sim -- --seed 42 --trace                the history of one seed
 //   npm run sim -- --mutant NAME --seeds 5000       plants a named bug; exit 1 with the seed that found it
 //   npm run sim -- --mutants                        the names
+//   npm run sim -- --counts                         how often each fault, crash, call and outcome occurred, too
+//
+// A failing seed is written out as a test that lives the smallest life found that still fails: packages/holdfast/test/found/seed-N.test.ts, or the folder
+// named by --write (with a mutant only then). Run it with vitest; it shows the history, step by step.
 //
 // The same seeds give the same digest, whatever --jobs says. Exit 1 when a rule did not hold.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import { loadTs } from './lib/load-ts.mjs'
@@ -19,7 +23,7 @@ import { holdfast } from './lib/paths.mjs'
 const { values: flags } = parseArgs({
   options: {
     seeds: { type: 'string' }, seed: { type: 'string' }, from: { type: 'string', default: '1' }, jobs: { type: 'string' },
-    json: { type: 'boolean', default: false }, trace: { type: 'boolean', default: false }, mutant: { type: 'string' }, mutants: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false }, trace: { type: 'boolean', default: false }, mutant: { type: 'string' }, mutants: { type: 'boolean', default: false }, counts: { type: 'boolean', default: false }, write: { type: 'string' },
   },
 })
 const number = (name) => {
@@ -62,13 +66,38 @@ async function main(file) {
   const sum = (key) => parts.reduce((n, p) => n + p[key], 0)
   const failures = parts.flatMap((p) => p.failures).sort((a, b) => a.seed - b.seed)
   const result = { seeds: digests.length, events: sum('events'), crashes: sum('crashes'), digest: createHash('sha256').update(digests.join('\n')).digest('hex'), failures }
+  const counts = {}
+  for (const p of parts) for (const [what, n] of Object.entries(p.counts)) counts[what] = (counts[what] ?? 0) + n
+  result.counts = Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)))
+  result.cpuMsPerSeed = Math.round((10 * sum('cpuMs')) / Math.max(1, digests.length)) / 10
+  const written = flags.mutant === undefined || flags.write !== undefined ? await writeTraces(file, failures) : []
   const seconds = (performance.now() - startedAt) / 1000
-  if (flags.json) console.log(JSON.stringify(result))
-  else {
+  if (flags.json) {
+    for (const path of written) console.error(`written as ${path}`)
+    console.log(JSON.stringify(result))
+  } else {
     for (const f of failures.slice(0, 20)) console.log(`seed ${f.seed}: ${f.invariant}: ${f.message}`)
-    console.log(`${result.seeds} seeds, ${result.events} events, ${result.crashes} crashes, ${failures.length} failures, ${seconds.toFixed(1)} s (${Math.round(result.seeds / seconds)} seeds/s), digest ${result.digest.slice(0, 16)}`)
+    for (const path of written) console.log(`written as ${path}`)
+    if (flags.counts) for (const [what, n] of Object.entries(result.counts)) console.log(`${what.padEnd(40)} ${n}`)
+    console.log(`${result.seeds} seeds, ${result.events} events, ${result.crashes} crashes, ${failures.length} failures, ${seconds.toFixed(1)} s (${Math.round(result.seeds / seconds)} seeds/s, ${result.cpuMsPerSeed} ms of CPU each), digest ${result.digest.slice(0, 16)}`)
   }
   return failures.length > 0 ? 1 : 0
+}
+
+/** Writes failing seeds out as tests, a few: more than that have a cause in common. */
+async function writeTraces(file, failures) {
+  const folder = resolve(flags.write ?? join(holdfast, 'test/found'))
+  const traceFrom = relative(folder, join(holdfast, 'test/sim')).split('\\').join('/')
+  const paths = []
+  for (const { seed } of failures.slice(0, 3)) {
+    const { text } = await runChunk(file, { from: seed, count: 1, traceFrom: traceFrom.startsWith('.') ? traceFrom : `./${traceFrom}` })
+    if (text === undefined) continue
+    mkdirSync(folder, { recursive: true })
+    const path = join(folder, `seed-${seed}.test.ts`)
+    writeFileSync(path, text)
+    paths.push(path)
+  }
+  return paths
 }
 
 /** With a mutant only the first finding counts, so that the answer does not depend on what else was running. */
@@ -79,7 +108,7 @@ function toFirstFinding(parts) {
 
 /** Runs the seeds in order, in chunks handed to `jobs` processes. With a mutant, no further chunk starts after the first finding. */
 async function inChunks(file) {
-  const size = Math.max(1, Math.min(flags.mutant === undefined ? 2500 : 100, Math.ceil(count / jobs)))
+  const size = Math.max(1, Math.min(flags.mutant === undefined ? 10_000 : 250, Math.ceil(count / jobs)))
   const chunks = []
   for (let at = 0; at < count; at += size) chunks.push({ from: from + at, count: Math.min(size, count - at) })
   const parts = new Array(chunks.length)

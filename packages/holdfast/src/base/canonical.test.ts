@@ -36,6 +36,10 @@ describe('canonical text', () => {
     }), { seed, numRuns: 2000 })
   })
 
+  test('is the same whether the path to every place is kept or not', () => {
+    fc.assert(fc.property(plain, (v) => { expect(canonical(v)).toBe(canonical(v, () => undefined)) }), { seed, numRuns: 2000 })
+  })
+
   test('is the same for every order of keys', () => {
     fc.assert(fc.property(fc.dictionary(key, plain, { noNullPrototype: true }), (o) => {
       const turned = Object.fromEntries(Object.entries(o).reverse())

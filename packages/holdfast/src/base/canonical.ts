@@ -15,7 +15,47 @@ export type Plain =
  * Fails HF1204 with the path for NaN, infinities, functions, symbols, cycles, and objects that are no plain data (Map, Set, Error).
  */
 export function canonical(value: unknown, leaf?: Leaf): string {
-  return write(value, leaf, [], new Set())
+  // Most values are small trees without a fault in them: those are written without keeping the path to every place.
+  return (leaf ? undefined : quick(value, 0)) ?? write(value, leaf, [], new Set())
+}
+
+const QUICK_DEPTH_MAX = 16
+
+/** As {@link write}. Undefined where that would have to say something about the path: it is asked then. */
+function quick(v: unknown, depth: number): string | undefined {
+  switch (typeof v) {
+    case 'string': return JSON.stringify(v)
+    case 'boolean': return v ? 'true' : 'false'
+    case 'number': return Number.isFinite(v) ? (Object.is(v, -0) ? '0' : String(v)) : undefined
+    case 'undefined': return 'null'
+    case 'object': break
+    default: return undefined
+  }
+  if (v === null) return 'null'
+  if (depth > QUICK_DEPTH_MAX) return undefined
+  if (Array.isArray(v)) {
+    let out = '['
+    for (let i = 0; i < v.length; i++) {
+      const x = quick(v[i], depth + 1)
+      if (x === undefined) return undefined
+      out += i ? `,${x}` : x
+    }
+    return `${out}]`
+  }
+  const proto = Object.getPrototypeOf(v)
+  if (proto !== Object.prototype && proto !== null) return undefined
+  const o = v as Record<string, unknown>
+  const keys = Object.keys(o)
+  if (keys.length > 1) keys.sort()
+  let out = ''
+  for (const k of keys) {
+    const x = o[k]
+    if (x === undefined) continue
+    const text = quick(x, depth + 1)
+    if (text === undefined) return undefined
+    out += `${out === '' ? '{' : ','}${JSON.stringify(k.charCodeAt(0) === 36 ? `$${k}` : k)}:${text}`
+  }
+  return out === '' ? '{}' : `${out}}`
 }
 
 export type Leaf = (value: object, path: readonly string[]) => string | undefined

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { failure, limits, mutant } from '../base/index.ts'
+import { failure, joinSignals, limits, mutant, type Joined, type Millis } from '../base/index.ts'
 import { classOf, failLone, maxCallMsOf } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
@@ -59,7 +59,9 @@ export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly a
     lost.abort(new Error(reason))
   })
   let env = cx.env.id
+  const abort = o.abort ? either(o.abort, lost.signal) : { signal: lost.signal, leave: () => undefined }
   const release = async () => {
+    abort.leave()
     cx.spool?.end(env, lease.fence)
     if (lostBecause === undefined) await cx.store.lease.release(lease)
   }
@@ -68,10 +70,9 @@ export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly a
     state.fence = { scope, fence: lease.fence }
     env = state.env.id
     const tookOver = state.env.openRun
-    const abort = either(o.abort ?? lost.signal, lost.signal)
-    await takeSpooled(state, abort)
-    if (state.env.seq > 0) await settleLeft(state, abort, (tx) => tx.status === 'open' || tx.status === 'sent')
-    return makeSession(cx, state, tookOver, lost.signal, abort, release)
+    await takeSpooled(state, abort.signal)
+    if (state.env.seq > 0) await settleLeft(state, abort.signal, (tx) => tx.status === 'open' || tx.status === 'sent')
+    return makeSession(cx, state, tookOver, lost.signal, abort.signal, release)
   } catch (e) {
     await release().catch(() => undefined) // the first failure is the one to tell
     throw e
@@ -81,7 +82,17 @@ export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly a
 function makeSession(cx: EngineContext, state: EnvState, tookOver: string | undefined, lost: AbortSignal, abort: AbortSignal, release: () => Promise<void>): RunSession {
   // What was given up because its provider or its type was away is asked again before anything new is done, but never before a person's word about it.
   const askAgain = () => (state.unknown.size > 0 ? settleLeft(state, abort, (tx) => tx.status === 'unknown' && canBeAsked(cx, tx)) : undefined)
-  const joined = (o: RunOptions): RunOptions => ({ ...o, stop: either(o.stop, lost), abort: either(o.abort, lost) })
+  /** Does something under the signals of its caller and the loss of the lease. */
+  const joined = async (o: RunOptions, act: (o: RunOptions) => Promise<RunDocument>): Promise<RunDocument> => {
+    const stopping = either(o.stop, lost)
+    const aborting = either(o.abort, lost)
+    try {
+      return await act({ ...o, stop: stopping.signal, abort: aborting.signal })
+    } finally {
+      stopping.leave()
+      aborting.leave()
+    }
+  }
   return {
     cx, tookOver,
     async plan(request) {
@@ -95,11 +106,11 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
     },
     async apply(planned, o) {
       refuseStale(planned.plan, await vectorOf(state))
-      return applyOn(state, planned, 'apply', joined(o))
+      return joined(o, (j) => applyOn(state, planned, 'apply', j))
     },
     async revert(o) {
       await askAgain()
-      return revertOn(state, joined(o))
+      return joined(o, (j) => revertOn(state, j))
     },
     async resume(o) {
       await askAgain()
@@ -110,11 +121,17 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
       }
       const row = await cx.store.plan(run.plan)
       if (!row) throw failure('HF2404', { message: `The plan ${run.plan} of run ${run.id} is not in the state.` })
-      return applyOn(state, wrap(readPlan(row.doc, cx.ring), state, true), 'resume', joined(o))
+      const planned = wrap(readPlan(row.doc, cx.ring), state, true)
+      return joined(o, (j) => applyOn(state, planned, 'resume', j))
     },
     async refresh(request, o) {
       await askAgain()
-      return refreshOn(state, request, { stop: either(o.stop, lost) })
+      const stopping = either(o.stop, lost)
+      try {
+        return await refreshOn(state, request, { stop: stopping.signal })
+      } finally {
+        stopping.leave()
+      }
     },
     settle: (tx, how) => settleByHand(state, tx, how),
     objectsOf: (tx) => objectsOf(state, tx),
@@ -124,10 +141,10 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
 }
 
 /** Every running task listens to it: that is no leak, and nobody is warned of one. */
-function either(a: AbortSignal, b: AbortSignal): AbortSignal {
-  const signal = AbortSignal.any([a, b])
-  setMaxListeners(0, signal)
-  return signal
+function either(a: AbortSignal, b: AbortSignal): Joined {
+  const joined = joinSignals(a, b)
+  setMaxListeners(0, joined.signal)
+  return joined
 }
 
 const SETTLE_PARALLEL = 16

@@ -136,6 +136,9 @@ export function runFlow(spec: FlowSpec, executor: Executor, options: RunOptions)
   })
 }
 
+/** A reason of our own: without one an error with its stack is made each time. */
+const DISARMED = 'disarmed'
+
 /** One timer for all running tasks: the nearest deadline. */
 class Deadlines {
   readonly #clock: Clock
@@ -161,11 +164,11 @@ class Deadlines {
 
   close(): void {
     this.#closed = true
-    this.#armed?.cancel.abort()
+    this.#armed?.cancel.abort(DISARMED)
   }
 
   #arm(at: Millis): void {
-    this.#armed?.cancel.abort()
+    this.#armed?.cancel.abort(DISARMED)
     const cancel = new AbortController()
     this.#armed = { at, cancel }
     this.#clock.sleep(Math.max(0, at - this.#clock.mono()), cancel.signal).then(() => this.#ring(), () => undefined)

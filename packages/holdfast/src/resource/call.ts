@@ -1,4 +1,4 @@
-import { failure, isFailure, mutant, sha256hex, type FailureCode, type HoldfastError, type Site } from '../base/index.ts'
+import { failure, isFailure, mutant, type FailureCode, type HoldfastError, type Site } from '../base/index.ts'
 import type { Address, Mark } from '../model/index.ts'
 import { DeadlinePassed } from '../flow/index.ts'
 import { isNotOurs, isOutcomeUnknown, isRefused, type CallContext, type CallKey, type ResourceType } from '../provider/index.ts'
@@ -35,7 +35,7 @@ export function callContext(state: EnvState, type: ResourceType, t: CallTarget, 
   return {
     key,
     mark,
-    namespace: sha256hex(`holdfast:namespace\0${storeId}\0${state.env.id}\0${state.seeds.get(component) ?? component}\0${type.type}`).slice(0, 32),
+    namespace: state.namespaceOf(component, type.type, storeId),
     ...(t.physicalName === undefined ? {} : { physicalName: t.physicalName }),
     signal,
     host: cx.host,
@@ -109,15 +109,21 @@ function untilAborted(call: () => Promise<unknown>, signal: AbortSignal): Promis
   })
 }
 
+const ANSWERED = 'answered'
+
 /** Makes one call under the deadline of its type: the signal it is given is aborted then, too. For calls that are no task of a flow, which keeps the deadlines of its own. */
 export async function withDeadline<T>(state: EnvState, type: Pick<ResourceType, 'timeoutMs'>, signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const deadline = new AbortController()
+  const control = new AbortController()
   const answered = new AbortController()
-  state.cx.clock.sleep(type.timeoutMs, answered.signal).then(() => deadline.abort(new DeadlinePassed()), () => undefined)
+  const stop = () => control.abort(signal.reason)
+  if (signal.aborted) stop()
+  else signal.addEventListener('abort', stop, { once: true })
+  state.cx.clock.sleep(type.timeoutMs, answered.signal).then(() => control.abort(new DeadlinePassed()), () => undefined)
   try {
-    return await call(AbortSignal.any([signal, deadline.signal]))
+    return await call(control.signal)
   } finally {
-    answered.abort()
+    signal.removeEventListener('abort', stop)
+    answered.abort(ANSWERED) // a reason of our own: without one an error with its stack is made for each call
   }
 }
 

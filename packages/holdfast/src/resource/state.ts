@@ -1,4 +1,4 @@
-import { failure, isFailure, mutant } from '../base/index.ts'
+import { failure, isFailure, mutant, sha256hex } from '../base/index.ts'
 import { UnknownValue, type Address, type Value } from '../model/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { decodeDoc } from '../secret/index.ts'
@@ -36,6 +36,7 @@ export class EnvState {
   trash: readonly TrashRow[] = []
   readonly #outputs = new Map<string, Value>()
   readonly #docs = new Map<string, ResourceDocs>()
+  readonly #namespaces = new Map<string, string>()
 
   constructor(cx: EngineContext, fence: Fence | undefined) {
     this.cx = cx
@@ -71,6 +72,14 @@ export class EnvState {
     if (tx.target.change !== undefined) this.unknown.set(tx.address, tx)
     else if (tx.status === 'failed') this.partly.set(tx.uid, tx.token)
     else if (tx.status === 'unknown') this.unknown.set(tx.address, tx)
+  }
+
+  /** What keeps the objects of one component and type apart from all others; asked for with every call. */
+  namespaceOf(component: string, type: string, storeId: string): string {
+    const of = `${this.seeds.get(component) ?? component}\0${type}`
+    let made = this.#namespaces.get(of)
+    if (made === undefined) this.#namespaces.set(of, made = sha256hex(`holdfast:namespace\0${storeId}\0${this.env.id}\0${of}`).slice(0, 32))
+    return made
   }
 
   /** Revision that the open run will commit. */

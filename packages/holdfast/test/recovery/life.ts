@@ -7,6 +7,7 @@ import { makeRegistry } from '../../src/provider/index.ts'
 import { decodeDoc, makeKeyring, makeRedactor } from '../../src/secret/index.ts'
 import { unresolved, type TxRow } from '../../src/state/index.ts'
 import type { CommitOptions } from '../../src/store/index.ts'
+import { Fate } from '../sim/fate.ts'
 import { Kernel, Process } from '../sim/kernel.ts'
 import { Stream } from '../sim/random.ts'
 import { MemorySpool } from '../sim/spool.ts'
@@ -81,14 +82,14 @@ export class Life {
 
   #process(hook: (p: Process) => Hook, change: (entries: readonly Entry[]) => readonly Entry[] = (e) => e): { readonly process: Process; readonly cx: EngineContext } {
     const n = ++this.#holders
-    const process = new Process(this.kernel, `p${n}`)
+    const process = new Process(this.kernel, `p${n}`, n, undefined)
     const random = new Stream(1, `ids ${n}`)
     const ids = makeIds(process, random)
     const holder = { id: ids.next('h'), host: 'model-host', bootId: 'boot', pid: n, startedAt: '0' }
     process.onDeath(() => this.#dead.add(holder.id))
     const on = hook(process)
     const store = new HookedStore({
-      process, tables: this.tables, random: new Stream(1, `store ${n}`), storeId: 'st-model', faults: { slowCommit: 0, full: 0 }, crash: undefined, isDead: (id) => this.#dead.has(id), onCommit: () => undefined,
+      process, tables: this.tables, random: new Stream(1, `store ${n}`), storeId: 'st-model', fate: new Fate(this.kernel, undefined, []), slowReads: false, isDead: (id) => this.#dead.has(id), onCommit: () => undefined,
     }, on, change)
     const env = { id: ids.next('e'), app: 'model', name: 'default', revision: 0, partial: false, seq: 0, openRun: undefined }
     const redactor = makeRedactor()

@@ -1,5 +1,5 @@
 /** Originals, taken before {@link forbidTime} puts something else in their place. */
-const immediate = setImmediate
+export const immediate = setImmediate
 type Ticks = { _tickCallback?: () => void }
 
 /** Runs every continuation that can run now: microtasks and next ticks, synchronously. */

@@ -7,9 +7,10 @@ import { audit, checkReverted, opened } from './watch.ts'
 import { graphOf, type Program } from './workload.ts'
 import type { Inputs } from './world.ts'
 
+/** A command, with its program at hand. */
 export type Job =
-  | { readonly kind: 'apply'; readonly program: Program; readonly onFailure: 'revert' | 'keep' }
-  | { readonly kind: 'destroy' | 'revert' | 'resume' }
+  | { readonly do: 'apply'; readonly program: Program; readonly onFailure: 'revert' | 'keep' }
+  | { readonly do: 'destroy' | 'revert' | 'resume' }
 
 export interface Attempt {
   readonly process: Process
@@ -34,7 +35,7 @@ export interface AttemptOptions {
 
 /** One command, as a process of its own. */
 export function start(lab: Lab, process: Process, cx: EngineContext, job: Job, o: AttemptOptions): Attempt {
-  lab.kernel.note(process.name, `begins ${job.kind}`)
+  lab.kernel.note(process.name, `begins ${job.do}`)
   let end: () => void = () => undefined
   const a: Attempt = { process, ended: new Promise((resolve) => { end = resolve }), done: false, doc: undefined, code: undefined, empty: undefined }
   const finish = () => {
@@ -46,6 +47,7 @@ export function start(lab: Lab, process: Process, cx: EngineContext, job: Job, o
     if (process.dead) return
     if (!isFailure(e)) return lab.kernel.fail('I-BUG', e instanceof Error ? `${e.message}\n${e.stack}` : String(e))
     a.code = e.code
+    lab.kernel.count(`ended ${e.code}`)
     lab.kernel.note(process.name, `fails ${e.code} ${e.message}`)
     lab.kernel.check(!JSON.stringify(e.toDocument()).includes(MARKER), 'I-SECRET', () => `an error holds a secret: ${e.message}`)
   }).finally(finish)
@@ -61,11 +63,11 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
   try {
     if (o.person) await settleByHand(lab, process, cx, session)
     const effects = world.effects.length
-    const how = { onFailure: job.kind === 'apply' ? job.onFailure : 'revert' as const, stop, abort }
-    if (job.kind === 'revert') a.doc = await session.revert(how)
-    else if (job.kind === 'resume') a.doc = await session.resume(how)
+    const how = { onFailure: job.do === 'apply' ? job.onFailure : 'revert' as const, stop, abort }
+    if (job.do === 'revert') a.doc = await session.revert(how)
+    else if (job.do === 'resume') a.doc = await session.resume(how)
     else {
-      const planned = await session.plan({ graph: job.kind === 'apply' ? graphOf(job.program) : undefined })
+      const planned = await session.plan({ graph: job.do === 'apply' ? graphOf(job.program) : undefined })
       a.empty = planned.empty
       kernel.remark(process.name, () => `plan ${planned.plan.changes.map((c) => `${c.doc.action}${c.deleteFirst ? '!' : ''}${c.phase === 'contract' ? '~' : ''} ${c.doc.address} <${c.after.join(',')}>`).join('; ')}`)
       a.doc = await session.apply(planned, how)
@@ -73,6 +75,7 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
     const { doc } = a
     if (process.dead) return
     kernel.note(process.name, `ends ${doc.outcome} ${doc.error ? `${doc.error.code} ${doc.error.address ?? ''}` : ''}`)
+    kernel.count(`ended ${doc.outcome}${doc.error ? ` ${doc.error.code}` : ''}`)
     const text = JSON.stringify(doc)
     kernel.check(!text.includes(MARKER), 'I-SECRET', () => `a run document holds a secret: ${text}`)
     // A process that lost its lease says so; what it says about the rest is not the last word.
@@ -80,7 +83,7 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
     if (doc.outcome === 'reverted') {
       checkReverted(lab, committedRows(lab.tables))
       audit(lab, `${process.name} reverted`)
-      if (o.calm && lab.parallelism === 1) checkUndoOrder(lab, effects)
+      if (o.calm && lab.scenario.parallelism === 1) checkUndoOrder(lab, effects)
     }
     if (doc.outcome === 'applied') audit(lab, `${process.name} applied`)
   } finally {
@@ -110,6 +113,7 @@ async function settleByHand(lab: Lab, process: Process, cx: EngineContext, sessi
     const quietAt = (tx.lastSentAt ?? 0) + kind.maxCallMs + kind.settleMs + PERSON_MS
     if (quietAt > kernel.now) await process.sleep(quietAt - kernel.now)
     const how = whatIsThere(lab, tx)
+    kernel.count(`settled by hand, ${how.kind}`)
     kernel.note(process.name, `settles ${tx.op} ${tx.address} ${JSON.stringify(how)}`)
     try {
       await session.settle(tx.token, how)

@@ -1,6 +1,7 @@
 import type { Clock, EpochMs, Millis } from '../../src/base/index.ts'
 import { drain, turn } from './drain.ts'
 import { Stream } from './random.ts'
+import type { CrashPoint } from './scenario.ts'
 
 /** A rule that did not hold. Names are those of spec/reliability.md 2.5. */
 export class Violation extends Error {
@@ -31,6 +32,8 @@ export class Kernel {
   now: EpochMs = EPOCH_MS
   events = 0
   violation: Violation | undefined
+  /** How often what happened, by name: what the seeds reached. No part of the digest. */
+  readonly counts = new Map<string, number>()
   readonly #heap: Timer[] = []
   #h1 = 0x811c9dc5
   #h2 = 0x9e3779b9
@@ -46,6 +49,10 @@ export class Kernel {
     const timer: Timer = { at: this.now + Math.max(0, delayMs), tie: this.schedule.u32(), act }
     push(this.#heap, timer)
     return () => { timer.act = undefined }
+  }
+
+  count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
   }
 
   /** One line of the history; every line enters the digest of the seed. */
@@ -126,18 +133,53 @@ export class Kernel {
   }
 }
 
+/** One thing that a process waits for: the n-th of its kind, and of all. */
+export interface Awaited {
+  readonly what: 'commit' | 'call' | 'time' | 'look'
+  readonly n: number
+  readonly all: number
+}
+
 /** A process: it can be killed, and it can be stopped for a while (a long pause of the garbage collector, SIGSTOP). */
 export class Process implements Clock {
   readonly name: string
+  readonly pid: number
   readonly kernel: Kernel
   dead = false
   /** Nothing is delivered to it before. */
   pausedUntil = 0
   #onDeath: (() => void)[] = []
 
-  constructor(kernel: Kernel, name: string) {
+  readonly #crash: CrashPoint | undefined
+  /** How many commits, calls and things of any kind it has waited for. */
+  readonly reached = { commit: 0, call: 0, await: 0 }
+
+  constructor(kernel: Kernel, name: string, pid: number, crash: CrashPoint | undefined) {
     this.kernel = kernel
     this.name = name
+    this.pid = pid
+    this.#crash = crash
+  }
+
+  /** Something begins that the process will wait for; it may die before that is on its way. */
+  begins(what: Awaited['what']): Awaited {
+    const { reached } = this
+    reached.await++
+    if (what === 'commit' || what === 'call') reached[what]++
+    const a: Awaited = { what, n: what === 'commit' || what === 'call' ? reached[what] : 0, all: reached.await }
+    if (this.#crash?.phase === 'before') this.#mayDie(this.#crash, a)
+    return a
+  }
+
+  /** It has become true, and the process does not know yet. */
+  happened(a: Awaited): void {
+    if (this.#crash?.phase === 'after') this.#mayDie(this.#crash, a)
+  }
+
+  #mayDie(crash: CrashPoint, a: Awaited): void {
+    if (this.dead || !(crash.at === 'await' ? crash.n === a.all : crash.at === a.what && crash.n === a.n)) return
+    this.kernel.count(`crash ${crash.phase} a ${a.what}`)
+    this.kill(`${crash.phase} ${crash.at} ${crash.n}${crash.at === 'await' ? `, a ${a.what}` : ''}`)
   }
 
   now(): EpochMs {
@@ -156,7 +198,9 @@ export class Process implements Clock {
   }
 
   sleep(ms: Millis, signal?: AbortSignal): Promise<void> {
+    const begun = this.begins('time')
     return new Promise((resolve, reject) => {
+      if (this.dead) return
       if (signal?.aborted) {
         reject(signal.reason)
         return
@@ -167,6 +211,7 @@ export class Process implements Clock {
       }
       const cancel = this.kernel.after(ms, () => this.deliver(() => {
         signal?.removeEventListener('abort', stop)
+        this.happened(begun)
         resolve()
       }))
       signal?.addEventListener('abort', stop, { once: true })

@@ -26,6 +26,8 @@ export interface Kind {
   readonly maxCallMs: Millis
   readonly timeoutMs: Millis
   readonly windowMs: Millis
+  /** It looks at what is asked before it looks at the key: what it refuses, it may have done before. */
+  readonly rejectsFirst: boolean
 }
 
 export const kindNames = ['A', 'B', 'C', 'D', 'E', 'F', 'L', 'R'] as const
@@ -43,16 +45,24 @@ const fixed: Record<KindName, Fixed> = {
   R: { create: 'A', update: 'none', readable: true, byName: false, strict: true, local: false, search: true },
 }
 
-export function drawKinds(random: Stream): Record<KindName, Kind> {
-  const out = {} as Record<KindName, Kind>
+/** What differs from seed to seed. */
+export type Times = Pick<Kind, 'settleMs' | 'maxCallMs' | 'timeoutMs' | 'windowMs' | 'rejectsFirst'>
+
+export function drawTimes(random: Stream): Record<KindName, Times> {
+  const out = {} as Record<KindName, Times>
   for (const name of kindNames) {
-    const f = fixed[name]
-    const maxCallMs = f.local ? 0 : random.between(5_000, 60_000)
+    const { local } = fixed[name]
     out[name] = {
-      ...f, type: `sim:${name}`, maxCallMs, settleMs: f.local || random.chance(0.5) ? 0 : random.between(100, 8_000),
-      timeoutMs: random.between(2_000, 15_000), windowMs: random.chance(0.8) ? 3_600_000 : 120_000,
+      maxCallMs: local ? 0 : random.between(5_000, 60_000), settleMs: local || random.chance(0.5) ? 0 : random.between(100, 8_000),
+      timeoutMs: random.between(2_000, 15_000), windowMs: random.chance(0.8) ? 3_600_000 : 120_000, rejectsFirst: random.chance(0.5),
     }
   }
+  return out
+}
+
+export function kindsOf(times: { readonly [k in KindName]: Times }): Record<KindName, Kind> {
+  const out = {} as Record<KindName, Kind>
+  for (const name of kindNames) out[name] = { ...fixed[name], ...times[name], type: `sim:${name}` }
   return out
 }
 
@@ -80,9 +90,9 @@ const specs: Record<KindName, ResourceType> = Object.fromEntries(kindNames.map((
   return [name, completeType(spec, `sim#${name}`)]
 })) as never
 
-/** The types as one process calls them. */
-export function typesFor(world: World, process: Process, kinds: Record<KindName, Kind>): ResourceType[] {
-  return kindNames.map((name): ResourceType => {
+/** The types `names` as one process calls them. */
+export function typesFor(world: World, process: Process, kinds: Record<KindName, Kind>, names: readonly KindName[]): ResourceType[] {
+  return names.map((name): ResourceType => {
     const kind = kinds[name]
     const given = (a: Given) => ({ process, kind, inputs: a.inputs as Inputs, outputs: a.outputs as Partial<Outputs> | undefined, key: String(a.key), mark: a.mark, physicalName: a.physicalName })
     return {

@@ -1,14 +1,19 @@
 import { plantMutant, type MutantName } from '../../src/base/index.ts'
-import { forbidTime, probeDrain } from './drain.ts'
-import { runSeed, runSeedByTurns, type SeedResult } from './seed.ts'
+import { drawScenario } from './draw.ts'
+import { forbidTime, immediate, probeDrain } from './drain.ts'
+import { minimise } from './minimise.ts'
+import { runScenario, runSeed, runSeedByTurns, type LifeResult } from './seed.ts'
+import { traceTest } from './write-trace.ts'
 
 /**
  * The part of `npm run sim` that runs in a process of its own: seeds from..from+count-1, one line of JSON for all of them.
  *
  * Takes    `{ from, count, mutant?, trace?, stopAtFirst? }` as JSON in argv[2].
- * Gives    `{ digests, events, crashes, failures, wallMs }`.
+ * Gives    `{ digests, events, crashes, failures, counts, cpuMs, wallMs }`.
  */
 interface Request {
+  /** Write the first finding as a trace test instead: path of the simulation's folder as the test will see it. */
+  readonly traceFrom?: string
   readonly from: number
   readonly count: number
   readonly mutant?: MutantName
@@ -22,38 +27,71 @@ const digests: string[] = []
 const failures: { seed: number; invariant: string; message: string }[] = []
 let events = 0
 let crashes = 0
+const counts: Record<string, number> = {}
 
 /** Whether to go on with the next seed. */
-function note(result: SeedResult): boolean {
+function note(result: LifeResult): boolean {
   digests.push(result.digest)
   events += result.events
   crashes += result.crashes
+  for (const [what, n] of result.counts) counts[what] = (counts[what] ?? 0) + n
   const { violation } = result
   if (violation) failures.push({ seed: result.seed, invariant: violation.invariant, message: violation.message })
   if (result.trace) process.stderr.write(`${result.trace.join('\n')}\n`)
   return !(violation && request.stopAtFirst)
 }
 
+/** The failing life of a seed, as small as it gets, as a test. Under a mutant it is one that passes without. */
+function writeTrace(seed: number, from: string): string | undefined {
+  const scenario = drawScenario(seed)
+  const first = runScenario(scenario, false)
+  if (!first.violation) return undefined
+  const { invariant } = first.violation
+  const small = minimise(scenario, first, (s, r) => {
+    if (r.violation?.invariant !== invariant) return false
+    if (request.mutant === undefined) return true
+    plantMutant(undefined)
+    const { violation } = runScenario(s, false)
+    plantMutant(request.mutant)
+    return !violation
+  })
+  return traceTest(small.scenario, small.result, from, request.mutant)
+}
+
 function main(): void {
   const quick = probeDrain()
   plantMutant(request.mutant)
+  if (request.traceFrom !== undefined) {
+    process.stdout.write(JSON.stringify({ text: quick ? writeTrace(request.from, request.traceFrom) : undefined }))
+    return
+  }
   const startedAt = process.hrtime.bigint()
   const restore = forbidTime()
   const end = () => {
     restore()
-    process.stdout.write(`${JSON.stringify({ digests, events, crashes, failures, wallMs: Number((process.hrtime.bigint() - startedAt) / 1_000_000n) })}\n`)
+    process.stdout.write(`${JSON.stringify({ digests, events, crashes, failures, counts, cpuMs: Math.round(process.cpuUsage().user / 1000), wallMs: Number((process.hrtime.bigint() - startedAt) / 1_000_000n) })}\n`)
   }
   const seeds = Array.from({ length: request.count }, (_, i) => request.from + i)
-  if (quick) {
-    for (const seed of seeds) if (!note(runSeed(seed, request.trace === true))) break
-    end()
+  const trace = request.trace === true
+  if (!quick) {
+    void (async () => {
+      for (const seed of seeds) if (!note(await runSeedByTurns(seed, trace))) break
+      end()
+    })()
     return
   }
-  void (async () => {
-    for (const seed of seeds) if (!note(await runSeedByTurns(seed, request.trace === true))) break
-    end()
-  })()
+  let at = 0
+  const some = () => {
+    for (let n = 0; n < SEEDS_PER_TURN; n++) {
+      if (at === seeds.length || !note(runSeed(seeds[at++] as number, trace))) return end()
+    }
+    immediate(some)
+  }
+  some()
 }
+
+/** Then comes a turn of the event loop: what weak references lead to is let go of only there. */
+const SEEDS_PER_TURN = 20
 
 // A rejection that nobody handles would end the program of a user.
 process.on('unhandledRejection', (e) => {

@@ -2,23 +2,9 @@ import { failure, limits } from '../../src/base/index.ts'
 import type { Entry, Tables } from '../../src/journal/index.ts'
 import type { LeaseRow } from '../../src/state/index.ts'
 import { MemoryStore, type CommitOptions, type Leases } from '../../src/store/index.ts'
-import type { Kernel, Process } from './kernel.ts'
-import type { Stream } from './random.ts'
-
-export interface StoreFaults {
-  /** A commit takes far longer than usual: it may reach the store after the lease has gone to another. */
-  readonly slowCommit: number
-  /** The store takes no outcome: its disk is full. */
-  readonly full: number
-}
-
-/** Where a process dies: around its n-th commit, or around its n-th call of a provider. */
-export interface CrashPoint {
-  readonly at: 'commit' | 'call'
-  readonly n: number
-  /** Before it becomes true, or after, before the answer. */
-  readonly phase: 'before' | 'after'
-}
+import type { Fate } from './fate.ts'
+import type { Awaited, Kernel, Process } from './kernel.ts'
+import { Dice, type Stream } from './random.ts'
 
 /** What became true, in order. */
 export interface Committed {
@@ -28,62 +14,92 @@ export interface Committed {
 
 export interface SimStoreOptions {
   readonly process: Process
-  readonly tables: Tables | undefined
+  readonly tables: Tables
   readonly random: Stream
-  readonly disk?: Stream
   readonly storeId: string
-  readonly faults: StoreFaults
-  readonly crash: CrashPoint | undefined
+  readonly fate: Fate
+  /** A look into the store takes time. */
+  readonly slowReads: boolean
   readonly isDead: (holderId: string) => boolean
-  readonly onCommit: (c: Committed, tables: Tables, process: Process) => void
+  readonly onCommit: (c: Committed, process: Process) => void
+}
+
+interface Asked {
+  readonly begun: Awaited
+  readonly committed: Committed | undefined
 }
 
 /** The store as one process sees it: MemoryStore, with time between request, decision and answer, and with a death on the way. */
 export class SimStore extends MemoryStore {
-  readonly #asked = new Map<number, Committed>()
   readonly #options: SimStoreOptions
+  readonly #asked: Map<number, Asked>
+  #committing: Committed | undefined
 
   constructor(o: SimStoreOptions) {
     const { process, random } = o
     const { kernel } = process
-    const asked = new Map<number, Committed>()
-    const dies = (n: number, phase: CrashPoint['phase']): boolean => o.crash?.at === 'commit' && o.crash.n === n && o.crash.phase === phase
+    const asked = new Map<number, Asked>()
+    const committing = () => this.#committing
     super({
-      clock: process, random, storeId: o.storeId, ...(o.tables ? { tables: o.tables } : {}), isDead: (holder) => o.isDead(holder.id),
+      clock: process, random, storeId: o.storeId, tables: o.tables, isDead: (holder) => o.isDead(holder.id),
       faults: {
         before: (n) => {
-          if (dies(n, 'before')) process.kill(`before commit ${n}`)
+          const begun = process.begins('commit')
           if (process.dead) return never
-          const ms = random.chance(o.faults.slowCommit) ? random.between(1000, 50_000) : random.below(4)
+          asked.set(n, { begun, committed: committing() })
+          const label = `${process.name} commit ${begun.n}`
+          const ms = o.fate.slow(label) || new Dice(kernel.seed, label).below(4)
           // The request is on its way: it arrives whether or not the process is awake, and not at all when it was killed.
           return ms === 0 ? undefined as unknown as Promise<void> : new Promise((resolve) => kernel.after(ms, resolve))
         },
         after: (n) => {
-          const c = asked.get(n)
-          if (c) {
-            asked.delete(n)
-            kernel.note(process.name, `commit ${summary(c.entries)}`)
-            o.onCommit(c, this.tables, process)
+          const { begun, committed } = asked.get(n) as Asked
+          asked.delete(n)
+          if (committed) {
+            kernel.note(process.name, `commit ${begun.n} ${summary(committed.entries)}`)
+            o.onCommit(committed, process)
           }
-          if (dies(n, 'after')) process.kill(`after commit ${n}`)
-          return new Promise((resolve) => kernel.after(random.below(3), () => process.deliver(resolve)))
+          process.happened(begun)
+          const ms = new Dice(kernel.seed, `${process.name} committed ${begun.n}`).below(3)
+          return new Promise((resolve) => kernel.after(ms, () => process.deliver(resolve)))
         },
       },
     })
-    this.#asked = asked
     this.#options = o
+    this.#asked = asked
     process.onDeath(() => this.crash())
     Object.defineProperty(this, 'lease', { value: leaseOf(this, this.lease, process, kernel) })
+    // A look is a moment at which a process may die, too, and between two looks another may write.
+    Object.defineProperty(this, 'read', { value: (look: (t: Tables) => unknown) => this.#look(look) })
+  }
+
+  async #look(look: (t: Tables) => unknown): Promise<unknown> {
+    const { process, slowReads, tables } = this.#options
+    const begun = process.begins('look')
+    if (process.dead) return never
+    if (slowReads) {
+      const ms = new Dice(process.kernel.seed, `${process.name} look ${begun.all}`).below(4)
+      if (ms > 0) await new Promise<void>((resolve) => void process.kernel.after(ms, () => process.deliver(resolve)))
+    }
+    const answer = look(tables)
+    process.happened(begun)
+    return process.dead ? never : answer
   }
 
   override commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }> {
+    const { process, fate } = this.#options
     const outcome = entries.some((e) => e.t === 'tx.move' && (e.to === 'completed' || e.to === 'failed'))
-    if (outcome && this.#options.disk?.chance(this.#options.faults.full)) {
-      this.#options.process.kernel.note(this.#options.process.name, 'commit refused: the disk is full')
+    if (outcome && fate.full(`${process.name} commit ${process.reached.commit + 1}`)) {
+      process.kernel.note(process.name, 'commit refused: the disk is full')
       return Promise.reject(failure('HF4006', { message: 'the disk is full' }))
     }
-    this.#asked.set(this.commitsMade + 1, { entries, options })
-    return super.commit(entries, options)
+    // Taken up by `before`, which is called before this returns.
+    this.#committing = { entries, options }
+    try {
+      return super.commit(entries, options)
+    } finally {
+      this.#committing = undefined
+    }
   }
 }
 
@@ -94,6 +110,7 @@ function leaseOf(store: MemoryStore, inner: Leases, process: Process, kernel: Ke
     async acquire(scope, holder, ttlMs, options) {
       const answer = await inner.acquire(scope, holder, ttlMs, options)
       kernel.note(process.name, 'granted' in answer ? `lease ${answer.granted.fence}` : 'lease held')
+      kernel.count('granted' in answer ? (answer.tookOver ? 'lease taken over' : 'lease') : 'lease held by another')
       return answer
     },
     keep(lease: LeaseRow, everyMs, onLost) {
@@ -101,7 +118,10 @@ function leaseOf(store: MemoryStore, inner: Leases, process: Process, kernel: Ke
       const beat = () => {
         if (!kept.has(lease.fence)) return
         const row = store.tables.leases.get(lease.scope)
-        if (row?.fence !== lease.fence) return onLost('another process took the lease over')
+        if (row?.fence !== lease.fence) {
+          kernel.count('lease lost')
+          return onLost('another process took the lease over')
+        }
         store.tables.leases.set(lease.scope, { ...row, expiresAt: process.now() + limits.leaseTtlMs })
         again()
       }

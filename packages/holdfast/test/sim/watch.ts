@@ -1,5 +1,6 @@
 import { canonical, limits } from '../../src/base/index.ts'
 import { reveal, type Value } from '../../src/model/index.ts'
+import { readPlan } from '../../src/plan/index.ts'
 import { callKey, decodeDoc } from '../../src/secret/index.ts'
 import { unresolved, type ResourceRow, type TxRow } from '../../src/state/index.ts'
 import type { Lab } from './lab.ts'
@@ -29,7 +30,7 @@ export const openTx = (lab: Lab, uid: string): TxRow | undefined => {
 
 /** What must hold whenever a call begins, and whenever one takes effect. */
 export function watcherOf(lab: Lab): Watcher {
-  const { kernel } = lab
+  const { kernel, world } = lab
   return {
     started(op: Mutation, g: Given) {
       const tx = openTx(lab, g.mark.uid)
@@ -42,7 +43,8 @@ export function watcherOf(lab: Lab): Watcher {
       const scope = `${APP_SCOPE}`
       const lease = lab.tables.leases.get(scope)
       const age = kernel.now - (tx.lastSentAt ?? 0)
-      kernel.check(lease?.holder.pid === Number(g.process.name.slice(1)) || age <= limits.leaseMarginMs, 'I-FENCE', () => `${what} is called ${age} ms after its intent, and the lease has gone to another`)
+      kernel.check(tx.undo || isPlanned(lab, tx), 'I-PLAN', () => `${what} (${tx.address}) is called, and the plan of ${tx.run} says nothing of it`)
+      kernel.check(lease?.holder.pid === g.process.pid || age <= limits.leaseMarginMs, 'I-FENCE', () => `${what} is called ${age} ms after its intent, and the lease has gone to another`)
     },
     landing(op: Mutation, g: Given) {
       const tx = openTx(lab, g.mark.uid)
@@ -50,6 +52,8 @@ export function watcherOf(lab: Lab): Watcher {
       kernel.check(fits, op === 'create' ? 'I-ORPHAN' : 'I-UNK', () => `${op} ${g.inputs.name} takes effect after its outcome was settled`)
       if (op === 'delete') {
         const row = lab.base.rows.get(g.mark.uid)
+        const o = world.ours(g.mark)[0]
+        if (o) for (const user of usersInFlight(lab, o.id, g.mark.uid)) kernel.fail('I-REF', `${g.inputs.name} is deleted, and what becomes of ${user.op} ${user.address}, which refers to it, is not known`)
         kernel.check(!row?.meta.protect || row.status === 'partial', 'I-PROT', () => `${g.inputs.name} is protected, and it is deleted`)
       }
     },
@@ -63,6 +67,27 @@ export function watcherOf(lab: Lab): Watcher {
       return ![...madeFrom].some((address) => read.has(address))
     },
   }
+}
+
+/** Changes under way whose inputs refer to an object. */
+function* usersInFlight(lab: Lab, id: string, but: string): Generator<TxRow> {
+  for (const token of lab.tables.unresolvedOf.values()) {
+    const tx = lab.tables.txs.get(token) as TxRow
+    if (tx.uid === but || (tx.op !== 'create' && tx.op !== 'update')) continue
+    const { refs } = opened(lab, tx, 'inputs', tx.target.inputs) as unknown as Inputs
+    if (refs.includes(id)) yield tx
+  }
+}
+
+/** Whether the plan of its run asks for a change. */
+function isPlanned(lab: Lab, tx: TxRow): boolean {
+  const plan = lab.tables.runs.get(tx.run)?.plan
+  const doc = plan === undefined ? undefined : lab.tables.plans.get(plan)?.doc
+  if (plan === undefined || doc === undefined) return false
+  let known = lab.plans.get(plan)
+  if (!known) lab.plans.set(plan, known = readPlan(doc, lab.ring))
+  const does = tx.op === 'delete' ? ['delete', 'replace', 'move', 'maybe', 'create'] : tx.op === 'create' ? ['create', 'replace', 'move', 'maybe'] : ['update', 'move', 'maybe']
+  return known.changes.some((c) => (c.doc.address === tx.address || c.uid === tx.uid) && does.includes(c.doc.action)) || (tx.op === 'delete' && known.pending.some((p) => p.uid === tx.uid))
 }
 
 /** The row of an object as the open run has it. */
@@ -124,6 +149,13 @@ export function audit(lab: Lab, when: string): void {
     const out = canonical(opened(lab, row, 'outputs', outputs))
     kernel.check(canonical(world.outputsOf(o)) === out, 'I-OUT', () => `${when}: the outputs of ${row.address} are recorded as ${out}, and are ${canonical(world.outputsOf(o))}`)
   }
+  const standing = new Set([...current.values()].filter(({ row }) => row.status !== 'deleting').map(({ row }) => row.address))
+  for (const { row } of current.values()) {
+    if (row.status === 'ready') for (const dep of row.meta.deps) kernel.check(standing.has(dep), 'I-REF', () => `${when}: ${row.address} is recorded as using ${dep}, which is not recorded`)
+  }
+  for (const o of world.objects.values()) {
+    if (o.mark && !tables.unresolvedOf.has(o.mark.uid) && !o.torn) for (const id of o.spec.refs) kernel.check(world.objects.has(id), 'I-REF', () => `${when}: ${o.id} (${o.spec.name}) refers to ${id}, which is gone`)
+  }
   const perMark = new Map<string, string>()
   for (const o of world.objects.values()) {
     if (!o.mark) continue
@@ -134,18 +166,16 @@ export function audit(lab: Lab, when: string): void {
     const row = current.get(o.mark.uid)?.row
     kernel.check(tables.unresolvedOf.has(o.mark.uid) || row?.ordinal === o.mark.ordinal, 'I-ORPHAN', () => `${when}: nobody knows of ${o.id} (${o.spec.name}, ${o.kind.type})`)
   }
-  checkJournal(lab, when)
+  lab.told.audit(when)
+  checkOpen(lab, when)
 }
 
-function checkJournal(lab: Lab, when: string): void {
-  const { kernel, tables } = lab
-  const told = new Set<string>()
-  for (const list of tables.events.values()) for (const e of list) if (e.kind === 'tx.completed' || e.kind === 'tx.recovered') told.add((JSON.parse(e.data) as { tx: string }).tx)
-  const open = new Map<string, string>()
-  for (const tx of tables.txs.values()) {
-    if (tx.status === 'completed') kernel.check(told.has(tx.token), 'I-REPLAY', () => `${when}: ${tx.op} of ${tx.address} is complete, and no event says so`)
+/** One object has at most one unsettled change. */
+function checkOpen(lab: Lab, when: string): void {
+  const open = new Set<string>()
+  for (const tx of lab.tables.txs.values()) {
     if (!unresolved(tx)) continue
-    kernel.check(!open.has(tx.uid), 'I-ONE', () => `${when}: ${tx.address} has two unsettled changes`)
-    open.set(tx.uid, tx.token)
+    lab.kernel.check(!open.has(tx.uid), 'I-ONE', () => `${when}: ${tx.address} has two unsettled changes`)
+    open.add(tx.uid)
   }
 }

@@ -1,5 +1,6 @@
 import type { DesiredGraph, DesiredNode } from '../../src/graph/index.ts'
 import { noOptions, type ExprNode } from '../../src/model/index.ts'
+import type { Shape } from './draw.ts'
 import type { KindName } from './kinds.ts'
 import type { Stream } from './random.ts'
 
@@ -35,8 +36,8 @@ export const DECLARED_SECRET = 'password'
 const readableKinds: readonly KindName[] = ['A', 'B', 'C', 'D', 'L', 'R']
 const kindsByWeight: readonly KindName[] = ['A', 'A', 'A', 'B', 'B', 'B', 'B', 'C', 'C', 'C', 'D', 'E', 'F', 'L', 'L', 'R']
 
-export function drawWorkload(r: Stream, o: { readonly secrets: boolean; readonly persons: boolean }): Workload {
-  const count = r.chance(0.7) ? r.between(1, 6) : r.chance(0.8) ? r.between(5, 12) : r.between(10, 25)
+export function drawWorkload(r: Stream, o: { readonly secrets: boolean; readonly persons: boolean; readonly shape: Shape }): Workload {
+  const count = o.shape === 'long' ? longCount(r) : r.chance(0.75) ? r.between(1, 3) : r.chance(0.9) ? r.between(3, 6) : r.between(6, 10)
   const chain = r.fraction()
   let slots = 0
   let names = 0
@@ -115,6 +116,10 @@ export function drawWorkload(r: Stream, o: { readonly secrets: boolean; readonly
   }
   return { v1, v2, broken }
 }
+
+/** A long tail: few seeds have more than 25 nodes. */
+const longCount = (r: Stream): number =>
+  r.chance(0.7) ? r.between(1, 6) : r.chance(0.8) ? r.between(5, 12) : r.chance(0.97) ? r.between(10, 25) : r.between(40, 200)
 
 /** A later node takes the slot of an earlier one, which moves to another. (The other way round it might wait for what it depends on.) */
 function handOver(nodes: NodeSpec[], other: number): void {

@@ -1,10 +1,10 @@
 import { canonical, type Millis } from '../../src/base/index.ts'
 import type { Mark } from '../../src/model/index.ts'
 import { notOurs, outcomeUnknown, refused } from '../../src/provider/index.ts'
+import type { Fate } from './fate.ts'
 import type { Kernel, Process } from './kernel.ts'
 import type { Kind } from './kinds.ts'
-import type { Stream } from './random.ts'
-import type { CrashPoint } from './store.ts'
+import { Dice } from './random.ts'
 
 export interface Inputs {
   readonly name: string
@@ -38,16 +38,6 @@ export interface WorldObject {
   torn: boolean
 }
 
-export interface CallFaults {
-  readonly reject: number
-  readonly requestLost: number
-  readonly replyLost: number
-  readonly late: number
-  readonly partial: number
-  readonly hang: number
-}
-export const noCallFaults: CallFaults = { reject: 0, requestLost: 0, replyLost: 0, late: 0, partial: 0, hang: 0 }
-
 export interface Given {
   readonly process: Process
   readonly kind: Kind
@@ -76,7 +66,7 @@ class Refused extends Error {}
 export class World {
   readonly objects = new Map<string, WorldObject>()
   readonly kernel: Kernel
-  faults: CallFaults = noCallFaults
+  readonly fate: Fate
   /** Deletions that were refused because something refers to the object; creations that found their name taken. */
   orderRefusals = 0
   nameRefusals = 0
@@ -85,19 +75,14 @@ export class World {
   /** What took effect, in order; `what` is the mark of the object. */
   readonly effects: { readonly op: Mutation; readonly what: string }[] = []
   watcher: Watcher | undefined
-  readonly #random: Stream
   readonly #tokens = new Map<string, { readonly id: string; readonly at: number }>()
+  /** How often a process has called one thing. */
   readonly #calls = new Map<string, number>()
-  readonly #crash = new Map<string, CrashPoint>()
   #born = 0
 
-  constructor(kernel: Kernel, random: Stream) {
+  constructor(kernel: Kernel, fate: Fate) {
     this.kernel = kernel
-    this.#random = random
-  }
-
-  crashAt(process: Process, point: CrashPoint | undefined): void {
-    if (point?.at === 'call') this.#crash.set(process.name, point)
+    this.fate = fate
   }
 
   specText(i: Inputs): string {
@@ -119,7 +104,7 @@ export class World {
 
   #add(kind: Kind, spec: Inputs, mark: Mark | undefined, id: string): WorldObject {
     const born = ++this.#born
-    const o: WorldObject = { id, kind, mark, born, token: `tok-${born}-${this.kernel.seed}-marker`, spec, before: undefined, shownAt: this.kernel.now + this.#lag(kind), torn: false }
+    const o: WorldObject = { id, kind, mark, born, token: `tok-${born}-${this.kernel.seed}-marker`, spec, before: undefined, shownAt: this.kernel.now + this.#lag(kind, id), torn: false }
     this.objects.set(id, o)
     for (const other of this.objects.values()) if (other !== o && spec.slot !== undefined && other.spec.slot === spec.slot) {
       this.kernel.fail('I-CLAIM', `${o.id} was made on slot ${spec.slot}, which ${other.id} has`)
@@ -134,15 +119,17 @@ export class World {
 
   #effect(op: Mutation, o: WorldObject): void {
     this.effects.push({ op, what: `${o.mark?.uid} ${o.mark?.ordinal}` })
+    this.kernel.count(`${op} ${o.kind.type.slice(4)}`)
   }
 
-  #lag(kind: Kind): Millis {
-    return kind.settleMs === 0 ? 0 : this.#random.below(kind.settleMs)
+  /** When what happened now begins to show. */
+  #lag(kind: Kind, id: string): Millis {
+    return kind.settleMs === 0 ? 0 : new Dice(this.kernel.seed, `${id} shows ${this.effects.length}`).below(kind.settleMs)
   }
 
   #set(o: WorldObject, spec: Inputs, torn: boolean): void {
     if (o.shownAt <= this.kernel.now) o.before = o.spec
-    o.shownAt = this.kernel.now + this.#lag(o.kind)
+    o.shownAt = this.kernel.now + this.#lag(o.kind, o.id)
     o.spec = spec
     o.torn = torn
     for (const other of this.objects.values()) if (other !== o && spec.slot !== undefined && other.spec.slot === spec.slot) {
@@ -158,8 +145,10 @@ export class World {
   create(g: Given): Promise<Partial<Outputs>> {
     return this.#call('create', g, (torn) => {
       const i = g.inputs
+      if (i.fail && g.kind.rejectsFirst) throw new Refused(`quota exceeded for ${i.name} ${i.secret ?? ''}`)
       const known = this.#known(g)
       if (known) {
+        this.kernel.count('key known')
         const o = this.objects.get(known.id)
         return o ? this.outputsOf(o) : { id: known.id, name: i.name, size: i.size, token: `tok-gone-${this.kernel.seed}-marker` }
       }
@@ -244,22 +233,21 @@ export class World {
   #call<T>(op: Mutation | 'read', g: Given, effect: (torn: boolean) => T, partial: ((out: T) => Partial<Outputs>) | undefined): Promise<T> {
     const { kernel } = this
     const { process: p, kind } = g
-    const n = (this.#calls.get(p.name) ?? 0) + 1
-    this.#calls.set(p.name, n)
-    const crash = this.#crash.get(p.name)
-    if (crash?.n === n && crash.phase === 'before') p.kill(`before call ${n}`)
+    const begun = p.begins('call')
     if (p.dead) return new Promise(() => {})
     if (op !== 'read') this.watcher?.started(op, g)
-    const fault = this.#draw(op, kind)
-    kernel.note(p.name, `call ${op} ${kind.type} ${g.inputs.name} ${fault.what}`)
+    const label = this.#label(op, g)
+    const fault = this.fate.call(label, op, kind)
+    kernel.note(p.name, `call ${op} ${kind.type} ${g.inputs.name} ${fault.is}`)
     const land = (torn = false): T => {
       const out = effect(torn)
       kernel.note('world', `${op} ${kind.type} ${g.inputs.name} for ${p.name}`)
       kernel.remark('world', () => `has ${[...this.objects.values()].map((o) => `${o.id}=${o.spec.name}`).join(' ')}`)
       return out
     }
-    const there = kernel.schedule.between(1, 30)
-    const back = kernel.schedule.between(1, 30)
+    const ways = new Dice(kernel.seed, `${label} way`)
+    const there = ways.between(1, 30)
+    const back = ways.between(1, 30)
     const promise = new Promise<T>((resolve, reject) => {
       const answer = (ms: Millis, act: () => void) => void kernel.after(ms, () => p.deliver(act))
       const unknown = (ms: Millis) => {
@@ -270,7 +258,7 @@ export class World {
       const arrive = (ms: Millis, act: () => void) => void kernel.after(ms, () => {
         if (!(kind.local && p.dead)) act()
       })
-      switch (fault.what) {
+      switch (fault.is) {
         case 'requestLost': return unknown(there + back)
         case 'late':
           unknown(there + back)
@@ -283,39 +271,38 @@ export class World {
           })
         default: return arrive(there, () => {
           // What turns a request away looks at nothing of it, not at its key either.
-          if (fault.what === 'reject') return answer(back, () => reject(new Error(`${op} ${g.inputs.name} was throttled ${g.inputs.secret ?? ''}`)))
+          if (fault.is === 'reject') {
+            p.happened(begun)
+            return answer(back, () => reject(new Error(`${op} ${g.inputs.name} was throttled ${g.inputs.secret ?? ''}`)))
+          }
           let out: T
           try {
-            out = land(fault.what === 'partial')
+            out = land(fault.is === 'partial')
           } catch (e) {
             if (!(e instanceof Refused)) throw e
-            // A service that knows keys says so when it refuses; others only say no.
-            return answer(back, () => reject(kind.create === 'A' ? refused(e) : new Error(e.message)))
+            p.happened(begun)
+            // A service that looks at the key first says that its refusal is its last word; others only say no.
+            return answer(back, () => reject(kind.create === 'A' && !kind.rejectsFirst ? refused(e) : new Error(e.message)))
           }
-          if (fault.what === 'replyLost') return unknown(back)
-          if (fault.what !== 'partial') return answer(back, () => resolve(out))
+          p.happened(begun)
+          if (fault.is === 'replyLost') return unknown(back)
+          if (fault.is !== 'partial') return answer(back, () => resolve(out))
           answer(back, () => {
             g.partial?.(partial?.(out) ?? {}).then(() => reject(new Error(`${op} ${g.inputs.name} broke off`)), reject)
           })
         })
       }
     })
-    if (crash?.n === n && crash.phase === 'after') p.kill(`in call ${n}`)
+    // On its way for good or for longer: the process may die while it waits.
+    if (fault.is === 'requestLost' || fault.is === 'late') p.happened(begun)
     return promise
   }
 
-  #draw(op: Mutation | 'read', kind: Kind): { readonly what: 'ok' | 'reject' | 'requestLost' | 'replyLost' | 'late' | 'partial'; readonly silent: boolean; readonly lateMs: Millis } {
-    const { faults } = this
-    const r = this.#random
-    const silent = r.chance(0.4)
-    const lateMs = kind.maxCallMs === 0 ? 0 : silent ? Math.min(kind.maxCallMs, r.between(kind.timeoutMs, Math.max(kind.timeoutMs, kind.maxCallMs))) : r.between(1, kind.maxCallMs)
-    const is = (what: 'reject' | 'requestLost' | 'replyLost' | 'late' | 'partial', quiet = silent) => ({ what, silent: quiet, lateMs })
-    if (r.chance(faults.reject)) return is('reject')
-    if (r.chance(faults.hang)) return is('requestLost', true)
-    if (r.chance(faults.requestLost)) return is('requestLost')
-    if (r.chance(faults.replyLost)) return is('replyLost')
-    if (op !== 'read' && kind.maxCallMs > 0 && r.chance(faults.late)) return is('late')
-    if ((op === 'create' || op === 'update') && r.chance(faults.partial)) return is('partial')
-    return { what: 'ok', silent: false, lateMs: 0 }
+  /** `change.1 create n3 #2`: the second time that this process creates n3. */
+  #label(op: Mutation | 'read', g: Given): string {
+    const what = `${g.process.name} ${op} ${g.inputs.name}`
+    const n = (this.#calls.get(what) ?? 0) + 1
+    this.#calls.set(what, n)
+    return `${what} #${n}`
   }
 }
