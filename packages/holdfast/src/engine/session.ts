@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { failure, limits, mutant } from '../base/index.ts'
+import { failure, isFailure, limits, mutant } from '../base/index.ts'
 import { classOf, failLone, maxCallMsOf } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
@@ -114,7 +114,12 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
     },
     async refresh(request, o) {
       await askAgain()
-      return refreshOn(state, request, { stop: either(o.stop, lost) })
+      try {
+        return await refreshOn(state, request, { stop: either(o.stop, lost) })
+      } catch (e) {
+        if (lost.aborted && isFailure(e) && e.code === 'HF1008') throw failure('HF4203', { message: lost.reason instanceof Error ? lost.reason.message : 'The lease was lost.' })
+        throw e
+      }
     },
     settle: (tx, how) => settleByHand(state, tx, how),
     objectsOf: (tx) => objectsOf(state, tx),
