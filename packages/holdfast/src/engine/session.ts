@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { failure, joinSignals, limits, mutant, type Joined, type Millis } from '../base/index.ts'
+import { failure, isFailure, joinSignals, limits, mutant, type Joined, type Millis } from '../base/index.ts'
 import { classOf, failLone, maxCallMsOf } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
@@ -129,6 +129,9 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
       const stopping = either(o.stop, lost)
       try {
         return await refreshOn(state, request, { stop: stopping.signal })
+      } catch (e) {
+        if (lost.aborted && isFailure(e) && e.code === 'HF1008') throw failure('HF4203', { message: lost.reason instanceof Error ? lost.reason.message : 'The lease was lost.' })
+        throw e
       } finally {
         stopping.leave()
       }

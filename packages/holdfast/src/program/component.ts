@@ -40,7 +40,9 @@ export interface ComponentSpec<S extends z.ZodObject, I extends z.ZodObject, R> 
 /** What build() returned, and the address. */
 export type ComponentResult<R> = (R extends object ? R : {}) & { readonly $path: string }
 
-type Given<S extends z.ZodObject, I extends z.ZodObject> = z.input<S> & NodeInputs<z.input<I>>
+/** An object without fields allows none, so it stands alone or not at all. */
+type Given<S extends z.ZodObject, I extends z.ZodObject> =
+  [keyof S['shape']] extends [never] ? NodeInputs<z.input<I>> : [keyof I['shape']] extends [never] ? z.input<S> : z.input<S> & NodeInputs<z.input<I>>
 export interface ComponentFn<S extends z.ZodObject, I extends z.ZodObject, R> {
   (name: string, ...args: ComponentArgs<S, I>): ComponentResult<R>
   readonly type: string

@@ -91,7 +91,7 @@ describe('documents of one life, each exactly as the contract says', () => {
     const { json } = await p.run('state', 'ls', '--json')
     const row = json.resources.find((r: any) => r.address === 'db/conf')
     expect(row).toEqual({
-      address: 'db/conf', type: 'holdfast:local/File', uid: is(/^u-/), status: 'ready', revision: 1, physicalId: 'out/db.conf', protect: false, retain: false, dependsOn: ['db/password'],
+      address: 'db/conf', type: 'holdfast:local/File', uid: is(/^u-/), status: 'ready', revision: 1, physicalId: 'out/db.conf', created: is(ISO), modified: is(ISO), protect: false, retain: false, dependsOn: ['db/password'],
     })
     expect(json.resources.map((r: any) => r.address)).toEqual(['db/conf', 'db/password', 'kept', 'list', 'plain'])
     expect(json.resources.find((r: any) => r.address === 'plain').dependsOn).toEqual(['list'])

@@ -1,7 +1,7 @@
 // Compiled by `npm run check`, never run: every line after @ts-expect-error must be an error, and nothing else may be one.
 import { z } from 'zod'
 import {
-  add, app, asset, at, coalesce, component, concat, each, eq, get, join, json, length, lookup, merge, resource, sensitive, split, str, Value, when,
+  add, app, asset, at, coalesce, component, concat, each, eq, get, hook, join, json, length, lookup, merge, resource, sensitive, split, str, Value, when,
   type Expr, type Input, type Node, type Ref,
 } from '../../src/root.ts'
 
@@ -52,6 +52,23 @@ const Api = component('Api', {
   },
 })
 const Nothing = component('Nothing', { build() {} })
+const InputsAlone = component('InputsAlone', { inputs: z.object({ host: z.string() }), build() {} })
+const SettingsAlone = component('SettingsAlone', { settings: z.object({ replicas: z.number() }), build() {} })
+const drain = hook('drain', async ({ op, outputs, log }) => {
+  is<Same<typeof op, 'create' | 'update' | 'delete'>>()
+  log(String(outputs?.port))
+})
+export const alone = app('alone', { build() {
+  InputsAlone('one', { host: 'h' }, { hooks: { beforeDelete: drain } })
+  SettingsAlone('two', { replicas: 2 })
+  // @ts-expect-error an input that it does not have
+  InputsAlone('three', { host: 'h', port: 1 })
+  // @ts-expect-error a setting is missing
+  SettingsAlone('four', {})
+  File('five', { path: 'f', content: '' }, { adopt: 'f', timeout: { read: '5s' }, hooks: { onError: drain } })
+  // @ts-expect-error hooks are what hook() gave
+  File('six', { path: 'g', content: '' }, { hooks: { afterCreate: () => undefined } })
+} })
 
 export const shop = app('shop', {
   config: z.object({ dataDir: z.string(), replicas: z.number().default(1) }),
