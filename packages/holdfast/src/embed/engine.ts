@@ -133,13 +133,13 @@ export class Engine {
   async refresh(name: string, o: CallOptions & { readonly allowDeletes?: number } = {}): Promise<RefreshDocument> {
     checkTargetName(name)
     const target = await this.#target(name)
-    const limits = { stop: o.signal ?? never, allowDeletes: o.allowDeletes }
+    const refresh = (session: RunSession) => session.refresh({ allowDeletes: o.allowDeletes }, { stop: o.signal ?? never })
     return this.#mutate({ target, program: undefined, create: false, o }, {
       idle: (cx) => withRun(cx, o, async (session) => {
-        const found = await session.refresh(limits)
+        const found = await refresh(session)
         return found.drifted.length === 0 ? found : undefined
       }),
-      act: (session) => session.refresh(limits),
+      act: refresh,
       unkept: (_, e) => {
         throw e
       },

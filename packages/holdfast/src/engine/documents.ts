@@ -93,8 +93,3 @@ export interface ResourceDocument {
 export interface DriftDocument {
   readonly drifted: readonly { readonly address: Address; readonly kind: 'changed' | 'gone'; readonly paths: readonly string[] }[]
 }
-
-/** What a refresh took over from the world into the record. */
-export interface RefreshDocument extends DriftDocument {
-  readonly revision: { readonly from: number; readonly to: number }
-}

@@ -8,11 +8,12 @@
  */
 export type { ApplyOptions, EngineContext, EngineEvent, EventType, PlanRequest } from './api.ts'
 export type {
-  ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, RefreshDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
+  ChangeAction, ChangeDocument, DriftDocument, OpenChangeDocument, Outcome, PathChange, PlanDocument, ResourceDocument, RunDocument, StatusDocument, TaskDocument,
 } from './documents.ts'
 export { loadPlan, makePlan, type PlannedRun } from './plan.ts'
 export { diffPlans, type PlanDiffDocument } from './plan-diff.ts'
 export { exitCodeOf, graphDocument, listPlans, listResources, listRuns, readDrift, readOutputs, readStatus, showPlan, showResource, showRun } from './read.ts'
+export type { RefreshDocument, RefreshRequest } from './refresh.ts'
 export { listSecrets, removeSecret, setSecret } from './secrets.ts'
 export { beginRun, type RunOptions, type RunSession } from './session.ts'
 export { forgetBound, type GoneData } from '../resource/index.ts'

@@ -6,8 +6,18 @@ import { goneEntries, seeObject, type EnvState, type Fields, type RowDraft, type
 import { encodeDoc } from '../secret/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import { newRun } from './apply.ts'
-import type { DriftDocument, RefreshDocument } from './documents.ts'
+import type { DriftDocument } from './documents.ts'
 import type { RunOptions } from './session.ts'
+
+export interface RefreshRequest {
+  /** Refused when more are gone. */
+  readonly allowDeletes?: number | undefined
+}
+
+/** What a refresh took over from the world into the record. */
+export interface RefreshDocument extends DriftDocument {
+  readonly revision: { readonly from: number; readonly to: number }
+}
 
 /**
  * Takes what is there over into the record, so that the next plan compares the program with the world as it is: what is gone leaves the record, what
@@ -16,7 +26,7 @@ import type { RunOptions } from './session.ts'
  * Gives    what differed. Nothing is written when nothing did.
  * Fails    HF4101 while a run is open, HF2501 when more is gone than allowed; whatever a read fails with. The record is as it was then.
  */
-export async function refreshOn(state: EnvState, o: Pick<RunOptions, 'stop'> & { readonly allowDeletes?: number | undefined }): Promise<RefreshDocument> {
+export async function refreshOn(state: EnvState, { allowDeletes }: RefreshRequest, o: Pick<RunOptions, 'stop'>): Promise<RefreshDocument> {
   const { cx, env } = state
   if (env.openRun !== undefined) throw failure('HF4101', { message: `Run ${env.openRun} is not finished.`, hint: 'Apply the program, or take the run back; then refresh.' })
   const rows = [...state.current.values()].filter((r) => r.status !== 'deleting' && !state.unknown.has(r.address)) as ResourceRow[]
@@ -25,7 +35,7 @@ export async function refreshOn(state: EnvState, o: Pick<RunOptions, 'stop'> & {
   const from = env.revision
   if (seen.length === 0) return { drifted, revision: { from, to: from } }
   const gone = drifted.filter((d) => d.kind === 'gone').length
-  if (o.allowDeletes !== undefined && gone > o.allowDeletes) throw failure('HF2501', { message: `${gone} nodes are gone; ${o.allowDeletes} may leave the record.`, hint: 'Check that the providers look in the right place, then allow more.' })
+  if (allowDeletes !== undefined && gone > allowDeletes) throw failure('HF2501', { message: `${gone} nodes are gone; ${allowDeletes} may leave the record.`, hint: 'Check that the providers look in the right place, then allow more.' })
   const now = cx.clock.now()
   const run = { ...newRun(state, 'refresh', ''), status: 'committed' as const, phase: 'done' as const, to: state.next, endedAt: now }
   await state.commit([

@@ -7,10 +7,10 @@ import type { LeaseRow, TicketRow, TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
 import { applyOn } from './apply.ts'
-import type { RefreshDocument, RunDocument } from './documents.ts'
+import type { RunDocument } from './documents.ts'
 import { forgetOn } from './forget.ts'
 import { loadOn, planOn, refuseStale, vectorOf, wrap, type PlannedRun } from './plan.ts'
-import { refreshOn } from './refresh.ts'
+import { refreshOn, type RefreshDocument, type RefreshRequest } from './refresh.ts'
 import { revertOn } from './revert.ts'
 import { objectsOf, settleByHand, type SettleHow } from './settle.ts'
 import { readPlan } from '../plan/index.ts'
@@ -31,8 +31,8 @@ export interface RunSession {
   revert(o: RunOptions): Promise<RunDocument>
   /** The stored plan of the open run, or of the last partly committed one, again. */
   resume(o: RunOptions): Promise<RunDocument>
-  /** Takes what is there over into the record; no object is touched. */
-  refresh(o: Pick<RunOptions, 'stop'> & { readonly allowDeletes?: number | undefined }): Promise<RefreshDocument>
+  /** Records the world as it is. */
+  refresh(request: RefreshRequest, o: Pick<RunOptions, 'stop'>): Promise<RefreshDocument>
   settle(tx: string, how: SettleHow): Promise<Record<string, unknown>>
   /** What a change that is not settled may have left in the world. */
   objectsOf(tx: string): ReturnType<typeof objectsOf>
@@ -111,9 +111,9 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
       if (!row) throw failure('HF2404', { message: `The plan ${run.plan} of run ${run.id} is not in the state.` })
       return applyOn(state, wrap(readPlan(row.doc, cx.ring), state, true), 'resume', joined(o))
     },
-    async refresh(o) {
+    async refresh(request, o) {
       await askAgain()
-      return refreshOn(state, { ...o, stop: either(o.stop, lost) })
+      return refreshOn(state, request, { stop: either(o.stop, lost) })
     },
     settle: (tx, how) => settleByHand(state, tx, how),
     objectsOf: (tx) => objectsOf(state, tx),
