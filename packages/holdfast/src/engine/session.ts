@@ -143,10 +143,10 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
   }
 }
 
-/** Every running task listens to it: that is no leak, and nobody is warned of one. */
+/** Every running task listens to it, and every run that goes on at the same time to the two: that is no leak, and nobody is warned of one. */
 function either(a: AbortSignal, b: AbortSignal): Joined {
   const joined = joinSignals(a, b)
-  setMaxListeners(0, joined.signal)
+  setMaxListeners(0, joined.signal, a, b)
   return joined
 }
 
