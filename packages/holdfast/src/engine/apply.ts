@@ -44,8 +44,9 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
   const error = await guarded(run, async () => {
     const blocked = blockedChanges(plan.changes, state)
     if (deletesOnly) {
-      run.row = { ...run.row, status: 'committed', phase: 'contract', to: from }
-      await state.commit([{ t: 'env.open', env: state.env.id, run: undefined }, { t: 'run.put', row: run.row }])
+      const row: RunRow = { ...run.row, status: 'committed', phase: 'contract', to: from }
+      await state.commit([{ t: 'env.open', env: state.env.id, run: undefined }, { t: 'run.put', row }])
+      run.row = row
       return contract(run, planned, o)
     }
     emitPhase(run, 'expand')
@@ -91,7 +92,7 @@ async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome,
 }
 
 /** Runs the phases. A failure of the store, or a bug, ends the run where it stands: the journal knows what was done. */
-async function guarded(run: Run, phases: () => Promise<void>): Promise<HoldfastError | undefined> {
+export async function guarded(run: Run, phases: () => Promise<void>): Promise<HoldfastError | undefined> {
   try {
     await phases()
     return undefined
@@ -105,6 +106,7 @@ async function guarded(run: Run, phases: () => Promise<void>): Promise<HoldfastE
 async function startRun(state: EnvState, planned: PlannedRun, kind: 'apply' | 'resume', o: RunOptions): Promise<Run> {
   const { cx } = state
   const { plan } = planned
+  const plannedAt = (kind === 'resume' ? await cx.store.plan(plan.id) : undefined)?.seq ?? state.env.seq
   const addresses = new Set<Address>()
   for (const c of plan.changes) if (c.inputs) refsOf(c.inputs, addresses)
   if (plan.outputs) refsOf(plan.outputs, addresses)
@@ -121,7 +123,7 @@ async function startRun(state: EnvState, planned: PlannedRun, kind: 'apply' | 'r
   const scope = makeScope(state, new Map(), await cx.store.secrets(state.env.id))
   const log = new TaskLog(cx, row.id)
   cx.emit({ type: 'run.started', run: row.id, data: { plan: plan.id, kind: row.kind, tasks: plan.changes.length } })
-  return { state, work, log, tasks: new ResourceTasks(work, scope, log), scope, from: state.env.revision, row, phase: 'expand' }
+  return { state, work, log, tasks: new ResourceTasks(work, scope, log, plannedAt), scope, from: state.env.revision, row, phase: 'expand' }
 }
 
 export const newRun = (state: EnvState, kind: RunRow['kind'], plan: string): RunRow => ({
@@ -279,12 +281,13 @@ async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<
     entries.push({ t: 'outputs.put', row: { env: state.env.id, since: to, doc: encodeDoc(after, { ...outputsPlace(state), tx: run.row.id }, cx.ring) } })
   }
   if (mutant('outputs-before-commit')) await state.commit(entries.splice(0).map((e) => (e.t === 'outputs.put' ? { ...e, row: { ...e.row, since: run.from } } : e)))
-  run.row = { ...run.row, status: partial ? 'kept' : 'committed', phase: 'contract', to }
+  const row: RunRow = { ...run.row, status: partial ? 'kept' : 'committed', phase: 'contract', to }
   await state.commit([
     ...entries,
     { t: 'env.commit', env: state.env.id, from: run.from, to, partial: partial || (planned.plan.adoptOnly === true && state.env.partial) }, { t: 'env.open', env: state.env.id, run: undefined },
-    { t: 'run.put', row: run.row }, { t: 'event', at: cx.clock.now(), kind: 'run.committed', data: JSON.stringify({ run: run.row.id, from: run.from, to, partial }) },
+    { t: 'run.put', row }, { t: 'event', at: cx.clock.now(), kind: 'run.committed', data: JSON.stringify({ run: run.row.id, from: run.from, to, partial }) },
   ])
+  run.row = row // not before: what the store did not take is not so
   cx.emit({ type: 'run.committed', run: run.row.id, data: { from: run.from, to, partial } })
 }
 
@@ -351,15 +354,16 @@ export async function closeReverted(run: Run): Promise<void> {
 
 export async function endRun(run: Run, status: RunRow['status'], entries: readonly Entry[] = []): Promise<void> {
   const { state } = run
-  run.row = { ...run.row, status, phase: status === 'incomplete' ? 'expand' : 'done', endedAt: state.cx.clock.now() }
-  const summary = JSON.stringify({ outcome: outcomeOf(run), reverted: run.log.reverted.length, error: run.tasks.error?.code })
+  const row: RunRow = { ...run.row, status, phase: status === 'incomplete' ? 'expand' : 'done', endedAt: state.cx.clock.now() }
+  const summary = JSON.stringify({ outcome: outcomeOf({ row }), reverted: run.log.reverted.length, error: run.tasks.error?.code })
   const past = status === 'committed' ? await oldEvents(state.cx.store, state.env, state.cx.clock.now()) : []
   await state.commit([
     ...past,
-    ...entries, { t: 'run.put', row: { ...run.row, result: summary } },
+    ...entries, { t: 'run.put', row: { ...row, result: summary } },
     ...(status === 'reverted' ? [{ t: 'env.open' as const, env: state.env.id, run: undefined }] : []),
     { t: 'event', at: state.cx.clock.now(), kind: 'run.finished', data: JSON.stringify({ run: run.row.id, status }) },
   ])
+  run.row = row
   run.phase = status === 'incomplete' ? run.phase : 'done'
   state.cx.emit({ type: 'run.finished', run: run.row.id, data: { status, outcome: outcomeOf(run) } })
 }
@@ -369,7 +373,7 @@ function emitPhase(run: Run, phase: 'expand' | 'commit' | 'contract'): void {
   run.state.cx.emit({ type: 'run.phase', run: run.row.id, message: phase })
 }
 
-const outcomeOf = (run: Run): RunDocument['outcome'] =>
+const outcomeOf = (run: Pick<Run, 'row'>): RunDocument['outcome'] =>
   run.row.status === 'committed' ? 'applied' : run.row.status === 'running' ? 'incomplete' : run.row.status
 
 /** The document of contract.md 3. */

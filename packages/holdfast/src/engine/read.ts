@@ -90,11 +90,11 @@ export async function readOutputs(cx: EngineContext, o: { readonly reveal: boole
   return plain
 }
 
-/** Reads the world and compares it with the record. */
+/** Reads the world and compares it with the record: with that of the open run where it has changed something, for that is what it left in the world. */
 export async function readDrift(cx: EngineContext, stop: AbortSignal = new AbortController().signal): Promise<DriftDocument> {
   const state = await EnvState.load(cx)
   if (state.env.seq === 0) return { drifted: [] }
-  const rows = await cx.store.resources(state.env.id, 'committed')
+  const rows = (await cx.store.resources(state.env.id, 'current')).filter((r) => r.status !== 'deleting')
   const { storeId } = await cx.store.meta()
   const drifted = await readDriftOf(state, rows, storeId, stop, cx.parallelism)
   for (const d of drifted) cx.emit({ type: 'drift.found', node: d.address, message: d.kind })
@@ -151,6 +151,8 @@ export function graphDocument(graph: DesiredGraph): { nodes: { address: Address;
 export function exitCodeOf(doc: RunDocument): number {
   const code = (doc.error as { code?: string } | undefined)?.code
   if (code === 'HF3106') return 8
+  // However far it came: not all of it could be written down, and the next command looks.
+  if (code === 'HF4006') return 12
   // Whatever else happened: what is missing is the key.
   if (doc.outcome === 'reverted' && (code === 'HF4301' || code === 'HF4302')) return 3
   switch (doc.outcome) {

@@ -2,7 +2,7 @@ import { failure, mutant, type HoldfastError } from '../base/index.ts'
 import { runFlow, type TaskSpec } from '../flow/index.ts'
 import type { Address } from '../model/index.ts'
 import { makeScope, ResourceTasks, TaskLog, type EnvState, type Work } from '../resource/index.ts'
-import { closeReverted, documentOf, endRun, limitsOf, newRun, openRun, type Run } from './apply.ts'
+import { closeReverted, documentOf, endRun, guarded, limitsOf, newRun, openRun, type Run } from './apply.ts'
 import type { RunDocument } from './documents.ts'
 import type { RunOptions } from './session.ts'
 import { ensureEnv } from './plan.ts'
@@ -57,14 +57,16 @@ export async function revertOn(state: EnvState, o: RunOptions): Promise<RunDocum
   const work: Work = { state, run: row.id, storeId, abort: o.abort, referred: () => false }
   const scope = makeScope(state, new Map(), [])
   const log = new TaskLog(cx, row.id)
-  const run: Run = { state, work, log, tasks: new ResourceTasks(work, scope, log), scope, from: state.env.revision, row, phase: 'revert' }
+  const run: Run = { state, work, log, tasks: new ResourceTasks(work, scope, log, state.env.seq), scope, from: state.env.revision, row, phase: 'revert' }
   const specs = doneTasks(state, run.tasks)
-  const { outcome } = await runFlow({ tasks: specs, parallelism: cx.serial ? 1 : cx.parallelism, limits: limitsOf(state), onFailure: 'revert' }, run.tasks, { clock: cx.clock, stop: o.stop, abort: o.abort, revert: true })
   // While an outcome is unknown, nobody can say that everything is as it was.
-  const stuck = [...state.unknown.values()].some((tx) => tx.target.change === undefined)
-  if (outcome === 'reverted' && !stuck) await closeReverted(run)
-  else await endRun(run, 'incomplete')
-  return documentOf(run, null, run.tasks.error ?? (stuck ? unknownLeft(state) : undefined))
+  const stuck = () => [...state.unknown.values()].some((tx) => tx.target.change === undefined)
+  const error = await guarded(run, async () => {
+    const { outcome } = await runFlow({ tasks: specs, parallelism: cx.serial ? 1 : cx.parallelism, limits: limitsOf(state), onFailure: 'revert' }, run.tasks, { clock: cx.clock, stop: o.stop, abort: o.abort, revert: true })
+    if (outcome === 'reverted' && !stuck()) await closeReverted(run)
+    else await endRun(run, 'incomplete')
+  })
+  return documentOf(run, null, error ?? run.tasks.error ?? (stuck() ? unknownLeft(state) : undefined))
 }
 
 export function unknownLeft(state: EnvState): HoldfastError {

@@ -120,7 +120,8 @@ const wanting = (state: EnvState, d: NodeDiff): Wanting => ({
 function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly string[], deleteFirst: boolean, options: DiffOptions): PlannedChange {
   const { node } = d
   const replaces = d.decision.action === 'replace'
-  const force = options.gone.has(node.address) ? 'gone' : options.drifted.has(node.address) ? 'repair' : options.replace.has(node.address) ? 'replace' : 'none'
+  const was = d.row?.address ?? ''
+  const force = options.gone.has(was) ? 'gone' : options.drifted.has(was) ? 'repair' : options.replace.has(node.address) ? 'replace' : 'none'
   return {
     doc: document(state, d, deleteFirst),
     phase: 'expand', uid: d.row?.uid, inputs: freeze(node.inputs, scope), deps: node.deps, options: node.options, site: node.site, lookup: node.action === 'read',

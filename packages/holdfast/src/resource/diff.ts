@@ -123,9 +123,12 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     const hasUnknown = firstUnknown(inputs as Value) !== undefined
     const shape = hasUnknown ? undefined : shapeOf(type, inputs, node.options, node.deps)
     const forced = options.replace.has(address)
+    // Drift is of what is recorded: the node may have another address by now.
+    const gone = row !== undefined && options.gone.has(row.address)
+    const drifted = row !== undefined && options.drifted.has(row.address)
     const adoptId = node.action === 'read' ? undefined : options.adopt?.rows.get(address) ?? (options.adopt?.only ? undefined : node.options.adopt)
     const adopting = adoptId !== undefined && blockedBy === undefined && (!row || typeChanged || row.meta.physicalId !== adoptId)
-    const settled = row && !adopting && row.status === 'ready' && row.shape === shape && row.address === address && !forced && !options.gone.has(address) && !options.drifted.has(address)
+    const settled = row && !adopting && row.status === 'ready' && row.shape === shape && row.address === address && !forced && !gone && !drifted
 
     if (node.action === 'read') {
       const d = await readNode(state, node, type, row?.meta.lookup ? row : undefined, inputs, hasUnknown, shape)
@@ -154,10 +157,11 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     }
     const before = row && !typeChanged && !adopt ? await upgraded(state, type, row) : undefined
     const paths = adopt?.paths ?? (before ? compare(before.inputs as Value, inputs as Value) : [])
-    let decision: Decision = adopt && row ? { action: 'replace', maybe: false, order: 'create-first', because: [`it is to be ${adopt.id}`] } : options.gone.has(address) || !row ? { action: 'create' }
+    // Of another type, what is gone is not made again: it is replaced, and deleting what is not there is nothing.
+    let decision: Decision = adopt && row ? { action: 'replace', maybe: false, order: 'create-first', because: [`it is to be ${adopt.id}`] } : !row || (gone && !typeChanged) ? { action: 'create' }
       : typeChanged ? { action: 'replace', maybe: false, order: 'create-first', because: [`the type was ${row.type}`] }
         : decide(row, paths, rulesOf(type), forced)
-    if (decision.action === 'record' && options.drifted.has(address)) decision = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
+    if (decision.action === 'record' && drifted) decision = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
     if (adoptId !== undefined && !adopt && row && decision.action === 'replace') {
       problems.push({ address, id: adoptId, code: 'HF2120', message: `it would need a new object (${decision.because.join(', ')}), and its adopt says which one it has: take that out first` })
       continue

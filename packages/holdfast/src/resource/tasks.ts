@@ -32,11 +32,14 @@ export class ResourceTasks implements Executor {
   /** Uids whose fate a task decided; what its undo looks at. */
   readonly #touched = new Map<string, string | Set<string>>()
   readonly #alone = oneAtATime()
+  readonly #plannedAt: number
   error: HoldfastError | undefined
 
-  constructor(work: Work, scope: Scope, log: TaskLog) {
+  /** Takes `plannedAt`: the commit on which the plan was made. What was written since is its own work, of an earlier attempt perhaps. */
+  constructor(work: Work, scope: Scope, log: TaskLog, plannedAt: number) {
     this.work = work
     this.#scope = scope
+    this.#plannedAt = plannedAt
     this.log = log
   }
 
@@ -112,7 +115,8 @@ export class ResourceTasks implements Executor {
     const retry = this.#retrying.get(id)?.tx
     if (c.adopt && row?.meta.physicalId !== c.adopt.id) return this.#takeOver(id, c, type, inputs, standing, lookedUp, attemptNo, signal)
     const shape = shapeOf(type, inputs, options, c.deps)
-    const finished = row && state.provisional(row as RowDraft)
+    // Done by this plan already; what a dead run of another plan did may have been changed from outside since.
+    const finished = row && state.provisional(row as RowDraft) && row.seq > this.#plannedAt
     if (row && row.status === 'ready' && row.shape === shape && row.address === address && (c.force === 'none' || finished)) return { kind: 'skipped' }
 
     const before = row ? await upgraded(state, type, row) : undefined

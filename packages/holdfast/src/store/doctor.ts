@@ -68,7 +68,8 @@ export function rules(source: RuleSource): Check[] {
   }
   for (const row of source.resources()) {
     const env = envs.get(row.env)
-    if (!env || !visible(row, env.revision)) continue
+    // In a revision that was kept half-way, a node may stand whose dependency has gone first, or has another address already.
+    if (!env || env.partial || !visible(row, env.revision)) continue
     for (const dep of row.meta.deps) if (!committed.get(env.id)?.has(dep)) found['dependencies resolve'].push(`${row.address} needs ${dep}`)
   }
 

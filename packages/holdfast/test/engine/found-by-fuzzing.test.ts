@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest'
+import type { FuzzCase, NodeSpec, Op } from '../fuzz/case.ts'
+import { runCase } from '../fuzz/run.ts'
+
+/** What the fuzzer of the life cycle found in the engine, one small case each. Every rule of the fuzzer is checked after each operation. */
+const node = (address: string, name: string, more: Partial<NodeSpec> = {}): NodeSpec => ({ address, kind: 'A', name, size: 1, zone: 'a', ...more })
+const apply = (program: number, more: Partial<Op> = {}): Op => ({ kind: 'apply', program, onFailure: 'revert', ...more } as Op)
+const repair = (program: number, name: string, more: Partial<Op> = {}): Op => ({ kind: 'repair', program, onFailure: 'revert', drift: [{ name, what: 'gone' }], ...more } as Op)
+
+async function brokenRule(programs: readonly (readonly NodeSpec[])[], ops: readonly Op[], more: Partial<FuzzCase> = {}): Promise<unknown> {
+  return (await runCase({ seed: 1, parallelism: 1, store: 'memory', turnsMax: 0, last: programs.length - 1, destroyed: false, programs, ops, ...more })).violation
+}
+
+describe('a run whose last words the disk does not take', () => {
+  const one = [node('a', 'x')]
+  test('is not called taken back while the state says that it is open', async () => {
+    const broken = [node('a', 'x', { fail: true })]
+    expect(await brokenRule([broken, one], [apply(0, { end: { how: 'full', commit: 4, phase: 'after' } })])).toBeUndefined()
+  })
+  test('is not called applied when its commit was refused', async () => {
+    expect(await brokenRule([one], [apply(0, { end: { how: 'full', commit: 5, phase: 'before' } })])).toBeUndefined()
+  })
+  test('does not end with 0 when only the record of its end was refused', async () => {
+    expect(await brokenRule([one], [apply(0, { end: { how: 'full', commit: 6, phase: 'before' } })])).toBeUndefined()
+  })
+})
+
+describe('drift --repair', () => {
+  const first = [node('a', 'x')]
+  test('makes again what went after a run that died had changed it', async () => {
+    const [larger, largest] = [[node('a', 'x', { size: 2 })], [node('a', 'x', { size: 3 })]]
+    expect(await brokenRule([first, larger, largest], [apply(0), apply(1, { end: { how: 'dies', commit: 4, phase: 'after' } }), repair(2, 'x')])).toBeUndefined()
+  })
+  test('does not make again what a repair that died has made already', async () => {
+    const second = [node('a', 'x', { size: 2 })]
+    const again: Op = { kind: 'repair', program: 1, onFailure: 'revert' }
+    expect(await brokenRule([first, second], [apply(0), repair(0, 'x', { end: { how: 'dies', commit: 4, phase: 'after' } }), again])).toBeUndefined()
+  })
+  test('makes again what is gone under the address that the program gives it now', async () => {
+    const moved = [node('b', 'x', { size: 2, movedFrom: ['a'] })]
+    expect(await brokenRule([first, moved], [apply(0), repair(1, 'x')])).toBeUndefined()
+  })
+  test('replaces what is gone and is of another type now, and takes over its place', async () => {
+    expect(await brokenRule([[node('a', 'x', { slot: 1 })], [node('a', 'x', { slot: 1, kind: 'P' })]], [apply(0), repair(1, 'x')])).toBeUndefined()
+  })
+})
+
+test('after a run that was kept half-way, the doctor does not call it damage that a node stands whose dependency has another address', async () => {
+  const before = [node('a', 'x'), node('b', 'y', { refs: ['a'] })]
+  const after = [node('c', 'x', { movedFrom: ['a'] }), node('b', 'y', { refs: ['c'], size: 2 })]
+  expect(await brokenRule([before, after], [apply(0), apply(1, { onFailure: 'keep', faults: [{ call: 'update', name: 'y', what: 'reject' }] } as Partial<Op>)])).toBeUndefined()
+})

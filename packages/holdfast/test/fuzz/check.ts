@@ -1,0 +1,270 @@
+import { canonical } from '../../src/base/index.ts'
+import { reveal, type Value } from '../../src/model/index.ts'
+import { callKey, decodeDoc } from '../../src/secret/index.ts'
+import type { ResourceRow, TxRow } from '../../src/state/index.ts'
+import { checkTables } from '../../src/store/memory/check.ts'
+import type { Program, Violation } from './case.ts'
+import type { Inputs } from './kinds.ts'
+import type { Committed } from './process.ts'
+import { checkCode } from './codes.ts'
+import { checkDone } from './done.ts'
+import { replayed, validPrefix } from './replay.ts'
+import { Broken, type Lab, type Outcome } from './run.ts'
+import { markText, specText, type Given, type Mutation, type Watcher, type WorldObject } from './world.ts'
+
+/** One object of the base, as it was when that was committed. */
+interface BaseObject {
+  readonly row: ResourceRow
+  readonly spec: string | undefined
+  readonly id: string | undefined
+}
+
+/** Replays cost as much as what they replay: not every case pays for them. */
+const REPLAY_EVERY = 8
+
+/** What must hold: during every call and commit, and after every operation (spec/engine.md 3.13). */
+export class Checks implements Watcher {
+  readonly lab: Lab
+  violation: Violation | undefined
+  base = new Map<string, BaseObject>()
+  baseRevision = 0
+  /** Nothing has gone wrong yet in this case. */
+  calm = true
+  /** State when the operation began: no open run, nothing unsettled, no deletions left. */
+  clean = true
+  /** Newest row that was written of each object. */
+  readonly rows = new Map<string, Omit<ResourceRow, 'seq'>>()
+  /** Addresses by which an object was known when the operation began. */
+  before = new Map<string, string>()
+  pendingBefore = new Set<string>()
+  revisionBefore = 0
+  openRunBefore: string | undefined
+  readonly #lab: Lab
+  readonly #keys = new Map<string, string>()
+  readonly #opened = new Map<string, Record<string, unknown>>()
+  /** Objects that somebody else removed; addresses whose objects were made anew while something was taken back. */
+  readonly #gone = new Set<string>()
+  readonly #renewed = new Set<string>()
+  #hash = 0x811c9dc5
+
+  constructor(lab: Lab) {
+    this.lab = lab
+    this.#lab = lab
+  }
+
+  get digest(): string {
+    return (this.#hash >>> 0).toString(16).padStart(8, '0')
+  }
+
+  fail(rule: string, message: string): void {
+    this.violation ??= { rule, message }
+  }
+
+  must(holds: boolean, rule: string, message: () => string): void {
+    if (!holds) throw new Broken(rule, message())
+  }
+
+  /** A document as the plain values it stands for. */
+  opened(row: { readonly uid: string; readonly type: string }, field: 'inputs' | 'outputs', text: string): Record<string, unknown> {
+    let known = this.#opened.get(text)
+    if (!known) this.#opened.set(text, known = reveal(decodeDoc(text, { table: 'resource', row: row.uid, field, type: row.type }, this.#lab.ring) as Value) as Record<string, unknown>)
+    return known
+  }
+
+  openTx(uid: string): TxRow | undefined {
+    const token = this.#lab.tables.unresolvedOf.get(uid)
+    return token === undefined ? undefined : this.#lab.tables.txs.get(token)
+  }
+
+  current(): ResourceRow[] {
+    const out: ResourceRow[] = []
+    for (const rows of this.#lab.tables.resources.values()) for (const { row } of rows.values()) if (row.until === undefined) out.push(row)
+    return out
+  }
+
+  get env() {
+    return [...this.#lab.tables.envs.values()][0]
+  }
+
+  get anyDrift(): boolean {
+    if (this.#gone.size > 0) return true
+    for (const o of this.#lab.world.objects.values()) if (o.drifted) return true
+    return false
+  }
+
+  drifted(o: WorldObject | undefined, what: 'gone' | 'changed'): void {
+    if (!o) return
+    this.calm = false
+    if (what === 'gone') this.#gone.add(markText(o.mark))
+  }
+
+  // While something happens.
+
+  started(op: Mutation, g: Given): void {
+    const tx = this.openTx(g.mark.uid)
+    const what = `${op} ${g.inputs.name}`
+    if (!tx || (tx.status !== 'sent' && tx.status !== 'unknown') || tx.op !== op || tx.ordinal !== g.mark.ordinal) return this.fail('h', `${what} is called, and no intent is on record`)
+    const { ring, storeId } = this.#lab
+    if (String(callKey(ring, storeId, tx)) !== g.key) return this.fail('k', `${what} is called under another key than the one on record`)
+    const step = `${tx.token} ${tx.epoch}`
+    const known = this.#keys.get(g.key)
+    if (known !== undefined && known !== step) return this.fail('k', `${what} is called under the key of another step`)
+    this.#keys.set(g.key, step)
+    if (canonical(this.opened(tx, 'inputs', tx.target.inputs)) !== canonical(g.inputs)) this.fail('h', `${what} is called with other inputs than those on record`)
+  }
+
+  landing(op: Mutation, g: Given, o: WorldObject | undefined): void {
+    for (let h = this.#hash, i = 0, text = `${op} ${g.inputs.name} ${g.mark.ordinal}`; i <= text.length; i++) {
+      if (i === text.length) this.#hash = h
+      else h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
+    }
+    if (op === 'create') {
+      if (this.#lab.world.ours(g.mark).length > 0) this.fail('f', `${g.inputs.name} is made a second time`)
+      const { slot } = g.inputs
+      if (slot !== undefined) for (const other of this.#lab.world.objects.values()) if (other.spec.slot === slot) this.fail('f', `${g.inputs.name} is made on slot ${slot}, which ${other.spec.name} has`)
+    }
+    if (op !== 'delete' || !o) return
+    const was = this.base.get(g.mark.uid)?.row
+    if (was?.meta.protect && was.status === 'ready' && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is protected, and it is deleted`)
+    const tx = this.openTx(g.mark.uid)
+    // What has to go first, to make room, may be referred to until its successor is there.
+    if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm) return
+    for (const other of this.#lab.world.objects.values()) if (other !== o && other.spec.refs.includes(o.id)) this.fail('i', `${g.inputs.name} is deleted, and ${other.spec.name} refers to it`)
+  }
+
+  refusedDelete(gone: WorldObject, user: WorldObject): void {
+    // With faults, or on the way back, the world may have to say no; then the deletion stays to be done.
+    if (this.calm && !this.openTx(gone.mark.uid)?.undo) this.fail('i', `${gone.spec.name} is to be deleted, and ${user.spec.name} refers to it`)
+  }
+
+  committed(c: Committed): void {
+    for (const e of c.entries) if (e.t === 'resource.put') this.rows.set(e.row.uid, e.row)
+    const wrong = validPrefix(this.#lab.tables)
+    if (wrong !== undefined) this.fail('m', `after a commit: ${wrong}`)
+  }
+
+  // Around an operation.
+
+  begin(out: Outcome): void {
+    const { op } = out
+    const { env } = this
+    const current = this.current()
+    this.before = new Map(current.map((r) => [r.uid, r.address]))
+    this.pendingBefore = new Set(current.filter((r) => r.status === 'deleting').map((r) => r.uid))
+    this.revisionBefore = env?.revision ?? 0
+    this.openRunBefore = env?.openRun
+    this.clean = env?.openRun === undefined && !env?.partial && this.#lab.tables.unresolvedOf.size === 0 && current.every((r) => r.status === 'ready')
+    if (op.faults?.length || op.end || op.drift?.length) this.calm = false
+  }
+
+  planned(out: Outcome): void {
+    for (const c of out.planned?.document.changes ?? []) this.must(!(c.protected && (c.action === 'delete' || c.action === 'replace')), 'g', () => `the plan would ${c.action} ${c.address}, which is protected`)
+  }
+
+  async end(out: Outcome): Promise<void> {
+    if (this.violation) throw new Broken(this.violation.rule, this.violation.message)
+    for (const d of checkTables(this.#lab.tables)) this.must(d.ok, 'a', () => `doctor: ${d.name}: ${d.detail}`)
+    this.audit()
+    if (out.process.died) {
+      if (this.env?.openRun === undefined) this.#takeBase()
+      return
+    }
+    for (const r of out.doc?.reverted ?? []) if (r.identity === 'new') this.#renewed.add(r.address)
+    if (out.doc?.outcome === 'reverted') this.asBase()
+    checkCode(this, out)
+    checkDone(this, out)
+    if (this.env?.openRun === undefined) this.#takeBase()
+  }
+
+  /** Records and world agree, as far as nothing is unsettled. */
+  audit(): void {
+    const { tables, world } = this.#lab
+    const current = new Map<string, ResourceRow>()
+    for (const row of this.current()) current.set(row.uid, row)
+    for (const row of current.values()) {
+      if (tables.unresolvedOf.has(row.uid)) continue
+      const found = world.ours(row)
+      this.must(found.length < 2, 'f', () => `${row.address} stands for ${found.length} objects`)
+      if (this.#gone.has(markText(row)) || row.status === 'partial') continue
+      const [o] = found
+      this.must(o !== undefined, 'f', () => `${row.address} is recorded (${row.status}), and there is no such object`)
+      if (!o || o.drifted) continue
+      const docs = tables.resources.get(row.uid)?.get(row.since)?.docs
+      const want = specText(this.opened(row, 'inputs', docs?.inputs ?? '{}') as unknown as Inputs)
+      this.must(specText(o.spec) === want, 'f', () => `${row.address} is recorded as ${want}, and is ${specText(o.spec)}`)
+      const outputs = canonical(this.opened(row, 'outputs', docs?.outputs ?? '{}'))
+      this.must(canonical(world.outputsOf(o)) === outputs, 'f', () => `the outputs of ${row.address} are recorded as ${outputs}, and are ${canonical(world.outputsOf(o))}`)
+    }
+    const marks = new Map<string, string>()
+    for (const o of world.objects.values()) {
+      const mark = markText(o.mark)
+      this.must(!marks.has(mark), 'f', () => `${o.id} and ${marks.get(mark)} are one object of one node`)
+      marks.set(mark, o.id)
+      if (tables.unresolvedOf.has(o.mark.uid) || current.get(o.mark.uid)?.ordinal === o.mark.ordinal) continue
+      // What is retained stays, and nobody looks after it.
+      this.must(this.rows.get(o.mark.uid)?.meta.retain === true, 'f', () => `nobody knows of ${o.id} (${o.spec.name}, ${o.kind.type})`)
+    }
+    for (const mark of this.#gone) {
+      const [uid, ordinal] = mark.split(' ')
+      if (current.get(uid as string)?.ordinal !== Number(ordinal)) this.#gone.delete(mark)
+    }
+  }
+
+  /** Records and world are as the base has them. */
+  asBase(): void {
+    const { world } = this.#lab
+    const now = new Map(this.current().map((r) => [r.uid, r]))
+    this.must(this.env?.openRun === undefined, 'l', () => 'it was taken back, and a run is open still')
+    this.must(this.env?.revision === this.baseRevision, 'l', () => `it was taken back to ${this.baseRevision}, and the revision is ${this.env?.revision}`)
+    for (const [uid, was] of this.base) {
+      const is = now.get(uid)
+      if (was.row.status === 'deleting') continue
+      this.must(is !== undefined && (was.row.status === 'partial' || rowText(is) === rowText(was.row)), 'l', () => `${was.row.address} is not recorded as it was: ${is ? `${rowText(was.row)} became ${rowText(is)}` : 'it is gone'}`)
+      if (was.row.status === 'partial' || was.spec === undefined || !is || this.#gone.has(markText(is))) continue
+      const [o] = world.ours(is)
+      if (o?.drifted) continue
+      this.must(o !== undefined && specText(o.spec) === was.spec, 'l', () => `${was.row.address} was ${was.spec}, and is ${o ? specText(o.spec) : 'gone'}`)
+      this.must(o?.id === was.id || this.#renewed.has(was.row.address), 'l', () => `${was.row.address} was ${was.id}, and is ${o?.id} now, and nobody says so`)
+    }
+    for (const [uid, is] of now) this.must(this.base.has(uid), 'l', () => `${is.address} is recorded, and it was not there before`)
+  }
+
+  #takeBase(): void {
+    const { world } = this.#lab
+    this.base = new Map()
+    this.baseRevision = this.env?.revision ?? 0
+    this.#renewed.clear()
+    for (const row of this.current()) {
+      const [o] = world.ours(row)
+      this.base.set(row.uid, { row, spec: o && specText(o.spec), id: o?.id })
+    }
+  }
+
+  // At the end.
+
+  converged(program: Program): void {
+    const rows = new Map(this.current().filter((r) => r.status !== 'deleting').map((r) => [r.address, r]))
+    for (const n of program) {
+      const row = rows.get(n.address)
+      this.must(row !== undefined, 'j', () => `${n.address} is wanted, and not there`)
+      const [o] = row ? this.#lab.world.ours(row) : []
+      this.must(o !== undefined && o.spec.name === n.name && o.spec.size === n.size && o.spec.zone === n.zone && o.spec.slot === n.slot, 'j', () => `${n.address} is not as the program says: ${o && specText(o.spec)}`)
+      const refs = (n.refs ?? []).map((a) => this.#lab.world.ours(rows.get(a) as ResourceRow)[0]?.id)
+      this.must(canonical(refs) === canonical([...(o?.spec.refs ?? [])]), 'j', () => `${n.address} refers to ${o?.spec.refs.join(' ')}, and should to ${refs.join(' ')}`)
+    }
+    this.must(rows.size === program.length, 'j', () => `there are ${rows.size} nodes, and the program has ${program.length}`)
+    this.must(this.current().length === rows.size, 'j', () => 'deletions are left')
+    if (this.#lab.fuzz.seed % REPLAY_EVERY === 0) {
+      const differs = replayed(this.#lab.tables, this.#lab.commits)
+      this.must(differs === undefined, 'e', () => `the journal replayed from nothing gives other ${differs}`)
+    }
+  }
+
+  destroyed(): void {
+    for (const o of this.#lab.world.objects.values()) this.must(this.rows.get(o.mark.uid)?.meta.retain === true, 'f', () => `after destroy ${o.id} (${o.spec.name}) exists`)
+    this.must(this.current().length === 0, 'j', () => 'after destroy there are records')
+  }
+}
+
+const rowText = (r: ResourceRow): string =>
+  canonical([r.address, r.type, r.fingerprint, r.shape, r.status, [...r.meta.claims], r.meta.protect, r.meta.retain, [...r.meta.deps], r.meta.tags as never])

@@ -1,0 +1,62 @@
+import type { Checks } from './check.ts'
+import type { Outcome } from './run.ts'
+
+/** Failures before a run exists, and what must be so for them. Anything else is a rule that does not hold. */
+const refusals: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
+  HF5001: (_, c) => c.lab.programs.some((p) => p.some((n) => n.protect)),
+  HF2104: (_, c) => c.lab.programs.some((p) => p.some((n) => n.slot !== undefined || n.kind === 'B' || n.kind === 'L')),
+  HF2102: (_, c) => c.lab.programs.some((p) => p.some((n) => n.movedFrom?.length)),
+  HF6001: ({ op }) => 'targets' in op || 'excludes' in op || 'replace' in op,
+  HF1001: ({ op }) => 'targets' in op && 'excludes' in op,
+  HF6005: ({ op }) => op.kind === 'revert' || op.kind === 'resume',
+  HF2401: ({ op }) => op.kind === 'resume',
+  HF2404: ({ op }) => op.kind === 'resume',
+  HF3101: ({ op }) => op.kind === 'repair' && op.faults?.some((f) => f.call === 'read') === true,
+  HF4006: ({ op }) => op.end?.how === 'full',
+  HF1008: ({ process }) => process.stop.signal.aborted,
+}
+
+/** Codes of the error in a run's document. */
+const ends: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
+  HF3101: (_, c) => !c.calm || fails(c),
+  HF3103: (_, c) => !c.calm,
+  HF3104: (_, c) => !c.calm,
+  HF3105: (_, c) => !c.calm,
+  HF3106: ({ process, op }) => process.stop.signal.aborted || op.end !== undefined,
+  HF4006: ({ op }) => op.end?.how === 'full',
+  HF5001: (_, c) => c.lab.programs.some((p) => p.some((n) => n.protect)),
+  HF2401: ({ op }, c) => op.kind === 'resume' || !c.calm,
+}
+
+const fails = (c: Checks): boolean => c.lab.programs.some((p) => p.some((n) => n.fail))
+
+/** The exit code is one that what happened allows (contract.md 3, decisions 1 and 7). */
+export function checkCode(c: Checks, out: Outcome): void {
+  const { doc, error, code } = out
+  const { env } = c
+  if (error) {
+    c.must(refusals[error.code]?.(out, c) === true, 'c', () => `${out.op.kind} was refused with ${error.code}: ${error.message}`)
+    if (error.code !== 'HF4006') c.must(c.revisionBefore === (env?.revision ?? 0) && c.openRunBefore === env?.openRun, 'c', () => `${error.code} was said before anything was done, and the environment has moved`)
+    return
+  }
+  if (!doc) return
+  const said = doc.error?.code as string | undefined
+  c.must(said === undefined || ends[said]?.(out, c) === true, 'c', () => `${out.op.kind} ended ${doc.outcome} with ${said}: ${String(doc.error?.message)}`)
+  const deleting = c.current().filter((r) => r.status === 'deleting')
+  const unsettled = c.lab.tables.unresolvedOf.size
+  const what = () => `${code} (${doc.outcome}): open run ${env?.openRun}, partial ${env?.partial}, ${deleting.length} deletions left, ${unsettled} changes not settled, ${said ?? 'no error'}`
+  switch (code) {
+    case 0:
+      c.must(env?.openRun === undefined && (doc.outcome !== 'applied' || (!env?.partial && deleting.length === 0)) && said === undefined, 'c', what)
+      break
+    case 4:
+      c.must(doc.outcome === 'reverted' && env?.openRun === undefined && (env?.revision ?? 0) === c.revisionBefore, 'c', what)
+      break
+    case 8: c.must(out.process.stop.signal.aborted, 'c', what); break
+    case 12: c.must(env?.openRun !== undefined || env?.partial === true || unsettled > 0 || said === 'HF4006', 'c', what); break
+    case 14: c.must(deleting.length > 0 && env?.openRun === undefined, 'c', what); break
+    default: c.must(false, 'c', what)
+  }
+  if (c.calm && !fails(c)) c.must(code === 0, 'c', () => `nothing went wrong, and ${what()}`)
+  if (doc.outcome === 'unchanged') c.must(c.lab.world.mutations === out.callsFrom, 'j', () => 'nothing was changed, and calls were made')
+}

@@ -1,0 +1,234 @@
+import { isFailure, makeIds, type HoldfastError } from '../../src/base/index.ts'
+import { beginRun, exitCodeOf, readDrift, type EngineContext, type PlannedRun, type RunDocument, type RunSession } from '../../src/engine/index.ts'
+import { emptyTables, type Tables } from '../../src/journal/index.ts'
+import { makeRegistry } from '../../src/provider/index.ts'
+import { makeKeyring, makeRedactor, type Keyring } from '../../src/secret/index.ts'
+import { Stream } from '../sim/random.ts'
+import type { CaseResult, FuzzCase, Op, Program, Violation } from './case.ts'
+import { Checks } from './check.ts'
+import { typesFor } from './kinds.ts'
+import { settleAll } from './person.ts'
+import { Process, ProcessStore, type Committed } from './process.ts'
+import { APP, graphOf } from './program.ts'
+import { Time, turn } from './time.ts'
+import { World } from './world.ts'
+
+/** Runs that may be needed once nothing goes wrong any more. */
+const CONVERGE_MAX = 4
+/** Turns of one operation, at most. */
+const TURNS_MAX = 3000
+const STORE_ID = 'st-fuzz'
+const KEY = new Uint8Array(32).fill(7)
+
+let ring: Keyring | undefined
+
+export class Broken extends Error {
+  readonly violation: Violation
+  constructor(rule: string, message: string) {
+    super(message)
+    this.violation = { rule, message }
+  }
+}
+
+/** What an operation came to. */
+export interface Outcome {
+  readonly op: Op
+  readonly process: Process
+  planned: PlannedRun | undefined
+  doc: RunDocument | undefined
+  /** Failure that ended it before there was a document. */
+  error: HoldfastError | undefined
+  code: number | undefined
+  /** Effects and mutating calls before it, after it. */
+  readonly effectsFrom: number
+  callsFrom: number
+}
+
+/** One case: the store's tables, the world, and one process after the other between them. */
+export class Lab {
+  readonly fuzz: FuzzCase
+  /** Those of the case, and what an operator makes of them when the protection is in the way. */
+  readonly programs: Program[]
+  readonly time = new Time()
+  readonly world = new World()
+  readonly tables: Tables
+  readonly ring: Keyring
+  readonly storeId = STORE_ID
+  readonly commits: Committed[] = []
+  readonly lines: string[] | undefined
+  readonly checks: Checks
+  readonly codes: Record<string, number> = {}
+  ops = 0
+  #processes = 0
+  readonly #turns: Stream
+  readonly #bytes: Stream
+
+  constructor(fuzz: FuzzCase, trace: boolean) {
+    this.fuzz = fuzz
+    this.programs = [...fuzz.programs]
+    this.lines = trace ? [] : undefined
+    this.#turns = new Stream(fuzz.seed, 'turns')
+    this.#bytes = new Stream(fuzz.seed, 'bytes')
+    ring ??= makeKeyring(KEY, STORE_ID, new Stream(0, 'seal'))
+    this.ring = ring
+    this.tables = emptyTables({ storeId: STORE_ID, schema: 1, createdAt: this.time.now, keyCheck: undefined })
+    this.checks = new Checks(this)
+    this.world.watcher = this.checks
+    if (trace) this.world.note = (line) => this.note(line)
+  }
+
+  note(line: () => string): void {
+    this.lines?.push(line())
+  }
+
+  process(end: Op['end']): { readonly process: Process; readonly cx: EngineContext } {
+    const n = ++this.#processes
+    this.time.now += 1000
+    const process = new Process(`h-${n}`, this.time, this.#turns, this.fuzz.turnsMax, end)
+    const ids = makeIds(process.clock, this.#bytes)
+    const store = new ProcessStore(process, this.tables, this.#bytes, (c) => {
+      this.commits.push(c)
+      this.note(() => `commit ${summary(c)}`)
+      this.checks.committed(c)
+    })
+    const env = { id: 'e-fuzz', app: APP, name: 'default', revision: 0, partial: false, seq: 0, openRun: undefined }
+    const cx: EngineContext = {
+      store, clock: process.clock, random: this.#bytes, ids, types: makeRegistry(typesFor(this.world, process)), env,
+      host: { root: '/', home: '/', env: { id: env.id, app: env.app, name: env.name }, assetPath: (a) => a.path, redact: (s) => s, secrets: () => [] },
+      ring: this.ring, redactor: makeRedactor(), holder: { id: process.id, host: 'host', bootId: 'boot', pid: 1, startedAt: '0' },
+      emit: this.lines ? (e) => this.note(() => `event ${e.type} ${e.node ?? ''} ${e.message ?? ''}`) : () => undefined,
+      asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: this.fuzz.parallelism, serial: false,
+    }
+    return { process, cx }
+  }
+
+  /** One operation as a process of its own, and every check after it. */
+  async carryOut(op: Op): Promise<Outcome> {
+    this.ops++
+    // What nobody has settled yet is as it is found: nobody can tell that somebody else changed it.
+    for (const d of op.drift ?? []) this.checks.drifted(this.world.drift(d.name, d.what, (o) => !this.tables.unresolvedOf.has(o.mark.uid)), d.what)
+    this.world.faults = [...(op.faults ?? [])]
+    const { process, cx } = this.process(op.end)
+    this.note(() => `--- ${process.id} ${JSON.stringify(op)}`)
+    const out: Outcome = { op, process, planned: undefined, doc: undefined, error: undefined, code: undefined, effectsFrom: this.world.effects.length, callsFrom: this.world.mutations }
+    this.checks.begin(out)
+    await this.#drive(process, this.#command(cx, process, op, out))
+    this.world.faults = []
+    this.time.clear()
+    const code = process.died ? 'dead' : String(out.code)
+    this.codes[code] = (this.codes[code] ?? 0) + 1
+    this.note(() => `=== ${code} ${out.doc?.outcome ?? ''} ${out.error ? `${out.error.code} ${out.error.message}` : out.doc?.error ? `${out.doc.error.code} ${out.doc.error.message}` : ''}`)
+    await this.checks.end(out)
+    return out
+  }
+
+  async #command(cx: EngineContext, process: Process, op: Op, out: Outcome): Promise<void> {
+    const stop = process.stop.signal
+    const abort = process.abort.signal
+    let session: RunSession | undefined
+    try {
+      session = await beginRun(cx, { lockTimeoutMs: 0, stop, abort })
+      if (op.person) await settleAll(this, cx, session)
+      if (process.dead) return
+      out.callsFrom = this.world.mutations
+      const how = { onFailure: op.kind === 'revert' || op.kind === 'resume' ? 'revert' as const : op.onFailure, stop, abort }
+      if (op.kind === 'revert') out.doc = await session.revert(how)
+      else if (op.kind === 'resume') out.doc = await session.resume(how)
+      else {
+        const repair = op.kind === 'repair' ? await readDrift(session.cx) : undefined
+        if (repair) this.note(() => `drift ${JSON.stringify(repair.drifted)}`)
+        const graph = op.kind === 'destroy' ? undefined : graphOf(this.programs[op.program] as Program)
+        const planned = await session.plan({
+          graph, repair, ...(op.targets ? { targets: op.targets } : {}), ...(op.excludes ? { excludes: op.excludes } : {}), ...('replace' in op && op.replace ? { replace: op.replace } : {}),
+        })
+        out.planned = planned
+        this.note(() => `plan ${planned.plan.changes.map((c) => `${c.doc.action}${c.deleteFirst ? '!' : ''}${c.phase === 'contract' ? '~' : ''} ${c.doc.address} <${c.after.join(',')}>`).join('; ')}`)
+        this.checks.planned(out)
+        out.doc = await session.apply(planned, how)
+      }
+      out.code = exitCodeOf(out.doc)
+    } catch (e) {
+      if (process.dead) return
+      if (!isFailure(e)) throw new Broken('b', e instanceof Error ? `${e.message}\n${e.stack}` : String(e))
+      out.error = e
+      out.code = e.exitCode
+    } finally {
+      if (session && !process.dead) {
+        try {
+          await session.end()
+        } catch (e) {
+          if (!isFailure(e)) throw e
+        }
+      }
+    }
+  }
+
+  /** Until the operation has ended, or its process is dead. */
+  async #drive(process: Process, work: Promise<void>): Promise<void> {
+    let ended = false
+    let thrown: unknown
+    work.then(() => { ended = true }, (e: unknown) => {
+      ended = true
+      thrown = e
+    })
+    for (let turns = 0; ; turns++) {
+      await turn()
+      if (this.checks.violation) throw new Broken(this.checks.violation.rule, this.checks.violation.message)
+      if (thrown) throw thrown
+      if (ended || process.dead) break
+      if (turns > TURNS_MAX) throw new Broken('d', `still going after ${turns} turns`)
+      if (!this.time.tick()) throw new Broken('d', 'nothing is left to happen, and the operation has not ended')
+    }
+    process.died ||= process.dead
+    process.clock.dead = true
+  }
+}
+
+const summary = (c: Committed): string =>
+  c.entries.map((e) => (e.t === 'tx.move' ? `${e.t}:${e.to}` : e.t === 'tx.open' ? `${e.t}:${e.row.op} ${e.row.address}${e.row.undo ? ' undo' : ''}` : e.t === 'event' ? e.kind : e.t === 'resource.put' ? `${e.t} ${e.row.address} ${e.row.status}` : e.t)).join(' ')
+
+/** Carries out a case. Never throws for a rule that does not hold: it says which one. */
+export async function runCase(fuzz: FuzzCase, trace = false): Promise<CaseResult> {
+  const lab = new Lab(fuzz, trace)
+  let violation: Violation | undefined
+  try {
+    for (const op of fuzz.ops) await lab.carryOut(op)
+    await converge(lab)
+  } catch (e) {
+    violation = e instanceof Broken ? e.violation : { rule: 'b', message: e instanceof Error ? `${e.message}\n${e.stack}` : String(e) }
+  }
+  return { seed: fuzz.seed, violation, ops: lab.ops, calls: lab.world.calls, commits: lab.commits.length, digest: lab.checks.digest, trace: lab.lines, codes: lab.codes }
+}
+
+/** Once nothing goes wrong any more, few runs lead to what the program says, and then there is nothing to do. */
+async function converge(lab: Lab): Promise<void> {
+  const { fuzz, programs } = lab
+  const at = await until(lab, fuzz.last)
+  lab.checks.converged(programs[at] as Program)
+  if (!fuzz.destroyed) return
+  if ((programs[at] as Program).some((n) => n.protect)) await until(lab, unprotected(lab, at))
+  await until(lab, undefined)
+  lab.checks.destroyed()
+}
+
+function unprotected({ programs }: Lab, at: number): number {
+  return programs.push((programs[at] as Program).map(({ protect: _, ...n }) => n)) - 1
+}
+
+/** Gives the program that it came to. */
+async function until(lab: Lab, program: number | undefined): Promise<number> {
+  let at = program
+  let last: Outcome | undefined
+  for (let i = 0; i <= CONVERGE_MAX; i++) {
+    const repair = lab.checks.anyDrift && at !== undefined
+    last = await lab.carryOut(at === undefined ? { kind: 'destroy', onFailure: 'revert', person: true } : { kind: repair ? 'repair' : 'apply', program: at, onFailure: 'revert', person: true })
+    if (last.doc?.outcome === 'unchanged' && last.planned?.empty && !repair) {
+      if (lab.world.mutations !== last.callsFrom) throw new Broken('j', 'nothing was to be done, and calls were made')
+      return at ?? -1
+    }
+    // What failed half-way can only be made anew, and what is protected is not: its operator gives the protection up.
+    const refused = last.error?.code ?? last.doc?.error?.code
+    if (refused === 'HF5001' && at !== undefined && at === program) at = unprotected(lab, at)
+  }
+  throw new Broken('j', `after ${CONVERGE_MAX} runs there is still something to do: ${last?.error ? `${last.error.code} ${last.error.message}` : `${last?.doc?.outcome} ${last?.doc?.error?.code ?? ''} ${last?.doc?.error?.message ?? ''}`}`)
+}
