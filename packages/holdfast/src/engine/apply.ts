@@ -3,7 +3,7 @@ import { runFlow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow
 import type { Entry } from '../journal/index.ts'
 import { evaluate, firstUnknown, masked, refsOf, type Address, type CallOp, type Scope, type Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
-import { assetsIn, forgetProvisional, goneEntries, makeScope, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
+import { assetsIn, forgetProvisional, makeScope, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
 import { encodeDoc } from '../secret/index.ts'
 import { oldEvents } from '../store/index.ts'
 import type { RunRow } from '../state/index.ts'
@@ -13,6 +13,7 @@ import type { RunDocument } from './documents.ts'
 import { committedOutputs, ensureEnv, outputsPlace, type PlannedRun } from './plan.ts'
 import type { RunOptions } from './session.ts'
 import { noteSkipped, unused } from './partial.ts'
+import { followMoves, MARK_BATCH, markRemoved } from './removed.ts'
 import { doneTasks } from './revert.ts'
 
 /** A run as it goes on: what the phases share. */
@@ -75,7 +76,8 @@ async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome,
     case 'reverted': return closeReverted(run)
     case 'incomplete': return endRun(run, 'incomplete')
     case 'kept':
-      if (o.onFailure === 'continue' && !o.stop.aborted) await markRemoved(run, unused(state, planned.plan.changes))
+      if (o.onFailure === 'continue' && !o.stop.aborted) await markRemoved(state, unused(state, planned.plan.changes))
+      await followMoves(state)
       await commit(run, planned, true)
       return contract(run, planned, o)
     case 'success': {
@@ -84,7 +86,7 @@ async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome,
         run.tasks.error ??= failure('HF3103', { ...(tx ? { address: tx.address, task: tx.token } : {}), message: `${tx?.address ?? 'A node'}: the outcome of an earlier change is unknown; everything that does not depend on it was done.` })
         return endRun(run, 'incomplete')
       }
-      await markRemoved(run, planned.plan.changes)
+      await markRemoved(state, planned.plan.changes)
       await commit(run, planned, false)
       return planned.plan.adoptOnly ? endRun(run, run.row.status) : contract(run, planned, o)
     }
@@ -196,7 +198,8 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       log.records.set(address, { address, op: action, outcome: 'skipped', attempts: 0, ms: 0 })
       continue
     }
-    const after = doneAt.size ? [...c.after, ...doneOf(address), ...c.after.flatMap((a) => doneOf(a))] : c.after
+    // What an earlier run of this one has made and the plan leaves alone is no task of the plan, and may be taken back all the same: not before what refers to it.
+    const after = doneAt.size ? [...c.after, ...doneOf(address), ...[...new Set([...c.after, ...c.deps])].flatMap((a) => doneOf(a))] : c.after
     const deadlineMs = deadlineOf(state, c)
     const retries = c.options?.hooks?.onError ? limits.hookRetriesMax : c.options?.retries
     if (action === 'delete' || action === 'forget') {
@@ -242,31 +245,6 @@ export function limitsOf(state: EnvState): Record<string, number> {
   const out: Record<string, number> = {}
   for (const t of state.cx.types.all()) out[t.type] = t.limit
   return out
-}
-
-const MARK_BATCH = 100
-
-/** What left the program is marked before the commit, in batches: then the commit changes one number, however much is to go. */
-async function markRemoved(run: Run, changes: readonly PlannedChange[]): Promise<void> {
-  const { state } = run
-  const rows: { readonly row: RowDraft; readonly forget: boolean }[] = []
-  for (const c of changes) {
-    if (c.phase !== 'contract' || c.uid === undefined) continue
-    const row = state.current.get(c.uid)
-    if (row && row.status !== 'deleting') rows.push({ row: row as RowDraft, forget: c.doc.action === 'forget' })
-  }
-  for (let i = 0; i < rows.length; i += MARK_BATCH) {
-    const batch = rows.slice(i, i + MARK_BATCH)
-    const docs = await state.cx.store.docs(batch.map((b) => b.row))
-    await state.commit(batch.flatMap(({ row, forget }, j): Entry[] => {
-      if (forget) return goneEntries(state, row)
-      const { seq: _seq, ...draft } = row as RowDraft & { seq?: number }
-      return [
-        ...(state.provisional(row) ? [] : [{ t: 'resource.until' as const, uid: row.uid, since: row.since, until: state.next }]),
-        { t: 'resource.put', row: { ...draft, since: state.next, until: undefined, status: 'deleting' }, docs: docs[j] as NonNullable<(typeof docs)[number]> },
-      ]
-    }))
-  }
 }
 
 async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<void> {

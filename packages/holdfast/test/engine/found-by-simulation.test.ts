@@ -201,6 +201,21 @@ describe('taking back', () => {
     expect(lab.cloud.calls.slice(-2)).toEqual(['update user-of-o1', 'delete y'])
   })
 
+  test('what an earlier run made is kept while a creation that refers to it is not settled', async () => {
+    const lab = makeLab({ class: 'D' })
+    lab.cloud.fault('delete a', 'reject')
+    expect(await lab.apply(() => {
+      const a = lab.Box('a', { name: 'a' })
+      lab.Box('bad', { name: str`bad-${a.id}`, fail: true })
+    })).toMatchObject({ outcome: 'incomplete' })
+    lab.cloud.fault('create b-of-o1', 'lost-applied')
+    expect(await lab.apply(() => {
+      const a = lab.Box('a', { name: 'a' })
+      lab.Box('b', { name: str`b-of-${a.id}` })
+    })).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103' } })
+    expect(lab.cloud.content).toEqual(['a=1', 'b-of-o1=1'])
+  })
+
   test('that broke off leaves the base as it was, and can be done again', async () => {
     const lab = makeLab()
     const program = (size: number, fail: boolean) => () => {
@@ -427,4 +442,22 @@ test('many tasks that run at once are no leak that Node would warn of', async ()
   process.off('warning', hear)
   expect(doc.outcome).toBe('applied')
   expect(warnings).toEqual([])
+})
+
+test.each([['after a partial run', true], ['when it could not be deleted at once', false]])('what left the program goes before what it uses, although that has moved: %s', async (_when, partial) => {
+  const lab = strictLab()
+  await lab.apply(() => {
+    const a = lab.Box('a', { name: 'a' })
+    lab.Box('user', { name: str`user-of-${a.id}` })
+  })
+  lab.cloud.fault('delete user-of-o1', 'reject')
+  await lab.apply(() => {
+    lab.Box('moved', { name: 'a' }, { movedFrom: ['a'] })
+    if (partial) lab.Box('bad', { name: 'bad', fail: true })
+  }, { onFailure: 'keep' })
+  expect(lab.cloud.content).toEqual(['a=1', 'user-of-o1=1'])
+  if (partial) lab.cloud.faults.clear()
+  lab.cloud.calls.length = 0
+  expect(await lab.destroy()).toMatchObject({ outcome: 'applied', pending: [] })
+  expect(lab.cloud.calls).toEqual(['delete user-of-o1', 'delete a'])
 })

@@ -58,15 +58,27 @@ export function watcherOf(lab: Lab): Watcher {
       }
     },
     avoidable(gone, user) {
-      // The one circle there is: what is taken back was made from something that its user read in the base. The user is not restored before that is
-      // restored, that not before everything made from it is withdrawn, and the world does not let this one go while the user refers to it.
+      // The one circle there is: what is taken back was made from something that its user read in the base and that has to be restored, too. The user is
+      // not restored before that is restored, that not before everything made from it is withdrawn, and the world does not let this one go while the
+      // user refers to it. What the run left alone, or has restored already, holds nobody up; nor does what stands beside its successor.
       const tx = gone.mark && openTx(lab, gone.mark.uid)
       if (!tx?.undo || !gone.mark || !user.mark) return true
-      const madeFrom = reach(lab, gone.mark.uid, (uid) => newest(lab, uid))
-      const read = reach(lab, user.mark.uid, (uid) => lab.base.rows.get(uid))
+      const madeFrom = reach(lab, gone.mark.uid, (uid) => newest(lab, uid), () => true)
+      const read = reach(lab, user.mark.uid, (uid) => lab.base.rows.get(uid), (address) => isUnrestored(lab, address))
       return ![...madeFrom].some((address) => read.has(address))
     },
   }
+}
+
+/** Whether what the base has at an address is changed or gone, and stands nowhere any more. */
+function isUnrestored(lab: Lab, address: string): boolean {
+  for (const [uid, row] of lab.base.rows) {
+    if (row.address !== address) continue
+    const now = newest(lab, uid)
+    if (now && now.status === 'deleting') continue
+    if (!now || now.since > lab.base.revision || now.until !== undefined) return true
+  }
+  return false
 }
 
 /** Changes under way whose inputs refer to an object. */
@@ -97,8 +109,8 @@ function newest(lab: Lab, uid: string): ResourceRow | undefined {
   return out
 }
 
-/** Addresses that an object depends on, directly or not, by the rows of one revision. */
-function reach(lab: Lab, uid: string, rowOf: (uid: string) => ResourceRow | undefined): Set<string> {
+/** Addresses that an object depends on, directly or not, by the rows of one revision, over those that `counts` says. */
+function reach(lab: Lab, uid: string, rowOf: (uid: string) => ResourceRow | undefined, counts: (address: string) => boolean): Set<string> {
   const uidsAt = new Map<string, string[]>()
   for (const other of lab.tables.resources.keys()) {
     const address = rowOf(other)?.address
@@ -107,7 +119,7 @@ function reach(lab: Lab, uid: string, rowOf: (uid: string) => ResourceRow | unde
   const out = new Set<string>()
   const todo = [...(rowOf(uid)?.meta.deps ?? [])]
   for (let a = todo.pop(); a !== undefined; a = todo.pop()) {
-    if (out.has(a)) continue
+    if (out.has(a) || !counts(a)) continue
     out.add(a)
     for (const next of uidsAt.get(a) ?? []) todo.push(...(rowOf(next)?.meta.deps ?? []))
   }
