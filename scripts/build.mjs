@@ -24,6 +24,7 @@ const entries = {
   random: 'builtin/random/index.ts',
   backend: 'backend/index.ts',
   flow: 'flow/workflow/index.ts',
+  engine: 'embed/index.ts',
   testing: 'testing/index.ts',
   'store-writer': 'store/sqlite/writer.ts',
   supervisor: 'builtin/local/supervisor/main.ts',

@@ -9,6 +9,8 @@ export { storeCases, storeSuite, type StoreSubject, type StoreSuiteOptions } fro
 export { backendCases, backendSuite, runBackendCase, type BackendFactory, type BackendSuiteOptions } from './backend-suite.ts'
 export { checkProvider, providerCases, providerSuite, type ProviderCase, type ProviderSubject, type ProviderSuite, type TestFramework } from './provider-suite.ts'
 export { flowCases, flowSuite, type FlowSubject, type FlowSuiteOptions } from './flow-suite.ts'
+export { snapshotCases, snapshotSuite, type SnapshotSubject, type SnapshotSuiteOptions } from './snapshot-suite.ts'
+export { targetCases, targetSuite, type TargetSubject, type TargetSuiteOptions } from './target-suite.ts'
 export type { CrashTarget } from './provider-crash.ts'
 /** The port of a store, and the store that keeps nothing: a model to compare with, and a base to wrap. */
 export { MemoryStore, type CommitOptions, type Fence, type Leases, type Store, type StoreTraits } from '../store/index.ts'

@@ -301,6 +301,27 @@ test('S003-29 an end that is rejected: the run fails, the snapshot is unreliable
   expect(JSON.stringify([...snapshots.kept.values(), events, readdirSync(home)])).not.toContain(`token-of-${made?.id}`)
 })
 
+test('S003-29 when an end was rejected nothing more is ended: no snapshot holds an outcome whose mutation is open, and every outcome is taken over', async () => {
+  const cloud = new Cloud()
+  const Box = resource(boxSpec(cloud, { type: `embedded:Box${++serial}`, class: 'D', more: { read: undefined as never } }))
+  const snapshots = new MemorySnapshots()
+  const home = folder()
+  const engine = () => new Engine({ targets: new ListedTargets('prod'), snapshots, home })
+  const program = app('shop', { build: () => void ['a', 'b', 'c'].map((name) => Box(name, { name })) })
+  snapshots.fault = async (c) => {
+    if (c !== 'end a create') return
+    while (cloud.calls.length < 3) await new Promise((r) => setImmediate(r)) // the others are at work
+    throw new Error('once')
+  }
+  expect(await engine().apply('prod', program)).toMatchObject({ outcome: 'incomplete', error: { code: 'HF4006' } })
+  expect(snapshots.ended).toEqual([])
+  expect((await snapshots.getSnapshot('prod'))?.open.map((c) => c.address).sort()).toEqual(['a', 'b', 'c'])
+  snapshots.fault = undefined
+  expect(await engine().apply('prod', program)).toMatchObject({ outcome: 'applied' })
+  expect(cloud.calls).toEqual(['create a', 'create b', 'create c'])
+  await sound(snapshots, 'prod')
+})
+
 test('S003-29 an end of the run that is rejected: the run fails, and the next one goes on', async () => {
   const { engine, boxes, cloud, snapshots } = lab()
   let ends = 0

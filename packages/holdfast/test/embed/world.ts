@@ -31,7 +31,7 @@ export class ListedTargets implements TargetProvider {
     this.asked.push(name)
     const found = this.#targets.get(name)
     if (!found) throw new TargetNotFound(name)
-    return found
+    return { ...found, config: structuredClone(found.config) }
   }
 }
 
@@ -107,7 +107,7 @@ export class FileSnapshots extends WholeSnapshots {
     this.#folder = folder
   }
   path(name: string): string {
-    return join(this.#folder, `${name.replaceAll('/', '_')}.json`)
+    return join(this.#folder, `${encodeURIComponent(name)}.json`)
   }
   protected read(name: string): Entry | undefined {
     return existsSync(this.path(name)) ? (JSON.parse(readFileSync(this.path(name), 'utf8')) as Entry) : undefined
