@@ -37,6 +37,7 @@ const suites = [
   { name: 'types', what: 'the types of the packed package under TypeScript 5.9, 6 and 7, with the lowest and the newest zod 4' },
   { name: 'recovery-model', what: 'every crash of every change of every class, with a crash during recovery, with two holders, with requests turned away; planted bugs are found' },
   { name: 'recovery-pairs', what: 'two holders, and the second dies at each of its steps while it recovers' },
+  { name: 'embed-kill', what: 'the engine over providers of targets and snapshots: real processes killed at every write of a begin and an end, dead at every moment in memory, twice; SEED=n runs one seed' },
   { name: 'simulation-1', what: 'the engine in a simulated world, seeds 1 to 5,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '1', '5000'] },
   { name: 'simulation-2', what: 'seeds 5,001 to 10,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '5001', '5000'] },
   { name: 'mutants', what: 'each planted bug is found by the simulation within 5,000 seeds', script: ['node', 'scripts/verify-sim.mjs', 'mutants'] },

@@ -1,6 +1,7 @@
 // What is applied: a folder of pages. `Page` is a type of our own.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { app, resource, sensitive } from 'holdfast'
 import { z } from 'zod'
 
@@ -18,11 +19,13 @@ const Page = resource({
   delete: ({ outputs }) => rmSync(outputs.path, { force: true }),
 })
 
-function put({ path, text }) {
+async function put({ path, text }) {
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, text)
   // Written, and nobody has heard of it: the worst moment to die.
   if (process.env.DIE_AFTER === path) process.kill(process.pid, 'SIGKILL')
+  // For the test with two processes: this one is at work until the other has had its answer.
+  while (process.env.WAIT_FOR && !existsSync(process.env.WAIT_FOR)) await sleep(10)
   return { path, text }
 }
 

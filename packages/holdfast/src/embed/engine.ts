@@ -1,6 +1,6 @@
 import { failure, isFailure, systemClock, systemRandom, type Clock } from '../base/index.ts'
 import {
-  beginRun, makePlan, repairOf, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession,
+  beginRun, makePlan, readAdoptRows, repairOf, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession,
 } from '../engine/index.ts'
 import type { KeyChoice } from '../project/index.ts'
 import type { AnyApp, ResourceFn } from '../program/index.ts'
@@ -39,7 +39,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
-export interface PlanOptions extends CallOptions, Pick<PlanRequest, 'targets' | 'excludes' | 'replace' | 'allowDeletes'> {
+export interface PlanOptions extends CallOptions, Pick<PlanRequest, 'targets' | 'targetDependents' | 'excludes' | 'excludeDependents' | 'replace' | 'allowDeletes'> {
   /** What a refresh found: what differs from what the program asked for is brought back, also where the program did not change. */
   readonly refreshed?: RefreshDocument
 }
@@ -49,6 +49,11 @@ export interface ChangeOptions extends PlanOptions {
   readonly onFailure?: ApplyOptions['onFailure']
   /** Aborted: running calls are told to end as well; what became of them is looked up by the next run. */
   readonly abort?: AbortSignal
+}
+
+export interface ImportOptions extends CallOptions {
+  /** Also what belongs to somebody else, as far as its type can tell. */
+  readonly adoptOther?: boolean
 }
 
 /** What an apply would do, of one target. It is applied once, and refused when the snapshot has moved on (HF2401). */
@@ -67,7 +72,8 @@ export interface PlanText {
 }
 
 const planned = new WeakMap<EnginePlan, PlannedRun>()
-const never = new AbortController().signal
+/** One for each call: whoever listens to it goes with it. */
+const never = (): AbortSignal => new AbortController().signal
 
 /**
  * Founding contract 2: an engine made of who knows targets and who keeps snapshots.
@@ -136,7 +142,7 @@ export class Engine {
   async refresh(name: string, o: CallOptions & { readonly allowDeletes?: number } = {}): Promise<RefreshDocument> {
     checkTargetName(name)
     const target = await this.#target(name)
-    const refresh = (session: RunSession) => session.refresh({ allowDeletes: o.allowDeletes }, { stop: o.signal ?? never })
+    const refresh = (session: RunSession) => session.refresh({ allowDeletes: o.allowDeletes }, { stop: o.signal ?? never() })
     return this.#mutate({ target, program: undefined, create: false, o }, {
       idle: (cx) => withRun(cx, o, async (session) => {
         const found = await refresh(session)
@@ -149,6 +155,21 @@ export class Engine {
     })
   }
 
+  /**
+   * Takes objects that exist over into the snapshot: all of them or none. Nothing else is done; what differs from the program is left for the next apply.
+   *
+   * Takes    `objects`: the id of each object by the address of the node that is to have it, `{ 'web/box': 'i-123' }`; `program`: has those nodes.
+   *          The types read the objects.
+   * Gives    as {@link apply}; `unchanged` when every node has its object already.
+   * Fails    HF2120 and HF2121 with every row that is not possible; else as {@link apply}.
+   */
+  async import(name: string, objects: Readonly<Record<string, string>>, program: AnyApp, o: ImportOptions = {}): Promise<RunDocument> {
+    checkTargetName(name)
+    const target = await this.#target(name)
+    const request: PlanRequest = { graph: graphFor(program, target), adopt: readAdoptRows(objects), adoptOther: o.adoptOther }
+    return this.#change({ target, program, create: true, o }, (session) => session.plan(request), (cx) => makePlan(cx, request))
+  }
+
   async #target(name: string): Promise<Target> {
     const target = (await this.#targets.getTarget(name)) as Target | undefined
     if (!target) throw new TargetNotFound(name)
@@ -157,7 +178,7 @@ export class Engine {
 
   #change(call: CallRequest, plan: (session: RunSession) => Promise<PlannedRun>, look?: (cx: EngineContext) => Promise<PlannedRun>): Promise<RunDocument> {
     const { o } = call
-    const options: RunOptions = { onFailure: (o as ChangeOptions).onFailure ?? 'revert', stop: o.signal ?? never, abort: (o as ChangeOptions).abort ?? never }
+    const options: RunOptions = { onFailure: (o as ChangeOptions).onFailure ?? 'revert', stop: o.signal ?? never(), abort: (o as ChangeOptions).abort ?? never() }
     return this.#mutate(call, {
       // Nothing to do: said without a mark. The store of the call is thrown away, so that nothing it notes goes anywhere.
       idle: async (cx) => {
@@ -242,7 +263,7 @@ interface CallRequest {
 }
 
 async function withRun<T>(cx: EngineContext, o: CallOptions & { readonly abort?: AbortSignal }, act: (session: RunSession) => Promise<T>): Promise<T> {
-  const session = await beginRun(cx, { lockTimeoutMs: 0, stop: o.signal ?? never, ...(o.abort ? { abort: o.abort } : {}) })
+  const session = await beginRun(cx, { lockTimeoutMs: 0, stop: o.signal ?? never(), ...(o.abort ? { abort: o.abort } : {}) })
   try {
     return await act(session)
   } finally {
@@ -250,8 +271,13 @@ async function withRun<T>(cx: EngineContext, o: CallOptions & { readonly abort?:
   }
 }
 
-const requestOf = ({ targets, excludes, replace, allowDeletes, refreshed }: PlanOptions): Omit<PlanRequest, 'graph'> =>
-  ({ ...(targets ? { targets } : {}), ...(excludes ? { excludes } : {}), ...(replace ? { replace } : {}), ...(refreshed ? { repair: repairOf(refreshed) } : {}), allowDeletes })
+function requestOf(o: PlanOptions): Omit<PlanRequest, 'graph'> {
+  const { targets, targetDependents, excludes, excludeDependents, replace, allowDeletes, refreshed } = o
+  return {
+    ...(targets ? { targets } : {}), ...(targetDependents ? { targetDependents } : {}), ...(excludes ? { excludes } : {}), ...(excludeDependents ? { excludeDependents } : {}),
+    ...(replace ? { replace } : {}), ...(refreshed ? { repair: repairOf(refreshed) } : {}), allowDeletes,
+  }
+}
 
 function shown(target: string, run: PlannedRun): EnginePlan {
   const plan: EnginePlan = { target, document: run.document, empty: run.empty, text: () => run.text() }

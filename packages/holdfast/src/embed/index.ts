@@ -5,7 +5,7 @@
  * May import everything above but backend, cli and testing.
  * @module
  */
-export { Engine, type CallOptions, type ChangeOptions, type EngineParts, type EnginePlan, type PlanOptions, type PlanText } from './engine.ts'
+export { Engine, type CallOptions, type ChangeOptions, type EngineParts, type EnginePlan, type ImportOptions, type PlanOptions, type PlanText } from './engine.ts'
 export { checkTargetName, damaged as damagedSnapshot, MutationOpen, newer as newerSnapshot, TargetNotFound } from './failures.ts'
 export { holderLives, openHolder } from './holders.ts'
 export type {

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { Value } from '../../src/builtin/value/index.ts'
 import { checkTargetName, Engine, openHolder, TargetNotFound, type EngineEvent, type SnapshotDocument, type TargetProvider } from '../../src/embed/index.ts'
 import { keyFile } from '../../src/project/index.ts'
-import { app, resource } from '../../src/program/index.ts'
+import { app, hook, resource } from '../../src/program/index.ts'
 import { boxSpec, Cloud } from '../support/world.ts'
 import { FileSnapshots, folder, ListedTargets, MemorySnapshots, sound, target } from './world.ts'
 
@@ -424,6 +424,37 @@ test('refresh takes over what was changed and what is gone, and the next plan pu
   expect(cloud.content).toEqual(['a=1', 'b=1', 'c=1'])
   cloud.fault('read b', 'reject')
   await expect(engine().refresh('prod')).rejects.toMatchObject({ code: 'HF3101' })
+})
+
+test('objects that exist are imported by their ids, all of them or none; nothing is made, and the rest is left for the next apply', async () => {
+  const { engine, cloud, snapshots, Box } = lab()
+  const [one, two] = [cloud.make('a', 1, ''), cloud.make('b', 5, '')]
+  const program = app('shop', { build: () => ['a', 'b', 'c'].forEach((name) => void Box(name, { name })) })
+  await expect(engine().import('prod', { a: one.id, nobody: 'o9' }, program)).rejects.toMatchObject({ code: 'HF2120', details: { rows: [{ address: 'nobody' }] } })
+  await expect(engine().import('prod', { a: 5 as never }, program)).rejects.toMatchObject({ code: 'HF2120' })
+  expect(snapshots.kept.size).toBe(0)
+  expect(await engine().import('prod', { a: one.id, b: two.id }, program)).toMatchObject({ outcome: 'applied', summary: { adopt: 2 }, revision: { from: 0, to: 1 } })
+  expect(cloud.calls.filter((c) => !c.startsWith('read'))).toEqual([])
+  expect((await snapshots.getSnapshot('prod'))?.reliable).toBe(true)
+  expect(snapshots.ended.at(-1)?.resources).toMatchObject([{ address: 'a', meta: { physicalId: one.id } }, { address: 'b', meta: { physicalId: two.id } }])
+  const calls = snapshots.calls.length
+  expect(await engine().import('prod', { a: one.id }, program)).toMatchObject({ outcome: 'unchanged' })
+  expect(snapshots.calls.slice(calls)).toEqual(['get'])
+  expect((await engine().preview('prod', program)).document.changes).toMatchObject([{ address: 'b', action: 'update' }, { address: 'c', action: 'create' }])
+  expect(await engine().apply('prod', program)).toMatchObject({ outcome: 'applied' })
+  expect(cloud.content).toEqual(['a=1', 'b=1', 'c=1'])
+  await sound(snapshots, 'prod')
+})
+
+test('hooks of nodes run in the process that embeds the engine', async () => {
+  const { engine, cloud, snapshots, Box } = lab()
+  const ran: string[] = []
+  const told = hook(`embed-hook-${serial}`, ({ address }) => void ran.push(address))
+  const program = app('shop', { build: () => void Box('a', { name: 'a' }, { hooks: { afterCreate: told } }) })
+  expect(await engine().apply('prod', program)).toMatchObject({ outcome: 'applied' })
+  expect(ran).toEqual(['a'])
+  expect(cloud.content).toEqual(['a=1'])
+  await sound(snapshots, 'prod')
 })
 
 test('events are told as they happen, and an abort stops the run and takes it back', async () => {
