@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { limits, makeIds, systemRandom, type Clock } from '../base/index.ts'
 import type { EngineContext, EngineEvent } from '../engine/index.ts'
 import { allTypes, keySource, openAssets, openRing, type KeyChoice } from '../project/index.ts'
-import { declaredTypes, type AnyApp, type ResourceFn } from '../program/index.ts'
+import { declaredHook, declaredTypes, type AnyApp, type ResourceFn } from '../program/index.ts'
 import { makeRegistry, type Host, type TypeRegistry } from '../provider/index.ts'
 import { makeRedactor } from '../secret/index.ts'
 import type { EnvRow, Holder, StoreMeta } from '../state/index.ts'
@@ -43,7 +43,7 @@ export async function makeContext(s: Surroundings, c: CallParts): Promise<Engine
   return {
     store: c.store, clock: s.clock, random: systemRandom, ids: makeIds(s.clock, systemRandom), types: await typesOf(s.providers), env: c.env, host, ring, redactor,
     holder: c.holder, emit: c.emit, ...(home === undefined ? {} : { spool: spoolIn(home) }),
-    asset: assets.take, keepAssets: assets.keep, pruneAssets: assets.prune, policies: [...(c.program?.policies ?? [])],
+    asset: assets.take, keepAssets: assets.keep, pruneAssets: assets.prune, hook: declaredHook, policies: [...(c.program?.policies ?? [])],
     parallelism: s.parallelism ?? limits.parallelLocal, serial: false,
   }
 }

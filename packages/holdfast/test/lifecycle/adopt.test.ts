@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { adoptAll, listResources, readAdoptRows, showResource, type AdoptRow, type RunDocument } from '../../src/engine/index.ts'
-import { buildGraph, lookup, resource, str } from '../../src/program/index.ts'
+import { adoptAll, listResources, readAdoptRows, showResource, simulate, type AdoptRow, type RunDocument } from '../../src/engine/index.ts'
+import { buildGraph, hook, lookup, resource, str } from '../../src/program/index.ts'
 import { boxSpec, makeLab, type CloudObject, type Lab } from '../support/world.ts'
 
 /** Import, read and adopt: spec/engine.md 3.9. The option is `adopt`, reads of what is not ours are `lookup`. */
@@ -240,4 +240,18 @@ describe('reads of what is not ours', () => {
     expect(() => readAdoptRows({ a: '' })).toThrow(expect.objectContaining({ code: 'HF2120' }))
     expect(await showResource(lab.cx, 'a').catch((e) => e.code)).toBe('HF6001')
   })
+})
+
+test('an imagined run takes over what is only looked at, and runs no hook', async () => {
+  const lab = makeLab()
+  there(lab, 'a')
+  let ran = 0
+  const told = hook('imagined-run', () => void ran++)
+  const build = () => {
+    const a = lab.Box('a', { name: 'a' }, { adopt: 'o1', hooks: { afterUpdate: told } })
+    lab.Box('b', { name: str`${a.name}-b` }, { hooks: { beforeCreate: told, afterCreate: told } })
+  }
+  const doc = await simulate(lab.cx, { graph: buildGraph(lab.app(build), {}) }, { onFailure: 'revert', fail: [] })
+  expect(doc).toMatchObject({ outcome: 'applied', steps: [{ tasks: [{ op: 'adopt', address: 'a' }] }, { tasks: [{ op: 'create', address: 'b' }] }, { phase: 'commit' }] })
+  expect([ran, lab.cloud.content, await listResources(lab.cx)]).toEqual([0, ['a=1'], []])
 })
