@@ -75,7 +75,10 @@ export function imagined(type: ResourceType, host: Host, imagine: Imagine): Reso
         return made(inputs as Given, outputs as Given) as never
       },
     } : {}),
-    ...(type.read ? { read: async ({ inputs, outputs }) => made(inputs as Given, outputs as Given | undefined) as never } : {}),
+    ...(type.read ? { read: async ({ inputs, outputs, mark }) => {
+      await imagine('read', mark.uid)
+      return made(inputs as Given, outputs as Given | undefined) as never
+    } } : {}),
     ...(type.find ? {
       find: async ({ inputs }) => {
         await imagine('read', undefined)

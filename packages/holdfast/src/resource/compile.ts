@@ -152,7 +152,9 @@ function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDoc
   const owned = decision.action === 'read' && row && !row.meta.lookup
   if (owned) reasons.push(d.givenUp ? 'what it finds was ours: it is given up' : row.meta.retain ? 'retain: the object it had stays' : 'the object it had is deleted')
   if (decision.action === 'create' && row) reasons.push('it is gone')
-  if (decision.action === 'record' && d.movedFrom === undefined) reasons.push('only its options or dependencies differ')
+  const owed = row?.meta.due && node.options.hooks?.[row.meta.due]
+  if (owed) reasons.push(`its hook ${owed} (${row.meta.due}) has not ended well yet`)
+  else if (decision.action === 'record' && d.movedFrom === undefined) reasons.push('only its options or dependencies differ')
   if (row?.status === 'partial') reasons.push('the last change of it failed half-way')
   if (deleteFirst && decision.action === 'replace' && decision.order !== 'delete-first') reasons.push('the old object must go first: both claim one thing')
   const hooks = plannedHooks(node.options.hooks, d)
@@ -189,7 +191,9 @@ function plannedHooks(names: HookNames | undefined, d: NodeDiff): HookNames | un
   const { action } = d.decision
   const steps = d.adopt ? (d.adopt.only || (d.adopt.outputs && d.paths.length === 0) ? [] : ['Update']) : action === 'create' ? ['Create'] : action === 'update' ? ['Update'] : action === 'replace' ? ['Create', 'Delete'] : []
   if (d.adopt && action === 'replace') steps.push('Delete')
-  return hooksOf(names, steps)
+  const due = d.row?.meta.due
+  const planned = hooksOf(names, steps)
+  return due && names?.[due] ? { [due]: names[due], ...planned } : planned
 }
 
 function hooksOf(names: HookNames | undefined, steps: readonly string[]): HookNames | undefined {

@@ -128,7 +128,8 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     const drifted = row !== undefined && options.drifted.has(row.address)
     const adoptId = node.action === 'read' ? undefined : options.adopt?.rows.get(address) ?? (options.adopt?.only ? undefined : node.options.adopt)
     const adopting = adoptId !== undefined && blockedBy === undefined && (!row || typeChanged || row.meta.physicalId !== adoptId)
-    const settled = row && !adopting && row.status === 'ready' && row.shape === shape && row.address === address && !forced && !gone && !drifted
+    const owed = row?.meta.due !== undefined && node.options.hooks?.[row.meta.due] !== undefined
+    const settled = row && !adopting && !owed && row.status === 'ready' && row.shape === shape && row.address === address && !forced && !gone && !drifted
 
     if (node.action === 'read') {
       const d = await readNode(state, node, type, row?.meta.lookup ? row : undefined, inputs, hasUnknown, shape)

@@ -26,6 +26,8 @@ export interface RowParts {
   /** Of the row whose object this goes on with. */
   readonly kept?: ResourceMeta
   readonly adopted?: boolean
+  /** A hook runs after the step. */
+  readonly due?: ResourceMeta['due']
 }
 
 /** The row of a node as the open run will write it. */
@@ -40,7 +42,7 @@ export function draftRow(state: EnvState, p: RowParts): RowDraft {
     meta: {
       typeVersion: type.version, provider: type.provider, deps: p.deps, claims: p.claims, protect: p.options.protect, retain: p.options.retain, tags: p.options.tags,
       ...(name === undefined ? {} : { physicalName: name }), ...(assets.length ? { assets } : {}), ...(p.lookup ? { lookup: true } : {}),
-      ...(p.adopted || p.kept?.adopted ? { adopted: true } : {}), ...(p.options.hooks ? { hooks: p.options.hooks } : {}), ...(timeouts ? { timeouts } : {}), ...keptOf(p.kept),
+      ...(p.adopted || p.kept?.adopted ? { adopted: true } : {}), ...(p.options.hooks ? { hooks: p.options.hooks } : {}), ...(timeouts ? { timeouts } : {}), ...(p.due ? { due: p.due } : {}), ...keptOf(p.kept),
     },
   }
 }

@@ -117,6 +117,7 @@ export class ResourceTasks implements Executor {
     const shape = shapeOf(type, inputs, options, c.deps)
     // Done by this plan already; what a dead run of another plan did may have been changed from outside since.
     const finished = row && state.provisional(row as RowDraft) && row.seq > this.#plannedAt
+    if (row?.meta.due && options.hooks?.[row.meta.due] !== undefined && !retry) return this.#owed(id, c, type, row, row.meta.due, attemptNo, signal)
     if (row && row.status === 'ready' && row.shape === shape && row.address === address && (c.force === 'none' || finished)) return { kind: 'skipped' }
 
     const before = row ? await upgraded(state, type, row) : undefined
@@ -134,7 +135,7 @@ export class ResourceTasks implements Executor {
       }
       case 'update': {
         const kept = row as ResourceRow
-        const draft = draftRow(state, { ...common, uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName, kept: kept.meta })
+        const draft = draftRow(state, { ...common, uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName, kept: kept.meta, ...(options.hooks?.afterUpdate ? { due: 'afterUpdate' as const } : {}) })
         const keys = claimEntries(state, kept.uid, claims, kept.meta.claims)
         this.#touch(id, kept.uid)
         return this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'update', kind: 'update', prior: before, opening: keys.opening, also: keys.also, before: closing(state, kept.uid) }, attemptNo, options.retries ?? 0, retry, signal)
@@ -148,7 +149,7 @@ export class ResourceTasks implements Executor {
           if (gone.kind === 'unknown' || gone.kind === 'failed') return gone
         }
         const uid = retry?.uid ?? (again ? row.uid : state.cx.ids.next('u'))
-        const draft = retry?.target.row ?? draftRow(state, { ...common, uid, ordinal: again ? row.ordinal + 1 : 1, physicalName: undefined })
+        const draft = retry?.target.row ?? draftRow(state, { ...common, uid, ordinal: again ? row.ordinal + 1 : 1, physicalName: undefined, ...(options.hooks?.afterCreate ? { due: 'afterCreate' as const } : {}) })
         const moves: Entry[] = again ? closing(state, uid) : old && state.current.has(old.uid) ? await this.#setAside(old, options.hooks) : this.#close(lookedUp)
         if (old) this.#touch(id, old.uid)
         this.#touch(id, uid)
@@ -273,10 +274,40 @@ export class ResourceTasks implements Executor {
   async #done(id: string, change: Change, began: number, result: Extract<ChangeResult, { kind: 'done' }>, tx: string, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
     this.log.succeed(id, began, result.outputs, result.note, tx)
     const refused = await this.#hook(id, change, 'after', result.outputs ?? change.prior?.outputs, attemptNo, signal)
-    if (!refused) return { kind: 'succeeded' }
+    if (!refused) {
+      if (change.row?.meta.due) await this.#paid(change.uid)
+      return { kind: 'succeeded' }
+    }
     await this.#noteHook(id, change, refused, attemptNo)
     this.#failed(id, change.address, change.kind, refused, false)
     return { kind: 'failed', retry: false }
+  }
+
+  /** A step whose hook after it failed, or was never reached because the process died, runs it before anything else. */
+  async #owed(id: string, c: PlannedChange, type: ResourceType, row: ResourceRow, due: NonNullable<ResourceRow['meta']['due']>, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
+    const { state } = this.work
+    const { inputs, outputs } = await upgraded(state, type, row)
+    const draft = without(row)
+    const change: Change = { ...this.#change(id, c, type, draft, inputs), op: due === 'afterCreate' ? 'create' : 'update', kind: 'update', prior: { inputs, outputs }, opening: [], before: [], also: [] }
+    const began = this.log.start(id, c.doc.address, 'update', attemptNo)
+    const refused = await this.#hook(id, change, 'after', outputs, attemptNo, signal)
+    if (refused) {
+      await this.#noteHook(id, change, refused, attemptNo)
+      this.#failed(id, change.address, 'update', refused, false)
+      return { kind: 'failed', retry: false }
+    }
+    await this.#paid(row.uid)
+    this.log.succeed(id, began, outputs, undefined, undefined)
+    const rest = await this.#make(id, c, attemptNo, signal)
+    return rest.kind === 'skipped' ? { kind: 'succeeded' } : rest
+  }
+
+  /** The row owes no hook any more. That is nothing to take back. */
+  async #paid(uid: string): Promise<void> {
+    const { state } = this.work
+    const row = state.current.get(uid) as ResourceRow
+    const { due: _due, ...meta } = row.meta
+    await state.commit([{ t: 'resource.put', row: { ...without(row), meta } }])
   }
 
   /** Gives why the hook of a step failed; undefined when it did not, or when there is none. */

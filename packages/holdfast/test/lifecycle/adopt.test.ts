@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { adoptAll, listResources, readAdoptRows, showResource, type AdoptRow, type RunDocument } from '../../src/engine/index.ts'
-import { buildGraph, lookup, resource, str } from '../../src/program/index.ts'
+import { adoptAll, listResources, readAdoptRows, readStatus, showResource, simulate, type AdoptRow, type RunDocument } from '../../src/engine/index.ts'
+import { buildGraph, hook, lookup, resource, str } from '../../src/program/index.ts'
 import { boxSpec, makeLab, type CloudObject, type Lab } from '../support/world.ts'
 
 /** Import, read and adopt: spec/engine.md 3.9. The option is `adopt`, reads of what is not ours are `lookup`. */
@@ -240,4 +240,70 @@ describe('reads of what is not ours', () => {
     expect(() => readAdoptRows({ a: '' })).toThrow(expect.objectContaining({ code: 'HF2120' }))
     expect(await showResource(lab.cx, 'a').catch((e) => e.code)).toBe('HF6001')
   })
+})
+
+test('an imagined run takes over what is only looked at, and runs no hook', async () => {
+  const lab = makeLab()
+  there(lab, 'a')
+  let ran = 0
+  const told = hook('imagined-run', () => void ran++)
+  const build = () => {
+    const a = lab.Box('a', { name: 'a' }, { adopt: 'o1', hooks: { afterUpdate: told } })
+    lab.Box('b', { name: str`${a.name}-b` }, { hooks: { beforeCreate: told, afterCreate: told } })
+  }
+  const doc = await simulate(lab.cx, { graph: buildGraph(lab.app(build), {}) }, { onFailure: 'revert', fail: [] })
+  expect(doc).toMatchObject({ outcome: 'applied', steps: [{ tasks: [{ op: 'adopt', address: 'a' }] }, { tasks: [{ op: 'create', address: 'b' }] }, { phase: 'commit' }] })
+  expect([ran, lab.cloud.content, await listResources(lab.cx)]).toEqual([0, ['a=1'], []])
+})
+
+test('cut off at any commit, the next apply ends with the one object, taken over and as the program says; nothing is made or deleted', async () => {
+  let commits = 99
+  for (let cut = 1; cut <= commits; cut++) for (const side of ['before', 'after'] as const) {
+    const lab = makeLab()
+    there(lab, 'a', 3)
+    const build = () => {
+      const a = lab.Box('a', { name: 'a', size: 5 }, { adopt: 'o1' })
+      return { id: a.id }
+    }
+    const commit = lab.store.commit.bind(lab.store)
+    let n = 0
+    lab.store.commit = async (entries, options) => {
+      if (n + 1 > cut || (n + 1 === cut && side === 'before')) throw new Error('the process died')
+      const done = await commit(entries, options)
+      if (++n === cut) throw new Error('the process died')
+      return done
+    }
+    const ended = await lab.apply(build).then(() => true, () => false)
+    lab.store.commit = commit
+    if (ended) commits = Math.min(commits, n)
+    const next = lab.again()
+    expect(await next.apply(build), `cut ${side} ${cut}`).toMatchObject({ outputs: { id: 'o1' } })
+    expect([lab.cloud.content, (await listResources(next.cx)).map((r) => `${r.address} ${r.physicalId} ${r.adopted}`)], `cut ${side} ${cut}`).toEqual([['a=5'], ['a o1 true']])
+    expect(lab.cloud.calls.filter((c) => /^(create|delete)/.test(c))).toEqual([])
+    expect((await lab.store.doctor()).filter((c) => !c.ok)).toEqual([])
+    expect(await readStatus(next.cx)).toMatchObject({ open: [], openRun: null })
+  }
+  expect(commits).toBeGreaterThan(4)
+})
+
+test('cut off at any commit and then taken back, the object is as it was found, and nobody looks after it', async () => {
+  for (let cut = 1; cut <= 6; cut++) {
+    const lab = makeLab()
+    there(lab, 'a', 3)
+    const build = () => void lab.Box('a', { name: 'a', size: 5 }, { adopt: 'o1' })
+    const commit = lab.store.commit.bind(lab.store)
+    let n = 0
+    lab.store.commit = async (entries, options) => {
+      if (++n > cut) throw new Error('the process died')
+      return commit(entries, options)
+    }
+    await lab.apply(build).catch(() => undefined)
+    lab.store.commit = commit
+    const next = lab.again()
+    if ((await readStatus(next.cx)).openRun !== null) {
+      expect(await inSession(next, (s) => s.revert(how)), `cut ${cut}`).toMatchObject({ outcome: 'reverted' })
+      expect([lab.cloud.content, await listResources(next.cx)], `cut ${cut}`).toEqual([['a=3'], []])
+    }
+    expect(lab.cloud.calls.filter((c) => /^(create|delete)/.test(c))).toEqual([])
+  }
 })

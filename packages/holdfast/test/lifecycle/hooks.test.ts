@@ -59,6 +59,37 @@ describe('hooks', () => {
     expect((await listResources(lab.cx)).map((r) => r.status)).toEqual(['ready'])
   })
 
+  test('one that did not end well after a step is run again by the next apply, also when the process died before it', async () => {
+    const lab = makeLab()
+    let bad = true
+    const seen: string[] = []
+    const name = named('register')
+    const it = hook(name, (c) => {
+      seen.push(`${c.op} ${c.outputs?.size}`)
+      if (bad) throw new Error('not now')
+    })
+    const build = (size: number) => () => void lab.Box('a', { name: 'a', size }, { hooks: { afterCreate: it, afterUpdate: it } })
+    expect(await lab.apply(build(1), { onFailure: 'keep' })).toMatchObject({ outcome: 'kept' })
+    expect((await lab.plan(build(1))).document.changes).toMatchObject([{ action: 'update', hooks: { afterCreate: name }, reasons: [`its hook ${name} (afterCreate) has not ended well yet`] }])
+    expect(await lab.apply(build(1))).toMatchObject({ outcome: 'reverted', error: { code: 'HF3120' } })
+    bad = false
+    calls(lab)
+    expect(await lab.apply(build(1))).toMatchObject({ outcome: 'applied', tasks: [{ hooks: { afterCreate: name } }] })
+    expect([calls(lab), seen, (await lab.plan(build(1))).empty]).toEqual([[], ['create 1', 'create 1', 'create 1'], true])
+
+    const commit = lab.store.commit.bind(lab.store)
+    lab.store.commit = async (entries, options) => {
+      if (entries.some((e) => e.t === 'resource.put' && e.docs === undefined)) throw new Error('the process dies') // what would say that the hook has run
+      return commit(entries, options)
+    }
+    await expect(lab.apply(build(2))).rejects.toThrow('dies')
+    lab.store.commit = commit
+    const next = lab.again()
+    expect(await next.apply(build(2))).toMatchObject({ outcome: 'applied' })
+    expect([seen.slice(3), calls(lab), (await next.plan(build(2))).empty]).toEqual([['update 2', 'update 2'], ['update a'], true])
+    expect((await lab.store.doctor()).filter((c) => !c.ok)).toEqual([])
+  })
+
   test('taking back runs no hooks', async () => {
     const lab = makeLab()
     const n = noting()
