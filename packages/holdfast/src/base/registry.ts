@@ -67,6 +67,7 @@ export const registry = {
   HF2403: e(11, 'The plan was applied already.', 'A plan is applied exactly once.', 'Plan again.'),
   HF2404: e(6, 'There is no such plan.', 'The id is unknown in this state.', 'Run `holdfast plan ls`.'),
   HF2501: e(5, 'More would be deleted than allowed.', 'The plan deletes more nodes than --allow-deletes permits.', 'Check the program, or raise --allow-deletes.'),
+  HF2502: e(5, 'The plan is not approved.', "The project says `approve: 'required'` for this environment, and nobody has approved this plan as it stands.", ['Look at it with `holdfast plan show ID`, approve it with `holdfast plan approve ID`, then `holdfast apply ID`.']),
   // HF30: tasks and providers
   HF3101: e(4, 'A step failed.', 'The provider rejected the change.', 'Read the message of the provider.'),
   HF3102: e(4, 'A provider answered with the wrong shape.', 'The outputs do not fit the schema of the type.', 'Correct the provider, or its outputs schema.'),

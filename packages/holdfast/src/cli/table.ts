@@ -50,7 +50,7 @@ const limit: FlagSpec = { flags: '--limit <n>', summary: 'how many, newest first
 
 export const verbs: readonly VerbSpec[] = [
   { name: 'init', summary: 'write a first program into this folder', daily: true, load: async () => (await import('./verbs/init.ts')).init },
-  { name: 'plan', summary: 'show what an apply would change', daily: true, own: [{ flags: '--out <file>', summary: 'write the plan to a file' }, { flags: '--hold <duration>', summary: 'keep everybody else out so long, for the apply of this plan' }, adoptOther], load: async () => (await import('./verbs/plan.ts')).plan },
+  { name: 'plan', summary: 'show what an apply would change', daily: true, own: [{ flags: '--out <file>', summary: 'write the plan to a file' }, { flags: '--destroy', summary: 'of deleting everything' }, { flags: '--hold <duration>', summary: 'keep everybody else out so long, for the apply of this plan' }, adoptOther], load: async () => (await import('./verbs/plan.ts')).plan },
   { name: 'apply', args: '[plan]', summary: 'change what differs; a failure takes everything back', daily: true, own: [{ flags: '--lease <word>', summary: 'under the lease that `plan --hold` has kept' }, { flags: '--refresh', summary: 'record the world as it is first' }, adoptOther], load: async () => (await import('./verbs/apply.ts')).apply },
   { name: 'destroy', summary: 'delete everything of an environment', daily: true, load: async () => (await import('./verbs/apply.ts')).destroy },
   { name: 'drift', summary: 'compare the state with the world', daily: true, own: [{ flags: '--repair', summary: 'make the world as the program says' }, { flags: '--accept', summary: 'record the world as it is; what is gone is forgotten' }], load: async () => (await import('./verbs/drift.ts')).drift },
@@ -100,6 +100,7 @@ export const verbs: readonly VerbSpec[] = [
   },
   { name: 'plan ls', summary: 'stored plans, newest first', own: [limit], load: async () => (await import('./verbs/plan.ts')).planList },
   { name: 'plan show', args: '<id>', summary: 'a stored plan', load: async () => (await import('./verbs/plan.ts')).planShow },
+  { name: 'plan approve', args: '<id>', summary: 'say that a stored plan may be applied; who and when is recorded', load: async () => (await import('./verbs/plan.ts')).planApprove },
   { name: 'plan diff', args: '<a> <b>', summary: 'how two stored plans differ', load: async () => (await import('./verbs/plan.ts')).planDiff },
   { name: 'trash ls', summary: 'data that was moved away instead of deleted', load: async () => (await import('./verbs/trash.ts')).trashList },
   { name: 'trash restore', args: '<id>', summary: 'move data back to where it was', own: [{ flags: '--to <path>', summary: 'or to another place' }], load: async () => (await import('./verbs/trash.ts')).trashRestore },

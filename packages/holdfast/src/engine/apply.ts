@@ -10,7 +10,7 @@ import type { RunRow } from '../state/index.ts'
 import { equal } from '../diff/index.ts'
 import { namedAssets, pruneAssets } from './assets.ts'
 import type { RunDocument } from './documents.ts'
-import { committedOutputs, ensureEnv, outputsPlace, type PlannedRun } from './plan.ts'
+import { committedOutputs, ensureEnv, outputsPlace, planEntry, type PlannedRun } from './plan.ts'
 import type { RunOptions } from './session.ts'
 import { noteSkipped, unused } from './partial.ts'
 import { followMoves, MARK_BATCH, markRemoved } from './removed.ts'
@@ -116,7 +116,7 @@ async function startRun(state: EnvState, planned: PlannedRun, kind: 'apply' | 'r
   if (assets.length) await cx.keepAssets(assets)
   const row = newRun(state, plan.destroy ? 'destroy' : kind, plan.id)
   const entries: Entry[] = await ensureEnv(state)
-  if (!planned.stored) entries.push({ t: 'plan.put', row: { id: plan.id, env: state.env.id, createdAt: plan.createdAt, revision: state.env.revision, seq: state.env.seq, usedBy: undefined, doc: planned.text() } })
+  if (!planned.stored) entries.push(planEntry(state, planned))
   if (kind === 'apply') entries.push({ t: 'plan.use', id: plan.id, run: row.id })
   await state.commit([...entries, ...(await openRun(state, row))])
   const { storeId } = await cx.store.meta()

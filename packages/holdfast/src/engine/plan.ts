@@ -2,7 +2,7 @@ import { canonical, failure, mutant, sha256hex } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import { evaluate, firstUnknown, type Address, type Value } from '../model/index.ts'
-import { guard, isEmpty, readPlan, summarise, writePlan, type Plan, type PlannedChange, type Vector } from '../plan/index.ts'
+import { guard, guardDeletes, isEmpty, readPlan, summarise, writePlan, type Plan, type PlannedChange, type Vector } from '../plan/index.ts'
 import { compile, diffResources, EnvState, freeze, type EngineContext } from '../resource/index.ts'
 import { decodeDoc } from '../secret/index.ts'
 import { equal } from '../diff/index.ts'
@@ -31,10 +31,17 @@ export async function makePlan(cx: EngineContext, request: PlanRequest, o: { rea
   const state = await EnvState.load(cx)
   const planned = await planOn(state, request)
   if (!o.save) return planned
-  const at = cx.clock.now()
-  await state.commit([...(await ensureEnv(state)), { t: 'plan.put', row: { id: planned.id, env: state.env.id, createdAt: at, revision: state.env.revision, seq: state.env.seq, usedBy: undefined, doc: planned.text() } }])
+  await state.commit([...(await ensureEnv(state)), planEntry(state, planned)])
   return { ...planned, stored: true }
 }
+
+/** The record of a plan. */
+export const planEntry = (state: EnvState, planned: PlannedRun): Entry => ({
+  t: 'plan.put',
+  row: { id: planned.id, env: state.env.id, createdAt: planned.plan.createdAt, revision: state.env.revision, seq: state.env.seq, usedBy: undefined, doc: planned.text(), madeBy: nameOf(state.cx) },
+})
+
+export const nameOf = (cx: EngineContext): string => cx.user ?? 'unknown'
 
 /** Entries without which nothing can be written for an environment: its row, and the check of the key. */
 export async function ensureEnv(state: EnvState): Promise<Entry[]> {
@@ -138,6 +145,9 @@ function refuseWithoutHooks(state: EnvState, changes: readonly PlannedChange[]):
     })
   }
 }
+
+/** A plan that was stored knows nothing of what is allowed now. Fails HF2501. */
+export const refuseDeletes = (planned: PlannedRun, allowed: number | undefined): void => guardDeletes(planned.plan.changes, allowed)
 
 export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {
   return {

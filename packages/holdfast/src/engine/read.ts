@@ -1,11 +1,13 @@
-import { failure, type EpochMs } from '../base/index.ts'
+import { canonical, failure, type EpochMs } from '../base/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import { masked, refsOf, reveal, type Address, type Value } from '../model/index.ts'
 import { EnvState, readDriftOf, type EngineContext } from '../resource/index.ts'
-import { isKept, type ResourceRow, type TxRow } from '../state/index.ts'
+import { isKept, type PlanApproval, type PlanRow, type ResourceRow, type TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
 import type { DriftDocument, OpenChangeDocument, ResourceDocument, RunDocument, StatusDocument } from './documents.ts'
-import { committedOutputs, shownPlan } from './plan.ts'
+import { approvalDocument, approvalIn } from './approval.ts'
+import { committedOutputs, shownPlan, vectorOf } from './plan.ts'
+import { readPlan } from '../plan/index.ts'
 import { actionsFor } from './settle.ts'
 
 export const iso = (at: EpochMs): string => new Date(at).toISOString()
@@ -127,13 +129,24 @@ export async function showRun(cx: EngineContext, id: string): Promise<Record<str
 
 export async function listPlans(cx: EngineContext, limit: number): Promise<Record<string, unknown>[]> {
   const env = await cx.store.env(cx.env.app, cx.env.name)
-  return env ? (await cx.store.plans(env.id, limit)).map((p) => ({ id: p.id, createdAt: iso(p.createdAt), revision: p.revision, usedBy: p.usedBy ?? null })) : []
+  if (!env) return []
+  const out: Record<string, unknown>[] = []
+  for (const p of await cx.store.plans(env.id, limit)) out.push({ id: p.id, createdAt: iso(p.createdAt), revision: p.revision, usedBy: p.usedBy ?? null, madeBy: p.madeBy ?? null, approval: approvalDocument(await standing(cx, p)) })
+  return out
 }
 
 export async function showPlan(cx: EngineContext, id: string): Promise<Record<string, unknown>> {
   const row = await cx.store.plan(id)
   if (!row) throw failure('HF2404', { message: `There is no plan ${id}.` })
-  return { ...shownPlan(row.doc, cx.ring), createdAt: iso(row.createdAt), usedBy: row.usedBy ?? null }
+  return { ...shownPlan(row.doc, cx.ring), createdAt: iso(row.createdAt), usedBy: row.usedBy ?? null, madeBy: row.madeBy ?? null, approval: approvalDocument(await standing(cx, row)) }
+}
+
+/** The approval of a plan that can still be applied, or was; a stale plan has lost it. */
+async function standing(cx: EngineContext, row: PlanRow): Promise<PlanApproval | undefined> {
+  const approval = approvalIn(row, cx.ring)
+  if (!approval || row.usedBy !== undefined) return approval
+  const vector = await vectorOf(await EnvState.load(cx))
+  return canonical(readPlan(row.doc, cx.ring).vector) === canonical(vector) ? approval : undefined
 }
 
 export function graphDocument(graph: DesiredGraph): { nodes: { address: Address; type: string }[]; edges: { from: Address; to: Address; kind: 'reads' | 'dependsOn' }[] } {

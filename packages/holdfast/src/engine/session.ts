@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { failure, isFailure, joinSignals, limits, mutant, type Joined, type Millis } from '../base/index.ts'
+import { failure, isFailure, joinSignals, limits, mutant, type Joined } from '../base/index.ts'
 import { classOf, failLone, maxCallMsOf } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
@@ -7,6 +7,7 @@ import type { TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
 import { applyOn } from './apply.ts'
+import { refuseUnapproved } from './approval.ts'
 import type { RunDocument } from './documents.ts'
 import { forgetOn } from './forget.ts'
 import { acquire, envScope, type LeaseOptions } from './lease.ts'
@@ -27,6 +28,8 @@ export interface RunSession {
   plan(request: PlanRequest): Promise<PlannedRun>
   /** A stored plan or a plan file; refused when stale (HF2401). */
   load(ref: { readonly id: string } | { readonly text: string }): Promise<PlannedRun>
+  /** Fails HF2502 where the environment wants plans approved and this one is not; `apply` asks the same. */
+  refuseUnapproved(planned: PlannedRun): Promise<void>
   apply(planned: PlannedRun, o: RunOptions): Promise<RunDocument>
   /** Takes the open run back to the base. Fails HF6005 when there is none. */
   revert(o: RunOptions): Promise<RunDocument>
@@ -104,8 +107,10 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
       refuseStale(planned.plan, await vectorOf(state))
       return planned
     },
+    refuseUnapproved: (planned) => refuseUnapproved(state, planned),
     async apply(planned, o) {
       refuseStale(planned.plan, await vectorOf(state))
+      await refuseUnapproved(state, planned)
       return joined(o, (j) => applyOn(state, planned, 'apply', j))
     },
     async revert(o) {

@@ -42,7 +42,7 @@ export interface SimulationDocument {
 
 /**
  * Carries a plan out in a world that is only imagined: the real scheduler and the real engine, over a copy of the state in memory, with types that
- * call nobody. Every call takes one moment, so what begins together could run together.
+ * call nobody, and hooks that do nothing. Every call takes one moment, so what begins together could run together.
  *
  * Takes    a program, or a plan that was stored.
  * Durable  nothing; planning asks lookups what exists, as every plan does.
@@ -69,7 +69,7 @@ export async function simulate(cx: EngineContext, what: PlanRequest | { readonly
   const began = clock.now()
   const { spool: _spool, pruneAssets: _prune, ...rest } = cx
   const imaginedCx: EngineContext = {
-    ...rest, store, clock, types: makeRegistry(cx.types.all().map((t) => imagined(t, cx.host, imagine))), keepAssets: async () => undefined,
+    ...rest, store, clock, types: makeRegistry(cx.types.all().map((t) => imagined(t, cx.host, imagine))), keepAssets: async () => undefined, hook: () => () => undefined,
     emit: (event) => void seen.push({ event, at: clock.now() - began + 1 }),
     hook: () => () => undefined, // functions of the program run in earnest only
     ring: cx.ring ?? makeKeyring(systemRandom.bytes(32), 'imagined', systemRandom),

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../base/index.ts'
 import type {
-  ClaimRow, ComponentRow, EnvRow, EventRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, TaskRow, TrashRow, TxRow,
+  ClaimRow, ComponentRow, EnvRow, EventRow, OutputsRow, PlanApproval, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, TaskRow, TrashRow, TxRow,
 } from '../state/index.ts'
 
 /**
@@ -17,6 +17,8 @@ export type Entry =
   | { readonly t: 'plan.put'; readonly row: PlanRow }
   /** Refused (HF2403) when the plan was used by another run. */
   | { readonly t: 'plan.use'; readonly id: string; readonly run: string }
+  /** Refused (HF2404, HF2403) when there is no such plan, or it was used. A later word takes the place of an earlier one. */
+  | { readonly t: 'plan.approve'; readonly id: string; readonly approval: PlanApproval }
   /** A new transaction. Refused (HF4101) when the uid has an unresolved one; a deletion that no run plans also (HF4103) while others refer to the resource. */
   | { readonly t: 'tx.open'; readonly row: TxRow }
   /** Changes a transaction by the table of moves. */

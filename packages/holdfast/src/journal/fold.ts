@@ -116,6 +116,12 @@ class Change {
         if (plan.usedBy !== undefined && plan.usedBy !== e.run) throw refusals.planUsed(e.id, plan.usedBy)
         return this.set(t.plans, e.id, { ...plan, usedBy: e.run })
       }
+      case 'plan.approve': {
+        const plan = t.plans.get(e.id)
+        if (!plan) throw refusals.planUnknown(e.id)
+        if (plan.usedBy !== undefined) throw refusals.planUsed(e.id, plan.usedBy)
+        return this.set(t.plans, e.id, { ...plan, approval: e.approval })
+      }
       case 'tx.open':
         assert(!t.txs.has(e.row.token), `tx.open: ${e.row.token} exists already`)
         this.putTx(undefined, e.row)

@@ -8,6 +8,11 @@ export function guard(changes: readonly PlannedChange[], allowDeletes: number | 
       throw failure('HF5001', { address: c.doc.address, site: c.site, message: `${c.doc.address} is protected, and the plan would ${c.doc.action} it.` })
     }
   }
+  guardDeletes(changes, allowDeletes)
+}
+
+/** Fails HF2501. */
+export function guardDeletes(changes: readonly PlannedChange[], allowDeletes: number | undefined): void {
   const deletes = changes.filter((c) => c.doc.action === 'delete').length
   if (allowDeletes !== undefined && deletes > allowDeletes) throw failure('HF2501', { message: `The plan deletes ${deletes} nodes; ${allowDeletes} are allowed.` })
 }

@@ -16,6 +16,7 @@ test.each([
   [{ defaults: { key: { kind: 'file' } } }, 'defaults.key'],
   [{ defaults: { concurrency: 0 } }, 'defaults.concurrency'],
   [{ environments: { prod: { approve: true } } }, 'environments.prod.approve'],
+  [{ environments: { prod: { approve: 'somebody' } } }, "'type-name' or 'required'"],
   [{ environments: { prod: { nope: 1 } } }, 'environments.prod.nope is not an option'],
   [null, 'must be an object'],
 ])('%j is refused, naming the option', (options, what) => {

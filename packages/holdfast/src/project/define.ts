@@ -19,8 +19,8 @@ export interface PlaceOptions {
 }
 
 export interface EnvironmentOptions extends PlaceOptions {
-  /** `type-name`: a person must type the name of the environment before anything is changed. */
-  readonly approve?: 'type-name'
+  /** `type-name`: a person must type the name of the environment before anything is changed. `required`: only a plan is applied that was approved (`holdfast plan approve ID`). */
+  readonly approve?: 'type-name' | 'required'
 }
 
 export interface ProjectOptions {
@@ -54,7 +54,7 @@ export function defineProject(options: ProjectOptions): Project {
   if (o.environments !== undefined) {
     for (const [name, value] of Object.entries(object(o.environments, 'environments'))) {
       const env = place(value, `environments.${name}`, ['approve'])
-      if (env.approve !== undefined && env.approve !== 'type-name') throw wrong(`environments.${name}.approve must be 'type-name'`)
+      if (env.approve !== undefined && env.approve !== 'type-name' && env.approve !== 'required') throw wrong(`environments.${name}.approve must be 'type-name' or 'required'`)
     }
   }
   return Object.freeze({ ...options, [PROJECT]: true as const })

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { failure, limits, makeIds, systemClock, systemRandom, type HoldfastError } from '../base/index.ts'
 import type { EngineContext, EngineEvent } from '../engine/index.ts'
@@ -94,7 +95,7 @@ async function assemble(request: OpenRequest, program: Program, store: Store, ch
   const cx: EngineContext = {
     store, clock: systemClock, random: systemRandom, ids, types: await allTypes(), env: row, host, ring, redactor, holder: currentHolder(), emit: request.emit,
     ...(request.access === 'read' ? {} : { spool: new FileSpool(store.path === undefined ? join(program.home, 'spool') : `${store.path}.spool`, spoolFailpoint(request.variables)) }),
-    asset: assets.take, keepAssets: assets.keep, pruneAssets: assets.prune, hook: declaredHook, policies: [...program.project?.policies ?? [], ...program.app?.policies ?? []], parallelism: serial ? 1 : request.concurrency ?? place.concurrency ?? limits.parallelLocal, serial,
+    asset: assets.take, keepAssets: assets.keep, pruneAssets: assets.prune, hook: declaredHook, policies: [...program.project?.policies ?? [], ...program.app?.policies ?? []], user: userName(request.variables), ...(place.approve === 'required' ? { approval: 'required' as const } : {}), parallelism: serial ? 1 : request.concurrency ?? place.concurrency ?? limits.parallelLocal, serial,
   }
   let graph: DesiredGraph | undefined
   return {
@@ -106,6 +107,16 @@ async function assemble(request: OpenRequest, program: Program, store: Store, ch
       assets.save()
       await store.close()
     },
+  }
+}
+
+/** Who is at work: HOLDFAST_USER, where several people share an account; else the name that the system has for this user. */
+function userName(variables: Readonly<Record<string, string | undefined>>): string {
+  if (variables.HOLDFAST_USER) return variables.HOLDFAST_USER
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${process.getuid?.()}` // a container may know no name for it
   }
 }
 

@@ -51,6 +51,10 @@ export interface EngineContext {
   readonly hook?: (name: string) => HookFunction | undefined
   /** Rules about every plan. */
   readonly policies?: readonly Policy[]
+  /** Who is at work: whose plans and approvals these are. */
+  readonly user?: string
+  /** Only a plan that was approved is applied. */
+  readonly approval?: 'required'
   /** Keeps the outcome of a call when the store cannot take it. */
   readonly spool?: Spool
   readonly parallelism: number

@@ -194,6 +194,18 @@ export interface TicketRow {
   readonly expiresAt: EpochMs
 }
 
+/** A person's word that a plan may be applied. */
+export interface PlanApproval {
+  readonly by: string
+  readonly at: EpochMs
+  /** By the one who made the plan. */
+  readonly own: boolean
+  /** SHA-256 of the plan as it was then. */
+  readonly digest: string
+  /** Under the key of the environment, over plan, name and time. */
+  readonly mac: string
+}
+
 export interface PlanRow {
   readonly id: string
   readonly env: string
@@ -204,6 +216,9 @@ export interface PlanRow {
   readonly usedBy: string | undefined
   /** Canonical JSON of the frozen plan (secrets sealed) with its MAC. */
   readonly doc: string
+  /** Who made it; absent in plans of older versions. */
+  readonly madeBy?: string
+  readonly approval?: PlanApproval
 }
 
 /** One task of a run (decisions 4). Rows exist from the first attempt on; what has not begun stands in the plan. */

@@ -1,5 +1,6 @@
+import { sha256hex } from '../base/index.ts'
 import { linksOf } from '../journal/index.ts'
-import type { ChainRow, ClaimRow, EnvRow, EventRow, LeaseRow, ResourceRow, TicketRow, TxRow } from '../state/index.ts'
+import type { ChainRow, ClaimRow, EnvRow, EventRow, LeaseRow, PlanRow, ResourceRow, TicketRow, TxRow } from '../state/index.ts'
 import { unresolved } from '../state/index.ts'
 
 export interface Check {
@@ -20,6 +21,7 @@ export interface RuleSource {
   events(): Iterable<EventRow>
   chains(): Iterable<ChainRow>
   runs(): Iterable<string>
+  plans(): Iterable<Pick<PlanRow, 'id' | 'doc' | 'madeBy' | 'approval'>>
   leases(): Iterable<LeaseRow>
   tickets(): Iterable<TicketRow>
   readonly fenceSeq: number
@@ -32,7 +34,7 @@ export function rules(source: RuleSource): Check[] {
   const found: Record<RuleName, string[]> = {
     'rows belong to an environment': [], 'one unresolved change per object': [], 'no row is ahead of its environment': [], 'provisional rows belong to an open run': [],
     'one row without an end per object': [], 'claims belong to live objects': [], 'ready rows have documents': [...source.docsMissing()], 'dependencies resolve': [],
-    'the open run is known': [], 'events are gapless': [], 'the history is as it was written': [], 'lease fences were granted': [],
+    'the open run is known': [], 'events are gapless': [], 'the history is as it was written': [], 'lease fences were granted': [], 'approvals fit their plans': [],
   }
 
   const open = new Map<string, string>()
@@ -111,6 +113,10 @@ export function rules(source: RuleSource): Check[] {
   for (const [env, events] of byEnv(source.events())) history(env, events)
   for (const env of chains.keys()) if (!seen.has(env)) history(env, [])
 
+  for (const p of source.plans()) {
+    if (p.approval && (p.approval.digest !== sha256hex(p.doc) || p.approval.own !== (p.approval.by === p.madeBy))) found['approvals fit their plans'].push(`${p.id}, by ${p.approval.by}`)
+  }
+
   for (const t of source.tickets()) if (t.id > source.fenceSeq) found['lease fences were granted'].push(`place ${t.id} for ${t.scope}`)
   for (const l of source.leases()) if (l.fence > source.fenceSeq) found['lease fences were granted'].push(`${l.scope} at ${l.fence}`)
 
@@ -120,7 +126,7 @@ export function rules(source: RuleSource): Check[] {
 type RuleName =
   | 'rows belong to an environment' | 'one unresolved change per object' | 'no row is ahead of its environment' | 'provisional rows belong to an open run'
   | 'one row without an end per object' | 'claims belong to live objects' | 'ready rows have documents' | 'dependencies resolve' | 'the open run is known' | 'events are gapless'
-  | 'the history is as it was written' | 'lease fences were granted'
+  | 'the history is as it was written' | 'lease fences were granted' | 'approvals fit their plans'
 
 const visible = (row: ResourceRow, revision: number) => row.since <= revision && (row.until === undefined || row.until > revision) && row.status !== 'deleting'
 

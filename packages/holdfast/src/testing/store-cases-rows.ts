@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { sha256hex } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { addresses, ALREADY, dump, isBug, refused, started, type Case } from './store-case.ts'
 import { claimRow, commitRevision, createEnv, docsOf, ENV, event, planRow, put, putRowOnly, resourceRow, runRow, taskRow, txRow } from './store-fixtures.ts'
@@ -164,6 +165,26 @@ export const rowCases: Readonly<Record<string, Case>> = {
     assert.deepEqual([env?.revision, env?.partial, env?.openRun], [1, true, 'r-1'])
     await refused('HF2401', store.commit([commitRevision(0)], ALREADY))
     await isBug(store.commit([commitRevision(1, 1)], ALREADY))
+  },
+  'the approval of a plan is kept with it, a later one takes its place, and a plan that is put again has none': async ({ store }) => {
+    const approval = (by: string, plan = planRow()) => ({ by, at: 3000, own: by === plan.madeBy, digest: sha256hex(plan.doc), mac: 'm' })
+    await store.commit([createEnv(), { t: 'plan.put', row: planRow({ madeBy: 'ann' }) }, { t: 'plan.put', row: planRow({ id: 'p-2' }) }], ALREADY)
+    await store.commit([{ t: 'plan.approve', id: 'p-1', approval: approval('ann', planRow({ madeBy: 'ann' })) }], ALREADY)
+    await store.commit([{ t: 'plan.approve', id: 'p-1', approval: approval('bob') }], ALREADY)
+    assert.deepEqual(await store.plan('p-1'), planRow({ madeBy: 'ann', approval: approval('bob') }))
+    assert.deepEqual((await store.plans(ENV, 5)).map((p) => [p.id, p.madeBy, p.approval?.by]), [['p-2', undefined, undefined], ['p-1', 'ann', 'bob']])
+    assert.deepEqual((await store.doctor()).filter((c) => !c.ok), [])
+    await refused('HF2404', store.commit([{ t: 'plan.approve', id: 'p-9', approval: approval('bob') }], ALREADY))
+    await store.commit([{ t: 'plan.use', id: 'p-2', run: 'r-1' }], ALREADY)
+    await refused('HF2403', store.commit([{ t: 'plan.approve', id: 'p-2', approval: approval('bob') }], ALREADY))
+    await store.commit([{ t: 'plan.put', row: planRow({ madeBy: 'cat', doc: '{"plan":2}' }) }], ALREADY)
+    assert.deepEqual(await store.plan('p-1'), planRow({ madeBy: 'cat', doc: '{"plan":2}' }))
+    // An approval of another text, or one that is somebody's own and says it is not.
+    for (const wrong of [{ ...approval('bob'), digest: 'other' }, { ...approval('cat', planRow({ madeBy: 'cat', doc: '{"plan":2}' })), own: false }]) {
+      await store.commit([{ t: 'plan.approve', id: 'p-1', approval: wrong }], ALREADY)
+      assert.deepEqual((await store.doctor()).filter((c) => !c.ok).map((c) => c.name), ['approvals fit their plans'])
+    }
+    await store.commit([{ t: 'plan.put', row: planRow() }], ALREADY)
   },
   'a plan is used once': async ({ store }) => {
     await started(store)

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { Random } from '../base/index.ts'
+import { sha256hex, type Random } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { CommitOptions } from '../store/index.ts'
-import { txMoves, type TxStatus } from '../state/index.ts'
+import { txMoves, type PlanApproval, type TxStatus } from '../state/index.ts'
 import { claimRow, commitRevision, createEnv, ENV, event, planRow, put, putRowOnly, resourceRow, runRow, taskRow, txRow } from './store-fixtures.ts'
 
 /** A stream of numbers from a seed: the same on every machine. */
@@ -51,17 +51,23 @@ export const firstCommits: readonly { readonly entries: Entry[]; readonly option
   { entries: [createEnv({ id: 'e-2', name: 'prod', app: 'other' })], options: { env: 'e-2' } },
 ]
 
+const approval = (dice: Dice): PlanApproval => {
+  const [by, of] = [dice.pick(['ann', 'bob']), dice.pick(['ann', 'bob'])]
+  return { by, at: dice.int(9), own: by === of, digest: sha256hex(`{"n":${dice.int(4)}}`), mac: 'm' }
+}
+
 function randomEntry(dice: Dice, env: string): Entry {
   const uid = `${env === ENV ? '' : 'x'}${dice.pick(UIDS)}`
   const since = 1 + dice.int(4)
   const text = () => `{"n":${dice.int(4)}}`
   const maybe = <T>(value: T): T | undefined => (dice.int(2) === 0 ? value : undefined)
-  switch (dice.int(27)) {
+  switch (dice.int(28)) {
     case 0: return { ...commitRevision(dice.int(6), 0), env, to: dice.int(6) + 1 + dice.int(30) } as Entry
     case 1: return { t: 'env.open', env, run: maybe(dice.pick(RUNS)) }
     case 2: return { t: 'run.put', row: runRow({ id: `${env}-${dice.pick(RUNS)}`, env, status: dice.pick(['running', 'running', 'committed', 'incomplete']), startedAt: dice.int(5), to: maybe(3), endedAt: maybe(9), result: maybe(text()) }) }
-    case 3: return { t: 'plan.put', row: planRow({ id: `${env}-${dice.pick(['p-1', 'p-2'])}`, env, createdAt: dice.int(5), doc: text() }) }
+    case 3: return { t: 'plan.put', row: planRow({ id: `${env}-${dice.pick(['p-1', 'p-2'])}`, env, createdAt: dice.int(5), doc: text(), ...(dice.int(2) === 0 ? { madeBy: dice.pick(['ann', 'bob']) } : {}), ...(dice.int(3) === 0 ? { approval: approval(dice) } : {}) }) }
     case 4: return { t: 'plan.use', id: `${env}-${dice.pick(['p-1', 'p-2', 'p-3'])}`, run: dice.pick(RUNS) }
+    case 27: return { t: 'plan.approve', id: `${env}-${dice.pick(['p-1', 'p-2', 'p-3'])}`, approval: approval(dice) }
     case 5:
     case 6: return {
       t: 'tx.open',

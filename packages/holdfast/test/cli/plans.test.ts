@@ -146,6 +146,26 @@ describe('guards', () => {
     expect([p.has('out/a'), p.has('out/b'), p.has('out/c'), p.has('out/d')]).toEqual([true, false, false, true])
   })
 
+  test('plan approve: an environment that wants it applies no other plan, of a destroy neither', async () => {
+    const p = makeProject({
+      'app.ts': program(`File('a', { path: 'out/a', content: 'a' })`),
+      'holdfast.config.ts': `import { defineProject } from 'holdfast'\nexport default defineProject({ environments: { default: { approve: 'required' } } })\n`,
+    })
+    const env = { HOLDFAST_USER: 'ann' }
+    const denied = await p.run('apply', '--yes', '--json', { env })
+    expect([refused(denied), p.has('out/a')]).toEqual([[5, 'HF2502'], false])
+    const { id } = (await p.run('plan', '--json', { env })).json
+    expect((await p.run('plan', 'approve', id, { env: { HOLDFAST_USER: 'bob' } })).stdout).toMatch(`${id} is approved by bob at `)
+    expect((await p.run('plan', 'show', id)).stdout).toMatch(/^Approved by bob at /m)
+    expect((await p.run('plan', 'ls')).stdout).toContain('approved by bob')
+    expect((await p.run('apply', id, '--yes', '--json')).code).toBe(0)
+    expect(refused(await p.run('destroy', '--yes', '--json'))).toEqual([5, 'HF2502'])
+    const gone = (await p.run('plan', '--destroy', '--json', { env })).json
+    expect([gone.summary.delete, (await p.run('plan', 'approve', gone.id, '--json', { env })).json]).toMatchObject([1, { plan: gone.id, by: 'ann', own: true }])
+    expect(refused(await p.run('apply', gone.id, '--allow-deletes', '0', '--yes', '--json'))).toEqual([5, 'HF2501'])
+    expect([(await p.run('apply', gone.id, '--yes', '--json')).code, p.has('out/a')]).toEqual([0, false])
+  })
+
   test('simulate shows the order of steps, and how a failure would be taken back, without doing anything', async () => {
     const p = makeProject({ 'app.ts': program(`
       const a = File('a', { path: 'out/a', content: 'a' })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { makePlan, simulate, type SimulationDocument } from '../../src/engine/index.ts'
-import { buildGraph, lookup, resource, sensitive, str } from '../../src/program/index.ts'
+import { buildGraph, hook, lookup, resource, sensitive, str } from '../../src/program/index.ts'
 import { completeType } from '../../src/provider/index.ts'
 import { boxes, stateOf } from '../support/boxes.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
@@ -24,6 +24,17 @@ describe('a simulated run', () => {
     const after: string[] = []
     for await (const l of lab.store.export()) after.push(l)
     expect([await stateOf(lab), lab.cloud.calls.length, lab.events.length, after]).toEqual([before, calls, events, lines])
+  })
+
+  test('runs no hook', async () => {
+    const lab = makeLab()
+    const ran: string[] = []
+    const note = hook(`simulated-${Math.random()}`, () => void ran.push('ran'))
+    const build = () => void lab.Box('a', { name: 'a' }, { hooks: { beforeCreate: note } })
+    expect(await simulate(lab.cx, { graph: graphOf(lab, build) }, take)).toMatchObject({ outcome: 'applied' })
+    expect(ran).toEqual([])
+    await lab.apply(build)
+    expect(ran).toEqual(['ran'])
   })
 
   test('shows how a failure would be taken back, and what that leaves', async () => {

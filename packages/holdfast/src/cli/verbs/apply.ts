@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { failure } from '../../base/index.ts'
-import { repairOf, type PlannedRun, type RunSession } from '../../engine/index.ts'
+import { refuseDeletes, repairOf, type PlannedRun, type RunSession } from '../../engine/index.ts'
 import { confirm } from '../ask.ts'
 import type { Interrupt } from '../interrupt.ts'
 import type { Io } from '../io.ts'
@@ -22,7 +22,8 @@ export const apply: Verb = (io, call) => withProject(io, call, { access: 'create
     if (found && found.drifted.length > 0 && !call.flags.quiet) io.err(driftText(found))
     const request = wanted && found ? { ...wanted, repair: repairOf(found) } : wanted
     const planned = request ? await run.plan(request) : await run.load(ref as NonNullable<typeof ref>)
-    return applyPlanned(io, call, s, run, interrupt, planned, 'apply')
+    if (ref) refuseDeletes(planned, call.flags.allowDeletes)
+    return applyPlanned(io, call, s, run, interrupt, planned, planned.plan.destroy ? 'destroy' : 'apply')
   })
 })
 
@@ -35,6 +36,7 @@ export const destroy: Verb = (io, call) => withProject(io, call, { access: 'writ
 export async function applyPlanned(io: Io, call: Call, s: Session, run: RunSession, interrupt: Interrupt, planned: PlannedRun, what: 'apply' | 'destroy'): Promise<number> {
   const { flags } = call
   if (!planned.empty) {
+    await run.refuseUnapproved(planned)
     s.progress.pause()
     if (!flags.quiet) io.err(`${showPlan(withFiles(planned.document, s), s, call, io.paintErr, false)}\n`)
     const n = planned.document.changes.length

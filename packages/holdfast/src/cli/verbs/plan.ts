@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { failure, limits, type Millis } from '../../base/index.ts'
 import {
-  acquire, diffPlans, envScope, keepForLater, listPlans, makePlan, showPlan as showStored, type ChangeDocument, type PlanDocument, type PlannedRun, type PlanRequest,
+  acquire, approvePlan, diffPlans, envScope, keepForLater, listPlans, makePlan, showPlan as showStored, type ApprovalDocument, type ChangeDocument, type PlanDocument, type PlannedRun, type PlanRequest,
 } from '../../engine/index.ts'
 import { count, duration } from '../flags.ts'
 import { rowsText } from '../screen/rows.ts'
@@ -36,7 +36,7 @@ export const plan: Verb = (io, call) => {
 }
 
 async function made(s: Session, flags: Flags): Promise<PlannedRun> {
-  const planned = await makePlan(s.cx, planRequest(s, flags), { save: true })
+  const planned = await makePlan(s.cx, flags.own.destroy === true ? { graph: undefined, ...restrictions(flags) } : planRequest(s, flags), { save: true })
   const out = flags.own.out as string | undefined
   if (out !== undefined) writePlanFile(resolve(flags.cwd, out), planned.text())
   return planned
@@ -69,7 +69,7 @@ function writePlanFile(path: string, text: string): void {
 export const planList: Verb = (io, call) => withProject(io, call, { access: 'read', programOptional: true }, async (s) => {
   const plans = await listPlans(s.cx, count('--limit', call.flags.own.limit as string | undefined, 1) ?? 20)
   if (call.flags.json) s.print({ plans })
-  else io.out(plans.length === 0 ? 'No plans.\n' : rowsText(plans.map((p) => [String(p.id), String(p.createdAt), `revision ${p.revision}`, p.usedBy ? `applied by ${p.usedBy}` : ''])))
+  else io.out(plans.length === 0 ? 'No plans.\n' : rowsText(plans.map((p) => [String(p.id), String(p.createdAt), `revision ${p.revision}`, p.usedBy ? `applied by ${p.usedBy}` : '', approvedText(p.approval as ApprovalDocument | null)])))
   return 0
 })
 
@@ -77,7 +77,19 @@ export const planShow: Verb = (io, call) => withProject(io, call, { access: 'rea
   const stored = await showStored(s.cx, call.args[0] as string)
   const doc = { ...stored, ...withFiles(stored as unknown as PlanDocument, s) }
   if (call.flags.json) s.print(doc)
-  else io.out(showPlan(doc, s, call, io.paintOut, (stored.usedBy ?? null) === null))
+  else {
+    const approval = approvedText(stored.approval as ApprovalDocument | null)
+    io.out(`${showPlan(doc, s, call, io.paintOut, (stored.usedBy ?? null) === null)}${approval ? `${approval.charAt(0).toUpperCase()}${approval.slice(1)}\n` : ''}`)
+  }
+  return 0
+})
+
+const approvedText = (a: ApprovalDocument | null): string => (a ? `approved by ${a.by}${a.own ? ', who made it,' : ''} at ${a.at}` : '')
+
+export const planApprove: Verb = (io, call) => withProject(io, call, { access: 'write', programOptional: true }, async (s) => {
+  const doc = await approvePlan(s.cx, call.args[0] as string)
+  if (call.flags.json) s.print(doc)
+  else io.out(`${doc.plan} is ${approvedText(doc)}.\nTo apply it: holdfast apply ${doc.plan}\n`)
   return 0
 })
 

@@ -16,6 +16,7 @@ export function checkTables(t: Tables): { readonly name: string; readonly ok: bo
     },
     chains: () => t.chains.values(),
     runs: () => t.runs.keys(),
+    plans: () => t.plans.values(),
     leases: () => t.leases.values(),
     tickets: () => t.tickets.values(),
     fenceSeq: t.fenceSeq,

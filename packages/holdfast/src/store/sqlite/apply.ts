@@ -158,16 +158,24 @@ export class Applier {
         return
       case OP.runPut: return this.putRun(k)
       case OP.planPut: {
-        const at = this.take(6)
-        this.sql(`insert into plans (env, id, created_at, revision, seq, used_by, doc) values (?, ?, ?, ?, ?, ?, ?)
-          on conflict (id) do update set created_at = excluded.created_at, revision = excluded.revision, seq = excluded.seq, used_by = excluded.used_by, doc = excluded.doc`)
-          .run(k, ...c.slice(at, at + 6))
+        const at = this.take(8)
+        this.sql(`insert into plans (env, id, created_at, revision, seq, used_by, doc, made_by, approval) values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+          on conflict (id) do update set created_at = excluded.created_at, revision = excluded.revision, seq = excluded.seq, used_by = excluded.used_by, doc = excluded.doc,
+            made_by = excluded.made_by, approval = excluded.approval`)
+          .run(k, ...c.slice(at, at + 8))
         return
       }
       case OP.planUse: {
         const at = this.take(2)
         const used = this.sql('update plans set used_by = ? where id = ? and (used_by is null or used_by = ?)').run(c[at + 1] as Cell, c[at] as Cell, c[at + 1] as Cell)
         if (Number(used.changes) === 1) return
+        const plan = this.sql('select used_by from plans where id = ?').get(c[at] as Cell)
+        throw plan ? refusals.planUsed(c[at] as string, plan.used_by as string) : refusals.planUnknown(c[at] as string)
+      }
+      case OP.planApprove: {
+        const at = this.take(2)
+        const done = this.sql('update plans set approval = ? where id = ? and used_by is null').run(c[at + 1] as Cell, c[at] as Cell)
+        if (Number(done.changes) === 1) return
         const plan = this.sql('select used_by from plans where id = ?').get(c[at] as Cell)
         throw plan ? refusals.planUsed(c[at] as string, plan.used_by as string) : refusals.planUnknown(c[at] as string)
       }

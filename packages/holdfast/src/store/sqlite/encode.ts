@@ -29,6 +29,8 @@ export const OP = {
   holdCheck: 39, holdSettle: 40,
   /** A change that no run plans: uid, address, type, fingerprint of its base, 1 when it deletes; comes after its txOpen. */
   guardLone: 41,
+  /** id, approval as JSON */
+  planApprove: 42,
 } as const
 
 /** Cells of a hold. */
@@ -65,11 +67,14 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
       }
       case 'plan.put': {
         const r = e.row
-        cells.push(OP.planPut, r.id, r.createdAt, r.revision, r.seq, r.usedBy ?? null, r.doc)
+        cells.push(OP.planPut, r.id, r.createdAt, r.revision, r.seq, r.usedBy ?? null, r.doc, r.madeBy ?? null, r.approval ? JSON.stringify(r.approval) : null)
         break
       }
       case 'plan.use':
         cells.push(OP.planUse, e.id, e.run)
+        break
+      case 'plan.approve':
+        cells.push(OP.planApprove, e.id, JSON.stringify(e.approval))
         break
       case 'tx.open': {
         const r = e.row

@@ -52,6 +52,7 @@ export function examine(db: Connection, path: string): Check[] {
     events: () => map(db.prepare('select * from events order by k').iterate(), (v) => eventRow(v, envIds.get(Math.floor((v.k as number) / ENV_SPAN)) ?? '?')),
     chains: () => reader.chains(),
     runs: () => map(db.prepare('select id from runs').iterate(), (r) => r.id as string),
+    plans: () => map(db.prepare('select p.*, e.id as env_id from plans p join envs e on e.k = p.env where p.approval is not null').iterate(), planRow),
     leases: () => reader.leases(),
     tickets: () => reader.tickets(),
     fenceSeq: reader.fenceSeq(),

@@ -296,4 +296,12 @@ alter table resources add column sum integer;
 alter table outputs add column sum integer;
 `,
   },
+  {
+    version: 4,
+    name: "000004_approval.sql",
+    sql: `-- Who made a plan, and who approved it: JSON { by, at, own, digest, mac }. Null: nobody. A plan that is put again loses its approval.
+alter table plans add column made_by text;
+alter table plans add column approval text;
+`,
+  },
 ]

@@ -325,7 +325,7 @@ export const runRow = (r: Row): RunRow => ({
   startedAt: r.started_at, endedAt: r.ended_at ?? undefined, result: r.result ?? undefined,
 })
 
-export const planRow = (p: Row): PlanRow => ({ id: p.id, env: p.env_id, createdAt: p.created_at, revision: p.revision, seq: p.seq, usedBy: p.used_by ?? undefined, doc: p.doc })
+export const planRow = (p: Row): PlanRow => ({ id: p.id, env: p.env_id, createdAt: p.created_at, revision: p.revision, seq: p.seq, usedBy: p.used_by ?? undefined, doc: p.doc, ...(p.made_by ? { madeBy: p.made_by } : {}), ...(p.approval ? { approval: JSON.parse(p.approval) } : {}) })
 
 /** The last row of each task; `rows` of one run, oldest first. */
 export function latestTasks(rows: Iterable<Row>, run: string): TaskRow[] {
