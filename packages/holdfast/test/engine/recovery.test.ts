@@ -291,7 +291,7 @@ describe('the process that sent a call', () => {
     expect(lab.cloud.calls).toEqual(['create x', 'read x', 'create x'])
   })
 
-  test('that was stopped between the last write and the call does not call, even when it was stopped after its first look at the clock', async () => {
+  test('B8.9#139 that was stopped between the last write and the call does not call, even when it was stopped after its first look at the clock', async () => {
     let stoppedMs = 0
     let looks = -1
     const clock = { ...systemClock, now: () => (looks >= 0 && looks-- === 0 ? (stoppedMs = 60_000) : 0, systemClock.now() + stoppedMs) }
