@@ -39,6 +39,8 @@ export async function run({ repeat }) {
       atMost('the state file', round(of((r) => r.fileMb), 2), 5, 'MB'),
       atMost('written for each pair', round((of((r) => r.writtenMb) * 1000) / n, 1), 80, 'KB'),
       ...['name', 'hash', 'value'].map((by) => atMost(`a look-up by ${by === 'value' ? 'name, of one value' : by}`, round(of((r) => r.lookups[by]), 3), 0.1, 'ms')),
+      atMost('differences of 1,000, nothing changed', round(of((r) => r.differences.read), 2), 10, 'ms'),
+      atMost('  of that, the comparison', round(of((r) => r.differences.compared), 2), 10, 'ms'),
     ],
   }
 }

@@ -17,7 +17,7 @@ import { median, round } from './lib/measure.mjs'
 import { kept, line } from './lib/targets.mjs'
 
 const folder = dirname(fileURLToPath(import.meta.url))
-const order = ['cold', 'many', 'files', 'chain', 'durable', 'watch', 'recovery', 'backend', 'flow', 'growth']
+const order = ['cold', 'many', 'files', 'chain', 'durable', 'watch', 'recovery', 'backend', 'million', 'flow', 'growth']
 const names = readdirSync(folder).filter((f) => f.endsWith('.bench.mjs')).map((f) => f.slice(0, -'.bench.mjs'.length)).sort((a, b) => order.indexOf(a) - order.indexOf(b))
 
 const { values: flags, positionals } = parseArgs({

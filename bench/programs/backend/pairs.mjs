@@ -1,6 +1,6 @@
 // 1,000 changes through the founding contract, one after another: each opened, then completed. Then look-ups. Prints what each took.
 import { readFileSync, statSync } from 'node:fs'
-import { SqliteBackend } from '../../../packages/holdfast/dist/backend.js'
+import { compareComponents, SqliteBackend } from '../../../packages/holdfast/dist/backend.js'
 
 const [path, n] = [process.argv[2], Number(process.argv[3])]
 const X = 'bench::simple::queue'
@@ -32,6 +32,21 @@ result.lookups = {
   name: await looked((i) => be.getResourceByName(state, 'app', X, `queue-${i}`)),
   hash: await looked((i) => be.getResourceByHash(state, 'app', X, `${i}`.padStart(40, '0'))),
   value: await looked((i) => be.getCloudOutputValueByName(state, 'app', X, `queue-${i}`, 'arn')),
+}
+// What has to change, when nothing has: the component as it is stored, against itself. The comparison alone, and with reading the state.
+const app = await be.getComponent(state, 'app')
+const best = async (act) => {
+  const took = []
+  for (let i = 0; i < 15; i++) {
+    const began = performance.now()
+    if (await act()) throw new Error('something differs')
+    took.push(performance.now() - began)
+  }
+  return Math.min(...took) // what else the machine does only adds to it
+}
+result.differences = {
+  compared: await best(() => Object.values(compareComponents([app], [app])).some((list) => list.length > 0)),
+  read: await best(async () => (await be.createDifferences(state, [app], ['app'])).flat().length > 0),
 }
 await be.close()
 result.fileMb = statSync(path).size / 1e6

@@ -74,17 +74,19 @@ export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly a
     env = state.env.id
     const tookOver = state.env.openRun
     await takeSpooled(state, abort.signal)
-    if (state.env.seq > 0) await settleLeft(state, abort.signal, (tx) => tx.status === 'open' || tx.status === 'sent')
-    return makeSession(cx, state, tookOver, lost.signal, abort.signal, release)
+    const asked = new Set<string>()
+    if (state.env.seq > 0) await settleLeft(state, abort.signal, (tx) => (tx.status === 'open' || tx.status === 'sent') && asked.add(tx.token) !== undefined)
+    return makeSession(cx, state, tookOver, asked, lost.signal, abort.signal, release)
   } catch (e) {
     await release().catch(() => undefined) // the first failure is the one to tell
     throw e
   }
 }
 
-function makeSession(cx: EngineContext, state: EnvState, tookOver: string | undefined, lost: AbortSignal, abort: AbortSignal, release: () => Promise<void>): RunSession {
-  // What was given up because its provider or its type was away is asked again before anything new is done, but never before a person's word about it.
-  const askAgain = () => (state.unknown.size > 0 ? settleLeft(state, abort, (tx) => tx.status === 'unknown' && canBeAsked(cx, tx)) : undefined)
+function makeSession(cx: EngineContext, state: EnvState, tookOver: string | undefined, asked: ReadonlySet<string>, lost: AbortSignal, abort: AbortSignal, release: () => Promise<void>): RunSession {
+  // What was given up because its provider or its type was away is asked again before anything new is done, but never before a person's word about it, and
+  // not what has been asked just now.
+  const askAgain = () => (state.unknown.size > 0 ? settleLeft(state, abort, (tx) => tx.status === 'unknown' && !asked.has(tx.token) && canBeAsked(cx, tx)) : undefined)
   /** Does something under the signals of its caller and the loss of the lease. */
   const joined = async (o: RunOptions, act: (o: RunOptions) => Promise<RunDocument>): Promise<RunDocument> => {
     const stopping = either(o.stop, lost)

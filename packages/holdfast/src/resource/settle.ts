@@ -26,6 +26,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
   let row = tx
   let found: Fields | undefined
   let lastError: HoldfastError | undefined
+  let lastSaid: string | undefined
   let call: LostCall = {
     op: tx.op, class: classOf(tx.op, tx.capability, type.read !== undefined, type.find !== undefined), capability: tx.capability, now: 0,
     firstSentAt: tx.firstSentAt ?? tx.openedAt, lastAmbiguousAt: tx.lastSentAt ?? tx.openedAt,
@@ -68,6 +69,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
           ...call, resends: call.resends + 1, lastResend: ambiguous ? 'ambiguous' : end.result.kind === 'failed' && end.result.final ? 'refused' : 'rejected', resentAt: clock.now(),
           look: 'none', absentAt: undefined, firstSentAt: row.firstSentAt ?? call.firstSentAt, ...(ambiguous && !mutant('quarantine-from-first-attempt') ? { lastAmbiguousAt: row.lastSentAt ?? sentAt } : {}),
         }
+        if (end.result.kind === 'lost') lastSaid = end.result.evidence
         lastError = end.result.kind === 'failed' ? end.result.error : undefined
         if (work.abort.aborted) return { kind: 'lost', tx: row, evidence, timedOut }
         break
@@ -78,7 +80,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
         const error = lastError ?? failure(next.nameTaken ? 'HF3104' : timedOut ? 'HF3105' : 'HF3101', { address: tx.address, site, message: why })
         return { kind: 'failed', tx: row, error, applied: next.applied }
       }
-      case 'unknown': return giveUp(work, row, `${evidence}; ${next.why}`)
+      case 'unknown': return giveUp(work, row, [evidence, ...(lastSaid === undefined || lastSaid === evidence ? [] : [lastSaid]), next.why].join('; '))
       default: next satisfies never
     }
   }

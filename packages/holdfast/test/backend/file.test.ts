@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
-  BackendInitializationError, CanNotFindResourceStateFile, FenceRejected, InvalidResourceStateData, LeaseConflict, loadBackend, SchemaTooNew, SqliteBackend, StoreCorrupt,
+  BackendInitializationError, CanNotFindResourceStateFile, FenceRejected, InvalidResourceStateData, LeaseConflict, loadBackend, ResourceBusy, SchemaTooNew, SqliteBackend, StoreCorrupt,
 } from '../../src/backend/index.ts'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
 import type { Holder } from '../../src/state/index.ts'
-import { creating, r, refused, X } from '../../src/testing/backend/trial.ts'
+import { creating, r, refused } from '../../src/testing/backend/trial.ts'
 import { dist } from '../cli/holdfast.ts'
 
 function place(): string {
@@ -142,6 +142,18 @@ describe('somebody else at work', () => {
     await refused(LeaseConflict, open(be, state))
   })
 
+  test('B8.9#135 components of one state are worked on side by side', async () => {
+    const { be, store, state, scope } = await world()
+    await be.updateComponent(state, { actionType: 'CREATE', newName: 'B' })
+    await store.lease.acquire(`${scope}:A`, somebody(), 60_000)
+    await refused(LeaseConflict, open(be, state))
+    const diff = creating('B', r('1'))
+    const [token] = await be.createResourceChangeTransaction(state, 'B', diff)
+    expect((await store.leases()).map((l) => l.scope)).toEqual([`${scope}:A`, `${scope}:B`])
+    await be.completeResourceChange(state, 'B', diff, token, {})
+    expect((await be.getComponent(state, 'B')).resources).toHaveLength(1)
+  })
+
   test('B8.9#139 who was taken over writes nothing any more', async () => {
     const { be, store, state, scope } = await world()
     const old = await store.lease.acquire(scope, somebody(), 0)
@@ -160,12 +172,27 @@ describe('somebody else at work', () => {
     expect((await store.leases()).map((l) => l.holder.id)).toEqual(['h-next'])
   })
 
-  test('B8.9#146 whether a call that was cut off had been done shows when it is made again', async () => {
-    const { be, state } = await world()
-    const ctx = { requestId: 'r-1' }
-    const first = await be.createResourceChangeTransaction(state, 'A', creating('A', r('1')), ctx)
-    expect(await be.createResourceChangeTransaction(state, 'A', creating('A', r('1')), ctx)).toEqual(first)
-    expect(await be.listChanges()).toHaveLength(1)
-    expect((await be.getCloudOutputByName(state, 'A', X, '1').catch((e) => e)).code).toBe('RESOURCE_DOES_NOT_EXIST')
-  })
+  for (const when of ['before', 'after'] as const) {
+    test(`B8.9#146 whether a call that was cut off ${when} its commit had been done shows when it is made again`, async () => {
+      const path = join(place(), 'state.db')
+      const state = await made(path)
+      const diff = creating('A', r('1'))
+      const ctx = { requestId: 'r-1' }
+      const program = `
+        import { SqliteBackend } from ${JSON.stringify(pathToFileURL(join(dist, 'backend.js')).href)}
+        const be = new SqliteBackend({ path: ${JSON.stringify(path)} })
+        await be.createResourceChangeTransaction(${JSON.stringify(state)}, 'A', ${JSON.stringify(diff)}, ${JSON.stringify(ctx)})`
+      const env = { ...process.env, NODE_OPTIONS: '', HOLDFAST_TEST: '1', HOLDFAST_FAILPOINT: `commit:1:${when}` }
+      expect(spawnSync(process.execPath, ['--input-type=module', '-e', program], { env, encoding: 'utf8' })).toMatchObject({ signal: 'SIGKILL', stderr: '' })
+      const be = new SqliteBackend({ path })
+      onTestFinished(() => be.close())
+      const left = await be.listChanges()
+      expect(left).toHaveLength(when === 'after' ? 1 : 0)
+      const [token, namespace] = await be.createResourceChangeTransaction(state, 'A', diff, ctx)
+      if (when === 'after') expect(token).toBe(left[0]?.transactionToken)
+      expect(await be.createResourceChangeTransaction(state, 'A', diff, ctx)).toEqual([token, namespace])
+      expect(await be.listChanges()).toHaveLength(1)
+      await refused(ResourceBusy, be.createResourceChangeTransaction(state, 'A', diff, { requestId: 'r-2' }))
+    })
+  }
 })

@@ -51,7 +51,7 @@ test('state watch refuses what it cannot do: no state (HF1302), a place that is 
   expect([bad.code, bad.stderr.includes('HF1001')]).toEqual([2, true])
 })
 
-test('who waits for an environment is served in order, and an apply that gives up leaves no place behind', async () => {
+test('B8.9#136 who waits for an environment is served in order, and an apply that gives up leaves no place behind', async () => {
   const p = makeProject({ 'app.ts': program(`Command('c', { command: ['sleep', '3'] })`).replace("import { Directory, File }", "import { Command, Directory, File }") })
   expect((await p.run('plan')).code).toBe(0)
   const first = p.start('apply', '--yes')

@@ -91,6 +91,26 @@ describe('a lease that goes from one command to the next', () => {
     expect(forced.map((e) => JSON.parse(e.data))).toMatchObject([{ by: expect.stringContaining(`pid ${process.pid}`), leases: [{ scope: 'lab/default', fence: held[0]?.fence }] }])
   })
 
+  test('B8.9#141 a plan is made while an apply is at work, on the base, and asks for no lease', async () => {
+    const { a, b } = two()
+    await a.apply(one(a))
+    a.cloud.fault('update one', 'hang')
+    const bigger = () => void a.Box('one', { name: 'one', size: 2 })
+    const hung = new AbortController()
+    const session = await a.session()
+    const ends = session.apply(await session.plan({ graph: buildGraph(a.app(bigger), {}) }), { onFailure: 'revert', stop: hung.signal, abort: hung.signal })
+    while (!a.cloud.calls.includes('update one')) await new Promise((next) => setTimeout(next, 1))
+    const fences = async () => (await a.store.leases()).map((l) => [l.scope, l.holder.id, l.fence])
+    const before = await fences()
+    const plan = await b.plan(() => { b.Box('one', { name: 'one' }); b.Box('two', { name: 'two' }) })
+    expect(plan.document.revision).toBe(1)
+    expect(plan.document.changes.map((c) => [c.address, c.action])).toContainEqual(['two', 'create'])
+    expect(await fences()).toEqual(before)
+    hung.abort()
+    await ends
+    await session.end()
+  })
+
   test('only the leases that were seen are taken away', async () => {
     const { a, b } = two()
     const first = await a.session()

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { systemClock, systemRandom } from '../../src/base/index.ts'
+import { limits, systemClock, systemRandom } from '../../src/base/index.ts'
 import { exitCodeOf, readStatus } from '../../src/engine/index.ts'
 import { str } from '../../src/program/index.ts'
 import { refused } from '../../src/provider/index.ts'
@@ -188,6 +188,26 @@ describe('S000-89 a deployment that is repeated after a lost answer makes no sec
       }
     })
   }
+
+  test('what is a question for a person is one at once: it is not asked again before the plan of the same command, and the evidence holds what was answered', async () => {
+    const { lab } = labOf({ class: 'A' })
+    const first = lab.again()
+    const run = lab.cloud.run.bind(lab.cloud)
+    const called = new Promise<void>((resolve) => {
+      lab.cloud.run = (call) => {
+        lab.cloud.run = run
+        lab.cloud.calls.push(call)
+        resolve()
+        return new Promise(() => undefined)
+      }
+    })
+    void first.apply(box(first))
+    await called
+    lab.cloud.fault('create x', ...Array.from({ length: 20 }, () => 'lost' as const))
+    expect(exitCodeOf(await lab.apply(box(lab)))).toBe(12)
+    expect(lab.cloud.calls).toHaveLength(1 + limits.settleAttemptsMax)
+    expect((await readStatus(lab.cx)).open).toMatchObject([{ status: 'unknown', evidence: expect.stringMatching(/the process ended before the answer came; .*connection reset.*; still not settled after 5 attempts/) }])
+  })
 })
 
 describe('a create of which nobody knows whether it happened', () => {
@@ -291,7 +311,7 @@ describe('the process that sent a call', () => {
     expect(lab.cloud.calls).toEqual(['create x', 'read x', 'create x'])
   })
 
-  test('that was stopped between the last write and the call does not call, even when it was stopped after its first look at the clock', async () => {
+  test('B8.9#139 that was stopped between the last write and the call does not call, even when it was stopped after its first look at the clock', async () => {
     let stoppedMs = 0
     let looks = -1
     const clock = { ...systemClock, now: () => (looks >= 0 && looks-- === 0 ? (stoppedMs = 60_000) : 0, systemClock.now() + stoppedMs) }

@@ -43,6 +43,18 @@ test('without a terminal a long step is named every half minute', () => {
   expect(text()).toMatch(/running {2}web restart 30\.\ds \(waiting for tcp 5432\)\n/)
 })
 
+test('what is waited for before a run begins is said, with and without a terminal', () => {
+  for (const tty of [false, true]) {
+    const { io, text } = fakeIo(tty)
+    const p = makeProgress(io, false)
+    p.event({ type: 'task.progress', node: 'web', message: 'pid 7, which sent the call, may still carry it out: waiting for its end, at most 60 s' })
+    vi.advanceTimersByTime(1_000)
+    p.end()
+    expect(text()).toContain('web')
+    expect(text()).toContain('pid 7, which sent the call, may still carry it out')
+  }
+})
+
 test('on a terminal the block is drawn anew, at most as high as the terminal allows, and taken away at the end', () => {
   const { io, text } = fakeIo(true)
   const p = makeProgress(io, false)

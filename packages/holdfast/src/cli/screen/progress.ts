@@ -62,7 +62,8 @@ function follow() {
       case 'task.progress': case 'task.partial': {
         const r = running.get(node)
         if (r && e.message) r.message = firstLine(e.message)
-        return undefined
+        // Before a run begins, what an earlier one left is waited for.
+        return !r && e.type === 'task.progress' && e.message ? { sign: '…', word: 'waiting', node, text: firstLine(e.message), ms: undefined } : undefined
       }
       case 'task.succeeded': return ended('✓', 'ok')
       case 'task.failed': return ended('✗', 'FAIL')

@@ -4,8 +4,10 @@ import type { Paint } from '../paint.ts'
 export function statusScreen(doc: StatusDocument, where: { readonly app: string; readonly env: string }, paint: Paint): string {
   const place = `${where.app} ${paint.sign('·')} ${where.env}`
   let out = `${paint.bold(place)}   revision ${doc.revision}${doc.partial ? ' (only what succeeded)' : ''}   ${doc.resources} ${doc.resources === 1 ? 'node' : 'nodes'}\n`
-  for (const l of doc.leases) out += l.kept ? `Kept for an apply: ${l.scope} until ${l.expires}, by pid ${l.pid} on ${l.host}\n` : `At work: pid ${l.pid} on ${l.host} since ${l.since}${l.alive ? '' : ' (not alive; the next apply takes over)'}\n`
-  if (doc.openRun) out += `${paint.yellow(`Run ${doc.openRun} is not finished.`)} To go on: holdfast run resume. To take it back: holdfast run revert.\n`
+  for (const l of doc.leases) out += leaseLine(l, `${where.app}/${where.env}`)
+  // While somebody is at work, an open run is theirs.
+  const busy = doc.leases.some((l) => l.alive && !l.kept && l.scope === `${where.app}/${where.env}`)
+  if (doc.openRun) out += busy ? `Run ${doc.openRun} is at work.\n` : `${paint.yellow(`Run ${doc.openRun} is not finished.`)} To go on: holdfast run resume. To take it back: holdfast run revert.\n`
   if (doc.open.length > 0) {
     out += '\nOpen changes\n'
     for (const o of doc.open) {
@@ -18,4 +20,12 @@ export function statusScreen(doc: StatusDocument, where: { readonly app: string;
   if (doc.lastRun) out += `Last run ${doc.lastRun.run}  ${doc.lastRun.kind}  ${doc.lastRun.outcome ?? doc.lastRun.status}  ${doc.lastRun.endedAt ?? doc.lastRun.startedAt}\n`
   for (const w of doc.warnings) out += `${paint.yellow('warning')} ${w}\n`
   return out
+}
+
+/** Leases of other environments and of single components are named. */
+function leaseLine(l: StatusDocument['leases'][number], here: string): string {
+  const who = `pid ${l.pid} on ${l.host}`
+  const on = l.scope === here ? '' : ` on ${l.scope}`
+  if (l.kept) return `Kept for an apply${on}: until ${l.expires}, by ${who}\n`
+  return `At work${on}: ${who} since ${l.since}${l.alive ? '' : ' (not alive; the next apply takes over)'}\n`
 }

@@ -36,11 +36,13 @@ export const lookupCases = cases((test) => {
   test('S000-99 D39 the type tells apart what has the same name or hash', async (t) => {
     const state = await t.state('demo', 'A')
     const other: ResourceModel = { ...r('1', 'h1'), ruuid: Y, more: true }
-    await t.make(state, 'A', r('1', 'h1'), other)
+    await t.change(state, creating('A', r('1', 'h1')), { id: 'of x' })
+    await t.change(state, creating('A', other), { id: 'of y' })
     assert.deepEqual(await t.be.getResourceByName(state, 'A', X, '1'), r('1', 'h1'))
     assert.deepEqual(await t.be.getResourceByName(state, 'A', Y, '1'), other)
     assert.deepEqual(await t.be.getResourceByHash(state, 'A', Y, 'h1'), other)
-    assert.deepEqual(await t.be.getCloudOutputByName(state, 'A', Y, '1'), { id: 'id of 1' })
+    assert.deepEqual([await t.be.getCloudOutputByName(state, 'A', X, '1'), await t.be.getCloudOutputByName(state, 'A', Y, '1')], [{ id: 'of x' }, { id: 'of y' }])
+    assert.deepEqual([await t.be.getCloudOutputValueByHash(state, 'A', X, 'h1', 'id'), await t.be.getCloudOutputValueByHash(state, 'A', Y, 'h1', 'id')], ['of x', 'of y'])
   })
   test('S000-101 S000-104 B8.4#76 a name or a hash that nothing has is not found', async (t) => {
     const state = await withFive(t)

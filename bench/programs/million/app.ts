@@ -1,0 +1,3 @@
+import { app } from 'holdfast'
+
+export default app('empty', { build() {} })
