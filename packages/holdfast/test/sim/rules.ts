@@ -161,6 +161,18 @@ export class Rules {
     return false
   }
 
+  /** It has left the program, and its node said that it stays. What another object takes the place of does not. */
+  isRetained(uid: string): boolean {
+    const { base, tables } = this.#lab
+    const tx = openTx(this.#lab, uid)
+    if (!this.#toRetain.has(uid) || tx?.undo) return false
+    for (const { row } of tables.resources.get(uid)?.values() ?? []) {
+      if (row.until !== undefined || row.status !== 'deleting' || !row.meta.retain) continue
+      return ![...base.rows.values()].some((other) => other.address === row.address)
+    }
+    return false
+  }
+
   /** What is made or changed refers only to what is there. */
   refers(op: Mutation, g: Given): void {
     const { kernel, world } = this.#lab
