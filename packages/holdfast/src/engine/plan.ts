@@ -189,7 +189,9 @@ export async function vectorOf(state: EnvState): Promise<Vector> {
   if (state.env.seq === 0) return { revision: 0, openRun: undefined, lastRun: undefined, rest: '' }
   const [last] = await store.runs(state.env.id, 1)
   const secrets = await store.secrets(state.env.id)
-  const open = [...state.partly.values(), ...[...state.unknown.values()].map((t) => t.token)].sort()
+  // What is under way will have changed rows when it is settled: a plan that was made before that is stale. (A change that no run plans is its caller's.)
+  const underWay = (await store.txs({ env: state.env.id, unresolved: true })).filter((tx) => tx.target.change === undefined && (tx.status === 'open' || tx.status === 'sent'))
+  const open = [...new Set([...state.partly.values(), ...[...state.unknown.values(), ...underWay].map((t) => t.token)])].sort()
   return {
     revision: state.env.revision, openRun: state.env.openRun, lastRun: last && `${last.id} ${last.status} ${last.endedAt ?? ''}`,
     rest: secrets.length || open.length ? sha256hex(canonical([secrets.map((s) => [s.name, s.fp]), open])).slice(0, 16) : '',

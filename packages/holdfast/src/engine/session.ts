@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
-import { failure, isFailure, joinSignals, limits, mutant, type Joined } from '../base/index.ts'
-import { classOf, failLone, maxCallMsOf } from '../journal/index.ts'
+import { failure, isFailure, joinSignals, limits, mutant, type Joined, type Millis } from '../base/index.ts'
+import { classOf, failLone, maxCallMsOf, refusals } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
 import type { TxRow } from '../state/index.ts'
@@ -159,17 +159,26 @@ function either(a: AbortSignal, b: AbortSignal): Joined {
 
 const SETTLE_PARALLEL = 16
 
-/** Transactions without an end are settled before anything is sent again. What only a person can decide stays `unknown`. */
+/**
+ * Transactions without an end are settled before anything is sent again. What only a person can decide stays `unknown`.
+ *
+ * Fails    HF1008 when it is stopped meanwhile, HF4203 when the lease was lost: while nobody knows how a change ended, nothing else is begun or taken back.
+ */
 async function settleLeft(state: EnvState, abort: AbortSignal, which: (tx: TxRow) => boolean): Promise<void> {
   const { cx } = state
   const open = (await cx.store.txs({ env: state.env.id, unresolved: true })).filter(which)
   if (open.length === 0) return
   const { storeId } = await cx.store.meta()
   let next = 0
+  let stoppedAt: TxRow | undefined
   const worker = async () => {
-    for (let tx = open[next++]; tx; tx = open[next++]) await settleOne({ state, run: tx.run, storeId, abort, referred: () => false }, tx)
+    for (let tx = open[next++]; tx; tx = open[next++]) if (!(await settleOne({ state, run: tx.run, storeId, abort, referred: () => false }, tx))) stoppedAt ??= tx
   }
   await Promise.all(Array.from({ length: cx.serial ? 1 : Math.min(SETTLE_PARALLEL, open.length) }, worker))
+  if (!stoppedAt) return
+  const { fence } = state
+  if (fence && !(await cx.store.leases()).some((l) => l.scope === fence.scope && l.fence === fence.fence)) throw refusals.fenceLost(fence.scope)
+  throw failure('HF1008', { address: stoppedAt.address, message: `Cancelled while it was looked up how the ${stoppedAt.op} of ${stoppedAt.address} ended; nothing else was begun.` })
 }
 
 function canBeAsked(cx: EngineContext, tx: TxRow): boolean {
@@ -178,7 +187,8 @@ function canBeAsked(cx: EngineContext, tx: TxRow): boolean {
   return type !== undefined && classOf(tx.op, tx.capability, type.read !== undefined, type.find !== undefined) !== 'D'
 }
 
-async function settleOne(work: Work, tx: TxRow): Promise<void> {
+/** False: it was stopped before it was known. */
+async function settleOne(work: Work, tx: TxRow): Promise<boolean> {
   const { state } = work
   if (tx.target.change !== undefined) {
     // No provider of ours was called: only who opened it, or a person, knows what happened.
@@ -187,17 +197,19 @@ async function settleOne(work: Work, tx: TxRow): Promise<void> {
     await state.commit(failLone(lone, 'unknown', evidence, undefined))
     state.unknown.set(tx.address, { ...tx, status: 'unknown', evidence })
     state.cx.emit({ type: 'log', node: tx.address, message: `settled what was left: ${tx.op} is unknown` })
-    return
+    return true
   }
   if (tx.status === 'open') {
     await fail(work, tx, 'no', failure('HF3106', { address: tx.address, message: 'The run ended before anything was sent.' }))
-    return
+    return true
   }
   const late = maxCallMsOf(tx.capability) > 0 ? begunLate(tx) : await holderQuiet(work, tx)
-  if (!late) return
+  if (!late) return false
   const result = await settle(work, late, 'the process ended before the answer came', false, undefined, work.abort)
+  if (result.kind === 'lost') return false
   if (result.kind === 'failed') await fail(work, result.tx, result.applied, result.error)
   state.cx.emit({ type: 'log', node: tx.address, message: `settled what was left: ${tx.op} ${result.kind === 'done' ? 'had happened' : result.kind === 'failed' ? 'had not happened' : 'is unknown'}` })
+  return true
 }
 
 /** The last holder may have begun its call a little after its intent. */

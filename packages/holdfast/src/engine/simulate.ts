@@ -69,7 +69,7 @@ export async function simulate(cx: EngineContext, what: PlanRequest | { readonly
   const began = clock.now()
   const { spool: _spool, pruneAssets: _prune, ...rest } = cx
   const imaginedCx: EngineContext = {
-    ...rest, store, clock, types: makeRegistry(cx.types.all().map((t) => imagined(t, cx.host, imagine))), keepAssets: async () => undefined, hook: () => () => undefined,
+    ...rest, store, clock, types: makeRegistry(cx.types.all().map((t) => imagined(t, cx.host, imagine))), keepAssets: async () => undefined,
     emit: (event) => void seen.push({ event, at: clock.now() - began + 1 }),
     hook: () => () => undefined, // functions of the program run in earnest only
     ring: cx.ring ?? makeKeyring(systemRandom.bytes(32), 'imagined', systemRandom),

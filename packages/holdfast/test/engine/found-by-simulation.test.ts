@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock, systemRandom } from '../../src/base/index.ts'
-import { listResources, readStatus } from '../../src/engine/index.ts'
+import { beginRun, listResources, makePlan, readStatus } from '../../src/engine/index.ts'
 import { buildGraph, resource, str } from '../../src/program/index.ts'
 import { MemoryStore } from '../../src/store/index.ts'
+import { VirtualClock } from '../support/virtual-clock.ts'
 import { boxSpec, Cloud, makeLab, type Lab } from '../support/world.ts'
 
 /** What the simulation found in the engine, one small test each (the seeds themselves go stale with any change). */
@@ -460,4 +461,38 @@ test.each([['after a partial run', true], ['when it could not be deleted at once
   lab.cloud.calls.length = 0
   expect(await lab.destroy()).toMatchObject({ outcome: 'applied', pending: [] })
   expect(lab.cloud.calls).toEqual(['delete user-of-o1', 'delete a'])
+})
+
+describe('a call that was cut off and of which nobody knows how it ended', () => {
+  /** Leaves a change of x under way: its run was stopped hard. */
+  async function leftUnderWay(size?: number): Promise<Lab> {
+    const clock = new VirtualClock()
+    const store = new MemoryStore({ clock, random: systemRandom })
+    const lab = makeLab({ class: 'C', clock, store, more: { capability: { create: { find: true }, update: 'full', maxCallMs: 50, settleMs: 0 } } })
+    if (size !== undefined) await lab.apply(() => void lab.Box('a', { name: 'x' }))
+    const abort = new AbortController()
+    lab.cloud.fault(size === undefined ? 'create x' : 'update x', 'lost-applied')
+    lab.cloud.onCall = () => queueMicrotask(() => abort.abort(new Error('interrupted')))
+    const session = await lab.session()
+    const planned = await session.plan({ graph: buildGraph(lab.app(() => void lab.Box('a', { name: 'x', ...(size === undefined ? {} : { size }) })), {}) })
+    expect(await session.apply(planned, { ...how, abort: abort.signal })).toMatchObject({ outcome: 'incomplete' })
+    await session.end()
+    lab.cloud.onCall = undefined
+    expect(await lab.store.txs({ unresolved: true })).toMatchObject([{ status: 'sent' }])
+    return lab
+  }
+
+  test('makes a plan stale that was made before it was looked up', async () => {
+    const lab = await leftUnderWay(2)
+    const { id } = await makePlan(lab.cx, { graph: buildGraph(lab.app(() => void lab.Box('a', { name: 'x', size: 3 })), {}) }, { save: true })
+    await inSession(lab, (s) => expect(s.load({ id })).rejects.toMatchObject({ code: 'HF2401' }))
+  })
+
+  test('is not passed over by a command that is stopped while it looks', async () => {
+    const lab = await leftUnderWay()
+    const abort = AbortSignal.abort(new Error('interrupted'))
+    await expect(beginRun(lab.cx, { lockTimeoutMs: 0, stop: never, abort })).rejects.toMatchObject({ code: 'HF1008' })
+    expect(await revert(lab)).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.content).toEqual([])
+  })
 })

@@ -9,7 +9,7 @@ export function validPrefix(t: Tables): string | undefined {
     *resources() {
       for (const rows of t.resources.values()) for (const { row } of rows.values()) yield row
     },
-    docsMissing: () => [], txs: () => t.txs.values(), claims: () => t.claims.values(), events: () => [], chains: () => [], runs: () => t.runs.keys(),
+    docsMissing: () => [], txs: () => t.txs.values(), claims: () => t.claims.values(), events: () => [], chains: () => [], runs: () => t.runs.keys(), plans: () => t.plans.values(),
     leases: () => t.leases.values(), tickets: () => t.tickets.values(), fenceSeq: t.fenceSeq,
   })
   const wrong = checks.find((c) => !c.ok && c.name !== 'the history is as it was written')

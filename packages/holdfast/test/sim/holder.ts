@@ -1,8 +1,9 @@
 import { isFailure } from '../../src/base/index.ts'
-import { beginRun, type EngineContext, type RunDocument, type RunSession, type SettleHow } from '../../src/engine/index.ts'
+import { beginRun, makePlan, type EngineContext, type PlannedRun, type RunDocument, type RunSession, type SettleHow } from '../../src/engine/index.ts'
 import type { TxRow } from '../../src/state/index.ts'
 import type { Process } from './kernel.ts'
 import { committedRows, MARKER, type Lab } from './lab.ts'
+import { Dice } from './random.ts'
 import { audit, checkReverted, opened } from './watch.ts'
 import { graphOf, type Program } from './workload.ts'
 import type { Inputs } from './world.ts'
@@ -59,6 +60,7 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
   // Signals of its own: what is joined to one signal is remembered by it for as long as it lives.
   const stop = o.stop ?? new AbortController().signal
   const abort = o.abort ?? new AbortController().signal
+  const early = await planEarly(lab, process, cx, job)
   const session = await beginRun(cx, { lockTimeoutMs: o.lockTimeoutMs, stop, abort })
   try {
     if (o.person) await settleByHand(lab, process, cx, session)
@@ -67,7 +69,7 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
     if (job.do === 'revert') a.doc = await session.revert(how)
     else if (job.do === 'resume') a.doc = await session.resume(how)
     else {
-      const planned = await session.plan({ graph: job.do === 'apply' ? graphOf(job.program) : undefined })
+      const planned = (early === undefined ? undefined : await asPlanned(session, early)) ?? (await session.plan({ graph: job.do === 'apply' ? graphOf(job.program) : undefined }))
       a.empty = planned.empty
       kernel.remark(process.name, () => `plan ${planned.plan.changes.map((c) => `${c.doc.action}${c.deleteFirst ? '!' : ''}${c.phase === 'contract' ? '~' : ''} ${c.doc.address} <${c.after.join(',')}>`).join('; ')}`)
       a.doc = await session.apply(planned, how)
@@ -88,6 +90,30 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
     if (doc.outcome === 'applied') audit(lab, `${process.name} applied`)
   } finally {
     if (!process.dead) await session.end()
+  }
+}
+
+/** A plan that a person looks at before it is applied: what it was made for may have moved when the lease is there. */
+async function planEarly(lab: Lab, process: Process, cx: EngineContext, job: Job): Promise<string | undefined> {
+  if (job.do !== 'apply' || !new Dice(lab.kernel.seed, `${process.name} plans early`).chance(0.2)) return undefined
+  try {
+    const { id } = await makePlan(cx, { graph: graphOf(job.program) }, { save: true })
+    await process.sleep(new Dice(lab.kernel.seed, `${process.name} looks`).below(2000))
+    return id
+  } catch (e) {
+    if (!isFailure(e)) throw e
+    lab.kernel.note(process.name, `cannot plan early: ${e.code}`)
+    return undefined
+  }
+}
+
+/** The plan of before, unless it is stale. */
+async function asPlanned(session: RunSession, id: string): Promise<PlannedRun | undefined> {
+  try {
+    return await session.load({ id })
+  } catch (e) {
+    if (!isFailure(e) || !['HF2401', 'HF2404'].includes(e.code)) throw e
+    return undefined
   }
 }
 

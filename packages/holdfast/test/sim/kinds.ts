@@ -28,6 +28,8 @@ export interface Kind {
   readonly windowMs: Millis
   /** It looks at what is asked before it looks at the key: what it refuses, it may have done before. */
   readonly rejectsFirst: boolean
+  /** Most calls at one time. */
+  readonly limit: number
 }
 
 export const kindNames = ['A', 'B', 'C', 'D', 'E', 'F', 'L', 'R'] as const
@@ -62,7 +64,7 @@ export function drawTimes(random: Stream): Record<KindName, Times> {
 
 export function kindsOf(times: { readonly [k in KindName]: Times }): Record<KindName, Kind> {
   const out = {} as Record<KindName, Kind>
-  for (const name of kindNames) out[name] = { ...fixed[name], ...times[name], type: `sim:${name}` }
+  for (const name of kindNames) out[name] = { ...fixed[name], ...times[name], type: `sim:${name}`, limit: 1 + (times[name].timeoutMs % 3) }
   return out
 }
 
@@ -98,6 +100,7 @@ export function typesFor(world: World, process: Process, kinds: Record<KindName,
     return {
       ...specs[name],
       timeoutMs: kind.timeoutMs,
+      limit: kind.limit,
       capability: {
         create: kind.create === 'A' ? { token: { windowMs: kind.windowMs }, ...(kind.search ? { find: true as const } : {}) } : kind.create === 'B' ? { name: true } : kind.create === 'C' ? { find: true } : 'none',
         update: kind.update === 'full' ? 'full' : 'patch', settleMs: kind.settleMs, maxCallMs: kind.maxCallMs,
@@ -105,7 +108,7 @@ export function typesFor(world: World, process: Process, kinds: Record<KindName,
       create: (a) => world.create({ ...given(a), partial: a.partial as never }) as never,
       delete: (a) => world.delete(given(a)),
       ...(kind.readable ? { read: ((a: Given) => world.read(given(a))) as never } : {}),
-      ...(kind.search ? { find: ((a: Given) => world.search(given(a))) as never } : {}),
+      ...(kind.search ? { find: ((a: Given) => a.mark === undefined ? world.lookup(given(a)) : world.search(given(a))) as never } : {}),
       ...(kind.update === 'none' ? {} : { update: ((a: Given & { partial: never }) => world.update({ ...given(a), prior: (a.prior as { inputs: Inputs }).inputs, partial: a.partial })) as never }),
     }
   })

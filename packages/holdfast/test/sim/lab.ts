@@ -11,6 +11,7 @@ import { cheapKeyring } from './keyring.ts'
 import { kindsOf, typesFor, type Kind, type KindName } from './kinds.ts'
 import { Stream } from './random.ts'
 import type { CrashPoint, Scenario } from './scenario.ts'
+import { Rules } from './rules.ts'
 import { MemorySpool } from './spool.ts'
 import { SimStore, type Committed } from './store.ts'
 import { Told } from './told.ts'
@@ -28,6 +29,7 @@ export class Lab {
   readonly tables: Tables
   readonly ring: Keyring
   readonly storeId: string
+  readonly rules: Rules
   readonly commits: Committed[] = []
   /** Sealed documents that a check has opened already. */
   readonly opened = new Map<string, Record<string, unknown>>()
@@ -57,6 +59,7 @@ export class Lab {
     this.tables = emptyTables({ storeId: this.storeId, schema: 1, createdAt: kernel.now, keyCheck: undefined })
     this.ring = scenario.realKey ? makeKeyring(KEY, this.storeId, new Stream(seed, 'seal')) : cheapKeyring(this.storeId)
     this.told = new Told(this)
+    this.rules = new Rules(this)
     this.world.watcher = watcherOf(this)
   }
 
@@ -75,7 +78,8 @@ export class Lab {
     this.#byHolder.set(holder.id, process)
     const store = new SimStore({
       process, tables: this.tables, random: this.#storeRandom, storeId: this.storeId, fate: this.fate, slowReads: scenario.slowReads,
-      isDead: (id) => scenario.sameHost && this.#byHolder.get(id)?.dead === true, onCommit: (c) => this.#committed(c, process),
+      isDead: (id) => this.#knownDead(id), onCommit: (c) => this.#committed(c, process),
+      onGrant: (lease, tookOver) => this.rules.granted(process, lease, tookOver, tookOver !== undefined && this.#knownDead(tookOver.holder.id)),
     })
     const env = { id: ids.next('e'), app: APP, name: 'default', revision: 0, partial: false, seq: 0, openRun: undefined }
     const redactor = makeRedactor()
@@ -83,9 +87,13 @@ export class Lab {
       store, clock: process, random, ids, types: makeRegistry(typesFor(this.world, process, this.kinds, this.#kindNames)), env,
       host: { root: '/', home: '/', env: { id: env.id, app: env.app, name: env.name }, assetPath: (a) => a.path, redact: (s) => redactor.text(s), secrets: () => redactor.secrets() },
       ring: this.ring, redactor, holder, emit: (e) => this.#heard(process, e),
-      asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, spool: new MemorySpool(this.spooled), parallelism: scenario.parallelism, serial: false,
+      asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, spool: new MemorySpool(this.spooled, (records) => this.rules.dropped(records)), parallelism: scenario.parallelism, serial: false,
     }
     return { process, cx }
+  }
+
+  #knownDead(holder: string): boolean {
+    return this.scenario.sameHost && this.#byHolder.get(holder)?.dead === true
   }
 
   #heard(process: Process, e: EngineEvent): void {
@@ -99,6 +107,7 @@ export class Lab {
     this.told.committed(c)
     const { fence } = c.options
     this.kernel.check(!fence || this.tables.leases.get(fence.scope)?.fence === fence.fence, 'I-FENCE', () => `${process.name} wrote, and its lease has gone to another`)
+    this.rules.committed(c, process)
     for (const e of c.entries) {
       if (e.t === 'env.commit') this.base = { revision: e.to, rows: committedRows(this.tables) }
       else if (e.t === 'event') this.kernel.count(`event ${e.kind}`)

@@ -1,5 +1,6 @@
 import { setSecret } from '../../src/engine/index.ts'
 import { start, type Attempt, type Job } from './holder.ts'
+import { Shared, SHARED } from './extras.ts'
 import type { Process } from './kernel.ts'
 import { MARKER, type Lab } from './lab.ts'
 import { isConverge, type Command, type CommandStep, type ConvergeStep, type Scenario, type Try } from './scenario.ts'
@@ -17,10 +18,12 @@ export class Life {
   readonly #scenario: Scenario
   readonly #attempts: Attempt[] = []
   #foreign: readonly WorldObject[] = []
+  readonly #shared: Shared
 
   constructor(lab: Lab) {
     this.#lab = lab
     this.#scenario = lab.scenario
+    this.#shared = new Shared(lab)
   }
 
   async live(): Promise<void> {
@@ -30,6 +33,7 @@ export class Life {
     if (scenario.secrets) await setSecret(this.#lab.process('secret', undefined).cx, DECLARED_SECRET, `pw-${kernel.seed}${MARKER}`)
     if (scenario.foreign !== undefined) world.foreign(kinds.B, { name: scenario.foreign, size: 0, zone: 'f', refs: [] })
     this.#foreign = [...world.objects.values()]
+    this.#shared.put()
     const watching = kernel.seed % 5 === 0 ? new Watching(this.#lab) : undefined
     for (const step of scenario.steps) {
       this.#lab.fate.on = !isConverge(step)
@@ -137,6 +141,7 @@ export class Life {
       world.objects.delete(o.id)
     }
     this.#foreign = []
+    this.#shared.replace()
     let job: Job = to === undefined ? { do: 'destroy' } : { do: 'apply', program: this.#scenario.programs[to] ?? [], onFailure: 'revert' }
     let last: Attempt | undefined
     for (let i = 0; i <= CONVERGE_MAX; i++) {
@@ -155,9 +160,16 @@ export class Life {
   }
 
   #converged(name: string, to: string | undefined): void {
-    const { kernel, world } = this.#lab
     audit(this.#lab, name)
-    if (to === undefined) kernel.check(world.objects.size === 0, 'I-ORPHAN', () => `after destroy ${[...world.objects.keys()].join(' ')} exist`)
+    this.#lab.rules.tables(name)
+    this.#shared.check(name)
+    if (to === undefined) this.#nothingLeft()
+  }
+
+  #nothingLeft(): void {
+    const { kernel, world, rules } = this.#lab
+    const left = [...world.objects.values()].filter((o) => (o.mark ? !rules.retained.has(o.mark.uid) : !o.id.startsWith(SHARED)))
+    kernel.check(left.length === 0, 'I-ORPHAN', () => `after destroy ${left.map((o) => o.id).join(' ')} exist`)
   }
 
   /** No secret stands in the store, in clear or in hex. (Every fourth seed: it reads the whole store.) */

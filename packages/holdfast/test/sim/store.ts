@@ -22,6 +22,7 @@ export interface SimStoreOptions {
   readonly slowReads: boolean
   readonly isDead: (holderId: string) => boolean
   readonly onCommit: (c: Committed, process: Process) => void
+  readonly onGrant?: (lease: LeaseRow, tookOver: LeaseRow | undefined) => void
 }
 
 interface Asked {
@@ -68,7 +69,7 @@ export class SimStore extends MemoryStore {
     this.#options = o
     this.#asked = asked
     process.onDeath(() => this.crash())
-    Object.defineProperty(this, 'lease', { value: leaseOf(this, this.lease, process, kernel) })
+    Object.defineProperty(this, 'lease', { value: leaseOf(this, this.lease, process, kernel, o.onGrant) })
     // A look is a moment at which a process may die, too, and between two looks another may write.
     Object.defineProperty(this, 'read', { value: (look: (t: Tables) => unknown) => this.#look(look) })
   }
@@ -89,10 +90,25 @@ export class SimStore extends MemoryStore {
   override commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }> {
     const { process, fate } = this.#options
     const outcome = entries.some((e) => e.t === 'tx.move' && (e.to === 'completed' || e.to === 'failed'))
-    if (outcome && fate.full(`${process.name} commit ${process.reached.commit + 1}`)) {
+    const label = `${process.name} commit ${process.reached.commit + 1}`
+    if (outcome && fate.full(label)) {
+      if (new Dice(process.kernel.seed, `${label} true`).chance(0.3)) return this.#unanswered(entries, options)
       process.kernel.note(process.name, 'commit refused: the disk is full')
       return Promise.reject(failure('HF4006', { message: 'the disk is full' }))
     }
+    return this.#write(entries, options)
+  }
+
+  /** It becomes true, and its caller is told that the store failed. */
+  async #unanswered(entries: readonly Entry[], options: CommitOptions): Promise<never> {
+    const { process } = this.#options
+    process.kernel.count('commit answer lost')
+    await this.#write(entries, options)
+    process.kernel.note(process.name, 'the answer to the commit is lost')
+    throw failure('HF4006', { message: 'the writer of the store ended' })
+  }
+
+  #write(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }> {
     // Taken up by `before`, which is called before this returns.
     this.#committing = { entries, options }
     try {
@@ -104,11 +120,12 @@ export class SimStore extends MemoryStore {
 }
 
 /** Leases are renewed by a heartbeat on the virtual clock, so that a process that is stopped loses its own. */
-function leaseOf(store: MemoryStore, inner: Leases, process: Process, kernel: Kernel): Leases {
+function leaseOf(store: MemoryStore, inner: Leases, process: Process, kernel: Kernel, onGrant: SimStoreOptions['onGrant']): Leases {
   const kept = new Set<number>()
   return {
     async acquire(scope, holder, ttlMs, options) {
       const answer = await inner.acquire(scope, holder, ttlMs, options)
+      if ('granted' in answer) onGrant?.(answer.granted, answer.tookOver)
       kernel.note(process.name, 'granted' in answer ? `lease ${answer.granted.fence}` : 'lease held')
       kernel.count('granted' in answer ? (answer.tookOver ? 'lease taken over' : 'lease') : 'lease held by another')
       return answer

@@ -83,14 +83,14 @@ export class Told {
 
   /** The objects on record are those that the events tell of. */
   audit(when: string): void {
-    const { kernel, tables } = this.#lab
+    const { kernel, rules, tables } = this.#lab
     const recorded = new Set<string>()
     for (const rows of tables.resources.values()) for (const { row } of rows.values()) {
       if (row.until !== undefined) continue
       recorded.add(row.uid)
-      kernel.check(row.status !== 'ready' || this.#there.has(row.uid), 'I-REPLAY', () => `${when}: ${row.address} is recorded, and no event tells of its making`)
+      kernel.check(row.status !== 'ready' || row.meta.lookup === true || this.#there.has(row.uid), 'I-REPLAY', () => `${when}: ${row.address} is recorded, and no event tells of its making`)
     }
-    for (const uid of this.#there.keys()) kernel.check(recorded.has(uid) || tables.unresolvedOf.has(uid), 'I-REPLAY', () => `${when}: the events tell of ${uid}, and it is not on record`)
+    for (const uid of this.#there.keys()) kernel.check(recorded.has(uid) || tables.unresolvedOf.has(uid) || rules.retained.has(uid), 'I-REPLAY', () => `${when}: the events tell of ${uid}, and it is not on record`)
   }
 
   /** At the end of a life, in a share of the seeds: the same entries on empty tables give the same tables, and the chain of events verifies. */

@@ -4,6 +4,7 @@ import { readPlan } from '../../src/plan/index.ts'
 import { callKey, decodeDoc } from '../../src/secret/index.ts'
 import { unresolved, type ResourceRow, type TxRow } from '../../src/state/index.ts'
 import type { Lab } from './lab.ts'
+import { SHARED } from './extras.ts'
 import type { Given, Inputs, Mutation, Watcher } from './world.ts'
 
 export interface Base {
@@ -45,7 +46,9 @@ export function watcherOf(lab: Lab): Watcher {
       const age = kernel.now - (tx.lastSentAt ?? 0)
       kernel.check(tx.undo || isPlanned(lab, tx), 'I-PLAN', () => `${what} (${tx.address}) is called, and the plan of ${tx.run} says nothing of it`)
       kernel.check(lease?.holder.pid === g.process.pid || age <= limits.leaseMarginMs, 'I-FENCE', () => `${what} is called ${age} ms after its intent, and the lease has gone to another`)
+      lab.rules.begins(op, g)
     },
+    answered: (g, rejected) => lab.rules.answered(g, rejected),
     landing(op: Mutation, g: Given) {
       const tx = openTx(lab, g.mark.uid)
       const fits = tx !== undefined && tx.op === op && tx.ordinal === g.mark.ordinal
@@ -55,7 +58,9 @@ export function watcherOf(lab: Lab): Watcher {
         const o = world.ours(g.mark)[0]
         if (o) for (const user of usersInFlight(lab, o.id, g.mark.uid)) kernel.fail('I-REF', `${g.inputs.name} is deleted, and what becomes of ${user.op} ${user.address}, which refers to it, is not known`)
         kernel.check(!row?.meta.protect || row.status === 'partial', 'I-PROT', () => `${g.inputs.name} is protected, and it is deleted`)
+        kernel.check(!lab.rules.isRetained(g.mark.uid), 'I-PROT', () => `${g.inputs.name} is to be retained, and it is deleted`)
       }
+      lab.rules.refers(op, g)
     },
     avoidable(gone, user) {
       // The one circle there is: what is taken back was made from something that its user read in the base and that has to be restored, too. The user is
@@ -151,6 +156,7 @@ export function audit(lab: Lab, when: string): void {
   for (const rows of tables.resources.values()) for (const { row, docs } of rows.values()) if (row.until === undefined) current.set(row.uid, { row, ...docs })
   for (const { row, inputs, outputs } of current.values()) {
     if (row.status !== 'ready' || tables.unresolvedOf.has(row.uid)) continue
+    if (row.meta.lookup) continue
     const found = world.ours(row)
     kernel.check(found.length > 0, 'I-PHANTOM', () => `${when}: ${row.address} is recorded, and there is no such object`)
     kernel.check(found.length < 2, 'I-DUP', () => `${when}: ${row.address} stands for ${found.length} objects`)
@@ -161,12 +167,14 @@ export function audit(lab: Lab, when: string): void {
     const out = canonical(opened(lab, row, 'outputs', outputs))
     kernel.check(canonical(world.outputsOf(o)) === out, 'I-OUT', () => `${when}: the outputs of ${row.address} are recorded as ${out}, and are ${canonical(world.outputsOf(o))}`)
   }
+  const partial = [...tables.envs.values()].some((e) => e.partial)
   const standing = new Set([...current.values()].filter(({ row }) => row.status !== 'deleting').map(({ row }) => row.address))
   for (const { row } of current.values()) {
-    if (row.status === 'ready') for (const dep of row.meta.deps) kernel.check(standing.has(dep), 'I-REF', () => `${when}: ${row.address} is recorded as using ${dep}, which is not recorded`)
+    // What is kept of a run may have a node under its new address and a user that still names the old one.
+    if (row.status === 'ready' && !partial) for (const dep of row.meta.deps) kernel.check(standing.has(dep), 'I-REF', () => `${when}: ${row.address} is recorded as using ${dep}, which is not recorded`)
   }
   for (const o of world.objects.values()) {
-    if (o.mark && !tables.unresolvedOf.has(o.mark.uid) && !o.torn) for (const id of o.spec.refs) kernel.check(world.objects.has(id), 'I-REF', () => `${when}: ${o.id} (${o.spec.name}) refers to ${id}, which is gone`)
+    if (o.mark && !tables.unresolvedOf.has(o.mark.uid) && !o.torn) for (const id of o.spec.refs) kernel.check(world.objects.has(id) || id.startsWith(SHARED), 'I-REF', () => `${when}: ${o.id} (${o.spec.name}) refers to ${id}, which is gone`)
   }
   const perMark = new Map<string, string>()
   for (const o of world.objects.values()) {
@@ -176,7 +184,7 @@ export function audit(lab: Lab, when: string): void {
     kernel.check(twin === undefined, 'I-DUP', () => `${when}: ${o.id} and ${twin} are one object of one node`)
     perMark.set(mark, o.id)
     const row = current.get(o.mark.uid)?.row
-    kernel.check(tables.unresolvedOf.has(o.mark.uid) || row?.ordinal === o.mark.ordinal, 'I-ORPHAN', () => `${when}: nobody knows of ${o.id} (${o.spec.name}, ${o.kind.type})`)
+    kernel.check(tables.unresolvedOf.has(o.mark.uid) || row?.ordinal === o.mark.ordinal || (!row && lab.rules.retained.has(o.mark.uid)), 'I-ORPHAN', () => `${when}: nobody knows of ${o.id} (${o.spec.name}, ${o.kind.type})`)
   }
   lab.told.audit(when)
   checkOpen(lab, when)

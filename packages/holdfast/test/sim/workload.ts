@@ -20,6 +20,10 @@ export interface NodeSpec {
   readonly protect: boolean
   readonly retries: number
   readonly movedFrom: readonly string[]
+  /** Given up, and not deleted, when it leaves the program. */
+  readonly retain?: boolean
+  /** Looked up: somebody else keeps it. */
+  readonly lookup?: boolean
 }
 export type Program = readonly NodeSpec[]
 
@@ -153,8 +157,8 @@ export function graphOf(program: Program): DesiredGraph {
     }
     const deps = [...new Set([...n.refs, ...(n.secret && 'tokenOf' in n.secret ? [n.secret.tokenOf] : [])])]
     nodes.set(n.address, {
-      address: n.address, type: `sim:${n.kind}`, action: 'manage', inputs: { k: 'obj', keys, args }, deps,
-      options: { ...noOptions, protect: n.protect, retries: n.retries, movedFrom: n.movedFrom }, site: undefined,
+      address: n.address, type: `sim:${n.kind}`, action: n.lookup ? 'read' : 'manage', inputs: { k: 'obj', keys, args }, deps,
+      options: { ...noOptions, protect: n.protect, retain: n.retain === true, retries: n.retries, movedFrom: n.movedFrom }, site: undefined,
     })
   }
   const shown = program.filter((_, i) => i % 3 === 0)

@@ -34,6 +34,8 @@ export interface WorldObject {
   /** What a read shows until `shownAt`. */
   before: Inputs | undefined
   shownAt: number
+  /** A search misses it until then; undefined: none has looked. */
+  missedUntil?: number
   /** A change of it broke off. */
   torn: boolean
 }
@@ -54,6 +56,8 @@ export type Mutation = 'create' | 'update' | 'delete'
 /** Looks at every call: when it starts, and when it takes effect. */
 export interface Watcher {
   started(op: Mutation, g: Given): void
+  /** The caller is told; `rejected`: that nothing of it was done. */
+  answered(g: Given, rejected: boolean): void
   landing(op: Mutation, g: Given): void
   /** A deletion was refused because `user` refers to the object. Whether there was another way. */
   avoidable(gone: WorldObject, user: WorldObject): boolean
@@ -94,8 +98,8 @@ export class World {
   }
 
   /** Somebody else makes something. */
-  foreign(kind: Kind, spec: Inputs): void {
-    this.#add(kind, spec, undefined, `name/${spec.name}`)
+  foreign(kind: Kind, spec: Inputs, id = `name/${spec.name}`): void {
+    this.#add(kind, spec, undefined, id)
   }
 
   ours(mark: { readonly uid: string; readonly ordinal: number }): WorldObject[] {
@@ -224,9 +228,23 @@ export class World {
   search(g: Given): Promise<Partial<Outputs>[]> {
     return this.#call('read', g, () => [...this.objects.values()].filter((o) => o.kind === g.kind && o.mark?.uid === g.mark.uid && o.mark.ordinal === g.mark.ordinal)
       .flatMap((o) => {
+        if (this.#overlooked(o)) return []
         const shown = o.shownAt <= this.kernel.now ? o.spec : o.before
         return shown ? [this.outputsOf(o, shown)] : []
       }), undefined)
+  }
+
+  /** A search asks a copy that may be behind: what shows already may be missed, once, for as long as the type says. */
+  #overlooked(o: WorldObject): boolean {
+    if (o.kind.settleMs === 0 || o.shownAt > this.kernel.now) return false
+    o.missedUntil ??= new Dice(this.kernel.seed, `${o.id} missed`).chance(0.3) ? this.kernel.now + o.kind.settleMs : 0
+    return this.kernel.now < o.missedUntil
+  }
+
+  /** What somebody else keeps under a name. */
+  lookup(g: Omit<Given, 'mark'>): Promise<Partial<Outputs>[]> {
+    const mark = { store: '', uid: g.inputs.name, ordinal: 0 }
+    return this.#call('read', { ...g, mark }, () => [...this.objects.values()].filter((o) => !o.mark && o.kind === g.kind && o.spec.name === g.inputs.name).map((o) => this.outputsOf(o)), undefined)
   }
 
   /** One call: the way there, the effect, the way back, and what may go wrong with each. */
@@ -249,7 +267,10 @@ export class World {
     const there = ways.between(1, 30)
     const back = ways.between(1, 30)
     const promise = new Promise<T>((resolve, reject) => {
-      const answer = (ms: Millis, act: () => void) => void kernel.after(ms, () => p.deliver(act))
+      const answer = (ms: Millis, act: () => void, rejected = false) => void kernel.after(ms, () => p.deliver(() => {
+        if (op !== 'read') this.watcher?.answered(g, rejected)
+        act()
+      }))
       const unknown = (ms: Millis) => {
         if (fault.silent) return
         answer(ms, () => reject(outcomeUnknown(new Error(`connection reset ${g.inputs.secret ?? ''}`))))
@@ -273,7 +294,7 @@ export class World {
           // What turns a request away looks at nothing of it, not at its key either.
           if (fault.is === 'reject') {
             p.happened(begun)
-            return answer(back, () => reject(new Error(`${op} ${g.inputs.name} was throttled ${g.inputs.secret ?? ''}`)))
+            return answer(back, () => reject(new Error(`${op} ${g.inputs.name} was throttled ${g.inputs.secret ?? ''}`)), true)
           }
           let out: T
           try {
@@ -282,7 +303,7 @@ export class World {
             if (!(e instanceof Refused)) throw e
             p.happened(begun)
             // A service that looks at the key first says that its refusal is its last word; others only say no.
-            return answer(back, () => reject(kind.create === 'A' && !kind.rejectsFirst ? refused(e) : new Error(e.message)))
+            return answer(back, () => reject(kind.create === 'A' && !kind.rejectsFirst ? refused(e) : new Error(e.message)), true)
           }
           p.happened(begun)
           if (fault.is === 'replyLost') return unknown(back)
