@@ -38,8 +38,11 @@ const suites = [
   { name: 'recovery-model', what: 'every crash of every change of every class, with a crash during recovery, with two holders, with requests turned away; planted bugs are found' },
   { name: 'recovery-pairs', what: 'two holders, and the second dies at each of its steps while it recovers' },
   { name: 'embed-kill', what: 'the engine over providers of targets and snapshots: real processes killed at every write of a begin and an end, dead at every moment in memory, twice; SEED=n runs one seed' },
-  { name: 'simulation-1', what: 'the engine in a simulated world, seeds 1 to 5,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '1', '5000'] },
-  { name: 'simulation-2', what: 'seeds 5,001 to 10,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '5001', '5000'] },
+  { name: 'simulation-1', what: 'the engine in a simulated world, seeds 1 to 25,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '1', '25000'] },
+  { name: 'simulation-2', what: 'seeds 25,001 to 50,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '25001', '25000'] },
+  { name: 'simulation-3', what: 'seeds 50,001 to 75,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '50001', '25000'] },
+  { name: 'simulation-4', what: 'seeds 75,001 to 100,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '75001', '25000'] },
+  { name: 'simulation-same', what: 'the same seeds give the same history in one process and in two, and told by name; a failing seed is written as a test', script: ['node', 'scripts/verify-sim.mjs', 'same'] },
   { name: 'mutants', what: 'each planted bug is found by the simulation within 5,000 seeds', script: ['node', 'scripts/verify-sim.mjs', 'mutants'] },
   { name: 'bench', what: 'the benchmarks against their targets', script: ['node', 'bench/run.mjs', '--gate', '--factor', '3'], alone: true },
 ]

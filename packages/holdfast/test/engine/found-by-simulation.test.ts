@@ -463,6 +463,23 @@ test.each([['after a partial run', true], ['when it could not be deleted at once
   expect(lab.cloud.calls).toEqual(['delete user-of-o1', 'delete a'])
 })
 
+test('what was renamed after a partial run, because what it uses had moved, is renamed again when that moves back', async () => {
+  const lab = makeLab()
+  const before = () => {
+    const a = lab.Box('a', { name: 'a' })
+    lab.Box('user', { name: str`user-of-${a.id}` })
+  }
+  const uses = async () => (await listResources(lab.cx)).find((r) => r.address === 'user')?.dependsOn
+  await lab.apply(before)
+  await lab.apply(() => {
+    lab.Box('moved', { name: 'a' }, { movedFrom: ['a'] })
+    lab.Box('bad', { name: 'bad', fail: true })
+  }, { onFailure: 'keep' })
+  expect(await uses()).toEqual(['moved'])
+  await lab.apply(before)
+  expect(await uses()).toEqual(['a'])
+})
+
 describe('a call that was cut off and of which nobody knows how it ended', () => {
   /** Leaves a change of x under way: its run was stopped hard. */
   async function leftUnderWay(size?: number): Promise<Lab> {

@@ -70,7 +70,10 @@ export function watcherOf(lab: Lab): Watcher {
       if (!tx?.undo || !gone.mark || !user.mark) return true
       const madeFrom = reach(lab, gone.mark.uid, (uid) => newest(lab, uid), () => true)
       const read = reach(lab, user.mark.uid, (uid) => lab.base.rows.get(uid), (address) => isUnrestored(lab, address))
-      return ![...madeFrom].some((address) => read.has(address))
+      if ([...madeFrom].some((address) => read.has(address))) return false
+      // Or it was made from something that took over what one of those gave up: that cannot be restored before the taker is withdrawn.
+      const given = new Set([...lab.base.rows.values()].filter((r) => read.has(r.address)).flatMap((r) => r.meta.claims))
+      return ![...lab.tables.resources.keys()].map((uid) => newest(lab, uid)).some((r) => r && r.since > lab.base.revision && madeFrom.has(r.address) && r.meta.claims.some((c) => given.has(c)))
     },
   }
 }
@@ -90,7 +93,7 @@ function isUnrestored(lab: Lab, address: string): boolean {
 function* usersInFlight(lab: Lab, id: string, but: string): Generator<TxRow> {
   for (const token of lab.tables.unresolvedOf.values()) {
     const tx = lab.tables.txs.get(token) as TxRow
-    if (tx.uid === but || (tx.op !== 'create' && tx.op !== 'update')) continue
+    if (tx.uid === but || tx.op === 'delete' || (tx.status !== 'sent' && tx.status !== 'unknown')) continue
     const { refs } = opened(lab, tx, 'inputs', tx.target.inputs) as unknown as Inputs
     if (refs.includes(id)) yield tx
   }
