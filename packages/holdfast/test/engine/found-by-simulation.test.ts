@@ -217,6 +217,18 @@ describe('taking back', () => {
     expect(lab.cloud.content).toEqual(['a=1', 'b-of-o1=1'])
   })
 
+  test('what a plan changes is kept while an earlier creation that refers to it is not settled', async () => {
+    const lab = makeLab({ class: 'D' })
+    const program = (fail: boolean) => () => {
+      const a = lab.Box('a', { name: 'a', size: fail ? 2 : 1, fail })
+      lab.Box('b', { name: str`b-of-${a.id}` })
+    }
+    lab.cloud.fault('create b-of-o1', 'lost-applied')
+    expect(await lab.apply(program(false))).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103' } })
+    expect(await lab.apply(program(true))).toMatchObject({ outcome: 'incomplete' })
+    expect(lab.cloud.content).toEqual(['a=1', 'b-of-o1=1'])
+  })
+
   test('that broke off leaves the base as it was, and can be done again', async () => {
     const lab = makeLab()
     const program = (size: number, fail: boolean) => () => {
