@@ -170,6 +170,7 @@ export function audit(lab: Lab, when: string): void {
     const out = canonical(opened(lab, row, 'outputs', outputs))
     kernel.check(canonical(world.outputsOf(o)) === out, 'I-OUT', () => `${when}: the outputs of ${row.address} are recorded as ${out}, and are ${canonical(world.outputsOf(o))}`)
   }
+  // A partial revision may hold what uses something that has made room already.
   const partial = [...tables.envs.values()].some((e) => e.partial)
   const standing = new Set([...current.values()].filter(({ row }) => row.status !== 'deleting').map(({ row }) => row.address))
   for (const { row } of current.values()) {
@@ -177,7 +178,7 @@ export function audit(lab: Lab, when: string): void {
     if (row.status === 'ready' && !partial) for (const dep of row.meta.deps) kernel.check(standing.has(dep), 'I-REF', () => `${when}: ${row.address} is recorded as using ${dep}, which is not recorded`)
   }
   for (const o of world.objects.values()) {
-    if (o.mark && !tables.unresolvedOf.has(o.mark.uid) && !o.torn) for (const id of o.spec.refs) kernel.check(world.objects.has(id) || id.startsWith(SHARED), 'I-REF', () => `${when}: ${o.id} (${o.spec.name}) refers to ${id}, which is gone`)
+    if (!partial && o.mark && !tables.unresolvedOf.has(o.mark.uid) && !o.torn) for (const id of o.spec.refs) kernel.check(world.objects.has(id) || id.startsWith(SHARED), 'I-REF', () => `${when}: ${o.id} (${o.spec.name}) refers to ${id}, which is gone`)
   }
   const perMark = new Map<string, string>()
   for (const o of world.objects.values()) {
