@@ -161,13 +161,12 @@ export class Rules {
     return false
   }
 
-  /** It has left the program, and its node said that it stays. What another object takes the place of does not. */
-  isRetained(uid: string): boolean {
+  /** It has left the program, and its node said that it is protected or stays. What another object takes the place of goes. */
+  isToStay(uid: string): boolean {
     const { base, tables } = this.#lab
-    const tx = openTx(this.#lab, uid)
-    if (!this.#toRetain.has(uid) || tx?.undo) return false
+    if (openTx(this.#lab, uid)?.undo) return false
     for (const { row } of tables.resources.get(uid)?.values() ?? []) {
-      if (row.until !== undefined || row.status !== 'deleting' || !row.meta.retain) continue
+      if (row.until !== undefined || row.status !== 'deleting' || !(row.meta.retain || row.meta.protect)) continue
       return ![...base.rows.values()].some((other) => other.address === row.address)
     }
     return false

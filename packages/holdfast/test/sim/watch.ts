@@ -58,7 +58,7 @@ export function watcherOf(lab: Lab): Watcher {
         const o = world.ours(g.mark)[0]
         if (o) for (const user of usersInFlight(lab, o.id, g.mark.uid)) kernel.fail('I-REF', `${g.inputs.name} is deleted, and what becomes of ${user.op} ${user.address}, which refers to it, is not known`)
         kernel.check(!row?.meta.protect || row.status === 'partial', 'I-PROT', () => `${g.inputs.name} is protected, and it is deleted`)
-        kernel.check(!lab.rules.isRetained(g.mark.uid), 'I-PROT', () => `${g.inputs.name} is to be retained, and it is deleted`)
+        kernel.check(!lab.rules.isToStay(g.mark.uid), 'I-PROT', () => `${g.inputs.name} is protected or to be retained, and it is deleted`)
       }
       lab.rules.refers(op, g)
     },
