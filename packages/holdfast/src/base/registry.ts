@@ -128,7 +128,7 @@ export const registry = {
   HF4302: e(3, 'The key is wrong.', 'The key does not belong to this state.', 'Use the key that the state was made with.'),
   HF4303: e(13, 'A sealed value cannot be opened.', 'It was changed or moved to another place after it was sealed.', 'Restore the state from a backup.'),
   // HF50: protection
-  HF5001: e(5, 'The node is protected.', 'The plan would delete or replace a node with `protect: true`.', 'Remove `protect` first, or keep the node.'),
+  HF5001: e(5, 'The node is protected.', 'The plan would delete or replace a node with `protect: true`.', ['Keep the node, or remove `protect` and apply that first.', 'Or lift the protection for one plan: `--unprotect PATH`.']),
   HF5101: e(5, 'A policy denies the plan.', 'A rule of the project or of the program does not allow what is planned; nothing was changed.', 'Change the program as the message says, or talk to whoever wrote the policy.'),
   HF5102: e(5, 'A policy could not be asked.', ['It threw an error.', 'It gave something that is no finding, or a promise.'], 'Mend the policy, or take it out of the project; a rule that cannot be asked is not passed.'),
   // HF60: not found

@@ -98,6 +98,7 @@ function flagsOf(raw: Raw, variables: Readonly<Record<string, string | undefined
     targetDependents: raw.targetDependents === true,
     excludeDependents: raw.excludeDependents === true,
     replace: (raw.replace as string[] | undefined) ?? [],
+    unprotect: (raw.unprotect as string[] | undefined) ?? [],
     allowDeletes: count('--allow-deletes', text('allowDeletes'), 0),
     exitCode: raw.exitCode === true,
     onFailure: (raw.onFailure as Flags['onFailure'] | undefined) ?? 'revert',

@@ -45,7 +45,7 @@ function quickCall(words: readonly string[]): Call | undefined {
 
 const noFlags: Flags = {
   env: undefined, cwd: '', config: undefined, set: [], json: false, events: undefined, yes: false, input: true, quiet: false, verbose: false,
-  concurrency: undefined, lockTimeoutMs: 0, target: [], exclude: [], targetDependents: false, excludeDependents: false, replace: [], allowDeletes: undefined, exitCode: false, onFailure: 'revert', own: {},
+  concurrency: undefined, lockTimeoutMs: 0, target: [], exclude: [], targetDependents: false, excludeDependents: false, replace: [], unprotect: [], allowDeletes: undefined, exitCode: false, onFailure: 'revert', own: {},
 }
 
 /** For those who check (contract.md 5): the last line on stderr. */

@@ -21,6 +21,7 @@ export interface Flags {
   readonly targetDependents: boolean
   readonly excludeDependents: boolean
   readonly replace: readonly string[]
+  readonly unprotect: readonly string[]
   readonly allowDeletes: number | undefined
   readonly exitCode: boolean
   readonly onFailure: OnFailure

@@ -17,6 +17,8 @@ export interface PlanRequest {
   /** Nor what depends on them. */
   readonly excludeDependents?: boolean
   readonly replace?: readonly Address[]
+  /** Nodes and components whose protection does not count in this plan. */
+  readonly unprotect?: readonly Address[]
   /** What was found to differ: the program wins, and what is gone is made again. */
   readonly repair?: DriftDocument | undefined
   /** Objects that are taken over, and nothing else is done: every row must be possible. */

@@ -2,8 +2,8 @@ import { failure, isFailure, limits, mutant, type HoldfastError, type Millis } f
 import { runFlow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { evaluate, firstUnknown, masked, refsOf, type Address, type CallOp, type Scope, type Value } from '../model/index.ts'
-import { deleteTask, type PlannedChange } from '../plan/index.ts'
-import { assetsIn, forgetProvisional, makeScope, ResourceTasks, TaskLog, type EnvState, type Work } from '../resource/index.ts'
+import { deleteTask, goneTask, goneTaskAfter, type PlannedChange } from '../plan/index.ts'
+import { assetsIn, forgetProvisional, makeScope, orderDeletions, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
 import { encodeDoc } from '../secret/index.ts'
 import { oldEvents } from '../store/index.ts'
 import type { RunRow } from '../state/index.ts'
@@ -110,7 +110,10 @@ async function startRun(state: EnvState, planned: PlannedRun, kind: 'apply' | 'r
   const { plan } = planned
   const plannedAt = (kind === 'resume' ? await cx.store.plan(plan.id) : undefined)?.seq ?? state.env.seq
   const addresses = new Set<Address>()
-  for (const c of plan.changes) if (c.inputs) refsOf(c.inputs, addresses)
+  for (const c of plan.changes) {
+    if (c.inputs) refsOf(c.inputs, addresses)
+    if (c.options?.replaceWhen) refsOf(c.options.replaceWhen, addresses)
+  }
   if (plan.outputs) refsOf(plan.outputs, addresses)
   const assets = plan.changes.flatMap((c) => (c.inputs ? assetsIn(c.inputs as unknown as Value) : []))
   if (assets.length) await cx.keepAssets(assets)
@@ -149,7 +152,11 @@ function blockedChanges(changes: readonly PlannedChange[], state: EnvState): Set
   const blocked = new Set<string>()
   const named = namedByUnknown(state)
   const goesFirst = (c: PlannedChange) => c.phase === 'expand' && (c.deleteFirst || c.doc.action === 'delete') && named.has(c.doc.address)
-  for (const c of changes) if (state.unknown.has(c.doc.address) || goesFirst(c) || c.after.some((a) => blocked.has(a))) blocked.add(c.doc.address)
+  const waits = (a: string) => blocked.has(a) || blocked.has(a.replace(/(~[^~]*)?#delete$/, ''))
+  for (let before = -1; before < blocked.size;) {
+    before = blocked.size
+    for (const c of changes) if (state.unknown.has(c.doc.address) || goesFirst(c) || c.after.some(waits) || c.goneAfter?.some(waits)) blocked.add(c.doc.address)
+  }
   return blocked
 }
 
@@ -203,16 +210,17 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
     const deadlineMs = deadlineOf(state, c)
     const retries = c.options?.hooks?.onError ? limits.hookRetriesMax : c.options?.retries
     if (action === 'delete' || action === 'forget') {
-      tasks.removal(deleteTask(address), c.uid as string, 'expand')
-      specs.push(spec(deleteTask(address), type, after, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
+      tasks.removal(goneTask(c), c.uid as string, c.pending ? 'contract' : 'expand', c.takes)
+      specs.push(spec(goneTask(c), type, after, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
       continue
     }
     tasks.plan(address, c)
     if (c.deleteFirst && c.uid !== undefined) {
       // The old object goes in a task of its own, so that others can wait for its place, too.
       tasks.plan(deleteTask(address), c)
-      tasks.removal(deleteTask(address), c.uid, 'expand')
-      specs.push(spec(deleteTask(address), type, [...after.filter((a) => !a.endsWith('#delete')), ...(c.goneAfter ?? [])], c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
+      tasks.removal(deleteTask(address), c.uid, 'expand', c.takes)
+      const goneAfter = goneTaskAfter(c)
+      specs.push(spec(deleteTask(address), type, doneAt.size ? [...goneAfter, ...doneOf(address), ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
       specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, retries))
     } else specs.push(spec(address, type, after, c.uid, deadlineMs, retries))
   }
@@ -317,13 +325,10 @@ async function contract(run: Run, planned: PlannedRun, o: RunOptions): Promise<v
   const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !waits.has(r.uid))
   if (rows.length > 0) {
     emitPhase(run, 'contract')
-    const uidsAt = new Map<Address, string[]>()
-    for (const r of rows) uidsAt.set(r.address, [...(uidsAt.get(r.address) ?? []), r.uid])
-    const after = new Map<string, string[]>(rows.map((r) => [r.uid, []]))
-    for (const r of rows) for (const d of r.meta.deps) for (const uid of uidsAt.get(d) ?? []) if (!mutant('wrong-delete-order')) after.get(uid)?.push(r.uid)
+    const { after, takes } = orderDeletions(rows.map((r) => ({ row: r as RowDraft, task: r.uid, early: !mutant('wrong-delete-order') })))
     const specs = rows.map((r): TaskSpec => {
-      run.tasks.removal(r.uid, r.uid, 'contract')
-      return { id: r.uid, after: after.get(r.uid) as string[], limit: r.type, undo: 'none', retries: hookRetries(state, r.uid), deadlineMs: rowDeadline(state, r.uid), done: false }
+      run.tasks.removal(r.uid, r.uid, 'contract', takes.get(r.uid))
+      return { id: r.uid, after: after.get(r.uid) ?? [], limit: r.type, undo: 'none', retries: hookRetries(state, r.uid), deadlineMs: rowDeadline(state, r.uid), done: false }
     })
     await runFlow({ tasks: specs, parallelism: state.cx.serial ? 1 : state.cx.parallelism, limits: limitsOf(state), onFailure: 'continue' }, run.tasks, { clock: state.cx.clock, stop: o.stop, abort: o.abort })
   }

@@ -18,6 +18,8 @@ export interface PlanDocument {
   readonly findings?: readonly FindingDocument[]
   /** Nodes that the command was restricted from touching (--target, --exclude). */
   readonly untouched?: number
+  /** Nodes and components whose protection is lifted for this plan. */
+  readonly unprotect?: readonly Address[]
   /** Run that is neither committed nor taken back and that an apply of this plan takes over. */
   readonly openRun?: string
 }
@@ -94,6 +96,10 @@ export interface ResourceDocument {
   readonly protect: boolean
   readonly retain: boolean
   readonly dependsOn: readonly Address[]
+  /** The next plan makes a new object. */
+  readonly tainted?: true
+  /** Further options, as the state keeps them; `replaceWhen` as a digest. */
+  readonly options?: Readonly<Record<string, unknown>>
   readonly tags?: Readonly<Record<string, string>>
   readonly outputs?: unknown
   readonly inputs?: unknown

@@ -3,7 +3,7 @@ import type { Entry } from '../journal/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import { evaluate, firstUnknown, type Address, type Value } from '../model/index.ts'
 import { guard, guardDeletes, isEmpty, readPlan, summarise, writePlan, type Plan, type PlannedChange, type Vector } from '../plan/index.ts'
-import { compile, diffResources, EnvState, freeze, type EngineContext } from '../resource/index.ts'
+import { compile, diffResources, EnvState, freeze, pulledInVain, type EngineContext } from '../resource/index.ts'
 import { decodeDoc } from '../secret/index.ts'
 import { equal } from '../diff/index.ts'
 import { adoptNeeds, adoptOptions, refuseProblems } from './adopt.ts'
@@ -61,9 +61,15 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
     gone: new Set(request.repair?.drifted.filter((d) => d.kind === 'gone').map((d) => d.address)),
     drifted: new Set(request.repair?.drifted.filter((d) => d.kind === 'changed').map((d) => d.address)),
     restriction: { targets: request.targets ?? [], excludes: request.excludes ?? [], targetDependents: request.targetDependents === true, excludeDependents: request.excludeDependents === true },
+    unprotect: unprotected(state, request),
   }
   for (const a of options.replace) if (!graph?.nodes.has(a)) throw failure('HF6001', { address: a, message: `${a} is no node of this program.` })
-  const diff = await diffResources(state, graph, options)
+  let diff = await diffResources(state, graph, options)
+  const notPulled = new Set<Address>()
+  for (let vain = pulledInVain(state, graph, diff); vain.length > 0; vain = pulledInVain(state, graph, diff)) {
+    for (const a of vain) notPulled.add(a)
+    diff = await diffResources(state, graph, { ...options, notPulled })
+  }
   const compiled = await compile(state, graph, diff, options)
   const { through } = compiled
   const changes = request.adopt ? compiled.changes.filter((c) => c.adopt) : compiled.changes
@@ -88,8 +94,19 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
     pending: request.adopt ? [] : pending.filter((r) => !deletedFirst.has(r.uid) && (!keep || keep.has(r.address))).map((r) => ({ uid: r.uid, address: r.address })),
     ...(findings.length > 0 ? { findings } : {}),
     ...(keep ? { restricted: { untouched: diff.untouched ?? 0, spared: pending.filter((r) => !keep.has(r.address)).map((r) => r.uid) } } : {}),
+    ...(options.unprotect.length > 0 ? { unprotect: options.unprotect } : {}),
   }
   return wrap(plan, state, false)
+}
+
+/** Fails HF6001 for a path that names no node of the program or the state, nor anything that holds one. */
+function unprotected(state: EnvState, request: PlanRequest): readonly Address[] {
+  const paths = (request.unprotect ?? []).map((p) => p.normalize('NFC').replace(/\/$/, ''))
+  for (const p of paths) {
+    const names = (a: Address) => a === p || a.startsWith(`${p}/`)
+    if (![...(request.graph?.nodes.keys() ?? [])].some(names) && ![...state.current.values()].some((r) => names(r.address))) throw failure('HF6001', { address: p, message: `${p} is no node or component of this program or state.` })
+  }
+  return paths
 }
 
 /** What a component of another program, or of the founding contract, refers to may not go (journal: HF4103). */
@@ -155,7 +172,7 @@ export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {
     document: {
       id: plan.id, revision: plan.vector.revision, changes: plan.changes.map((c) => c.doc), summary: summarise(plan),
       ...(plan.pending.length ? { pending: plan.pending.map((p) => p.address) } : {}),
-      ...(plan.findings ? { findings: plan.findings } : {}),
+      ...(plan.findings ? { findings: plan.findings } : {}), ...(plan.unprotect ? { unprotect: plan.unprotect } : {}),
       ...(plan.restricted ? { untouched: plan.restricted.untouched } : {}),
       ...(state.env.openRun === undefined ? {} : { openRun: state.env.openRun }),
     },
@@ -192,16 +209,18 @@ export async function vectorOf(state: EnvState): Promise<Vector> {
   // What is under way will have changed rows when it is settled: a plan that was made before that is stale. (A change that no run plans is its caller's.)
   const underWay = (await store.txs({ env: state.env.id, unresolved: true })).filter((tx) => tx.target.change === undefined && (tx.status === 'open' || tx.status === 'sent'))
   const open = [...new Set([...state.partly.values(), ...[...state.unknown.values(), ...underWay].map((t) => t.token)])].sort()
+  const tainted: string[] = []
+  for (const r of state.current.values()) if (r.meta.tainted && r.status !== 'deleting') tainted.push(r.uid)
   return {
     revision: state.env.revision, openRun: state.env.openRun, lastRun: last && `${last.id} ${last.status} ${last.endedAt ?? ''}`,
-    rest: secrets.length || open.length ? sha256hex(canonical([secrets.map((s) => [s.name, s.fp]), open])).slice(0, 16) : '',
+    rest: secrets.length || open.length || tainted.length ? sha256hex(canonical([secrets.map((s) => [s.name, s.fp]), open, ...(tainted.length > 0 ? [tainted.sort()] : [])])).slice(0, 16) : '',
   }
 }
 
 export function refuseStale(plan: Plan, now: Vector): void {
   if (canonical(plan.vector) === canonical(now) || mutant('stale-plan-accepted')) return
   const what = plan.vector.revision !== now.revision ? `revision ${plan.vector.revision} became ${now.revision}`
-    : plan.vector.openRun !== now.openRun || plan.vector.lastRun !== now.lastRun ? 'a run has changed something since' : 'a secret or an unsettled change has changed since'
+    : plan.vector.openRun !== now.openRun || plan.vector.lastRun !== now.lastRun ? 'a run has changed something since' : 'a secret, an unsettled change or a taint has changed since'
   throw failure('HF2401', { message: `The plan ${plan.id} is stale: ${what}.` })
 }
 
@@ -224,5 +243,5 @@ export const outputsPlace = (state: EnvState) => ({ table: 'outputs', row: state
 /** A stored plan as a person reads it. */
 export function shownPlan(text: string, ring: EngineContext['ring']): PlanDocument {
   const plan = readPlan(text, ring)
-  return { id: plan.id, revision: plan.vector.revision, changes: plan.changes.map((c) => c.doc), summary: summarise(plan), ...(plan.findings ? { findings: plan.findings } : {}) }
+  return { id: plan.id, revision: plan.vector.revision, changes: plan.changes.map((c) => c.doc), summary: summarise(plan), ...(plan.findings ? { findings: plan.findings } : {}), ...(plan.unprotect ? { unprotect: plan.unprotect } : {}) }
 }

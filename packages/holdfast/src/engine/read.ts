@@ -62,7 +62,7 @@ const resourceDocument = (r: ResourceRow): ResourceDocument => ({
   address: r.address, type: r.type, uid: r.uid, status: r.status, revision: r.since,
   ...(r.meta.physicalId === undefined ? {} : { physicalId: r.meta.physicalId }),
   created: isoOr(r.meta.createdAt), modified: isoOr(r.meta.modifiedAt), ...(r.meta.adopted ? { adopted: true } : {}),
-  protect: r.meta.protect, retain: r.meta.retain, dependsOn: r.meta.deps, ...(Object.keys(r.meta.tags).length ? { tags: r.meta.tags } : {}),
+  protect: r.meta.protect, retain: r.meta.retain, dependsOn: r.meta.deps, ...(r.meta.tainted ? { tainted: true as const } : {}), ...(r.meta.rules ? { options: { ...r.meta.rules } } : {}), ...(Object.keys(r.meta.tags).length ? { tags: r.meta.tags } : {}),
 })
 
 /** One resource with its documents and the transactions of its life. Fails HF6001. */

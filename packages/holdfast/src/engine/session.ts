@@ -17,6 +17,7 @@ import { revertOn } from './revert.ts'
 import { objectsOf, settleByHand, type SettleHow } from './settle.ts'
 import { readPlan } from '../plan/index.ts'
 import { takeSpooled } from './spool.ts'
+import { taintOn } from './taint.ts'
 
 export type RunOptions = Omit<ApplyOptions, 'lockTimeoutMs'>
 
@@ -42,6 +43,8 @@ export interface RunSession {
   objectsOf(tx: string): ReturnType<typeof objectsOf>
   /** Gives a node up: its object stays. */
   forget(address: Address): Promise<Record<string, unknown>>
+  /** Marks nodes for a new object, or takes the marks away. */
+  taint(addresses: readonly Address[], tainted: boolean): Promise<Record<string, unknown>>
   end(): Promise<void>
 }
 
@@ -146,6 +149,7 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
     settle: (tx, how) => settleByHand(state, tx, how),
     objectsOf: (tx) => objectsOf(state, tx),
     forget: (address) => forgetOn(state, address),
+    taint: (addresses, tainted) => taintOn(state, addresses, tainted),
     end: release,
   }
 }

@@ -1,4 +1,5 @@
 import type { Millis } from '../base/index.ts'
+import type { ExprNode } from './expr.ts'
 
 /** `component/.../name`: the name path of a thing in a program. */
 export type Address = string
@@ -40,7 +41,7 @@ export type Step = 'create' | 'update' | 'delete' | 'read' | 'replace'
 export interface NodeOptions {
   /** Refuses delete and replace. */
   readonly protect?: boolean
-  /** Forgotten, not deleted, when it leaves the program. */
+  /** Forgotten, not deleted, when it leaves the program; the old object of a replacement, too. */
   readonly retain?: boolean
   /** Earlier addresses of the node, most recent first. */
   readonly movedFrom?: readonly Address[]
@@ -57,6 +58,18 @@ export interface NodeOptions {
   readonly adopt?: string
   /** What runs before and after the steps of the node: values that `hook()` gave. */
   readonly hooks?: { readonly [K in HookPoint]?: { readonly $hook: string } }
+  /** Inputs that are left as they stand: `size`, `labels.team`, `rules[0].port`, `rules[*].port`, `labels["a.b"]`, `*`. */
+  readonly ignore?: readonly string[]
+  /** Inputs whose change needs a new object, beside those of the type; paths as in `ignore`. */
+  readonly replaceOn?: readonly string[]
+  /** A value or a reference; another value than the last time makes a new object. */
+  readonly replaceWhen?: unknown
+  /** Made anew whenever one of these nodes is. */
+  readonly replaceWith?: readonly { readonly $path: string }[]
+  /** Its object goes when the object of that node is deleted: then it has no delete call of its own. It is made anew whenever that node is. */
+  readonly deletedWith?: { readonly $path: string }
+  /** Whether the old object of a replacement goes before the new one comes, whatever the type says. */
+  readonly deleteFirst?: boolean
 }
 
 /** What a provider is called for. */
@@ -81,6 +94,13 @@ export interface ResolvedOptions {
   readonly timeouts?: { readonly [K in CallOp]?: Millis }
   readonly adopt?: string
   readonly hooks?: HookNames
+  // What few nodes have is absent, so that the others cost nothing.
+  readonly ignore?: readonly string[]
+  readonly replaceOn?: readonly string[]
+  readonly replaceWhen?: ExprNode
+  readonly replaceWith?: readonly Address[]
+  readonly deletedWith?: Address
+  readonly deleteFirst?: boolean
 }
 
 export const noOptions: ResolvedOptions = Object.freeze({ protect: false, retain: false, movedFrom: [], tags: {}, timeoutMs: undefined, retries: undefined })

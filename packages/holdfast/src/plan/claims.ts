@@ -2,7 +2,7 @@ import { failure, isFailure, mutant, type Site } from '../base/index.ts'
 import { withoutCircles, type Edge } from '../flow/index.ts'
 import { topologicalOrder } from '../graph/index.ts'
 import type { Address } from '../model/index.ts'
-import { deleteTask, type PlannedChange } from './plan.ts'
+import { goneTask, goneTaskAfter, type PlannedChange } from './plan.ts'
 
 /** A node that will own keys, and what it owns now. */
 export interface Wanting {
@@ -13,6 +13,8 @@ export interface Wanting {
   readonly wants: readonly string[] | undefined
   /** The object it has now goes (a replacement), so its keys come free. */
   readonly replaced: boolean
+  /** The object it has now is replaced and stays (retain): its keys do not come free. */
+  readonly retained: 'certain' | 'maybe' | 'no'
   /** Keys the object has now and gives up in place. */
   readonly gives: readonly string[]
 }
@@ -64,6 +66,7 @@ export function orderByClaims(env: string, wanting: readonly Wanting[], going: r
     const owner = ownerOf(key)
     if (!owner) continue
     if (owner.uid === w.uid) {
+      if (w.retained === 'certain') throw failure('HF2105', { address: w.address, site: w.site, message: `${w.address} needs a new object, and its old one is retained and keeps ${key}.`, hint: 'Give the new one another name or place, or take `retain` away first, with an apply between.', details: { claim: key } })
       if (w.replaced) {
         deleteFirst.add(owner.uid)
         wait(w, { uid: owner.uid })
@@ -96,11 +99,11 @@ export function orderByClaims(env: string, wanting: readonly Wanting[], going: r
 function tasksOf(changes: readonly PlannedChange[]): Map<string, readonly string[]> {
   const after = new Map<string, readonly string[]>()
   for (const c of changes) {
-    const gone = deleteTask(c.doc.address)
+    const gone = goneTask(c)
     if (c.doc.action === 'delete' || c.doc.action === 'forget') {
       if (c.phase === 'expand') after.set(gone, c.after)
     } else if (c.deleteFirst && c.uid !== undefined) {
-      after.set(gone, [...c.after.filter((a) => !a.endsWith('#delete')), ...(c.goneAfter ?? [])])
+      after.set(gone, goneTaskAfter(c))
       after.set(c.doc.address, [...c.after, gone])
     } else after.set(c.doc.address, c.after)
   }
@@ -110,10 +113,10 @@ function tasksOf(changes: readonly PlannedChange[]): Map<string, readonly string
 /**
  * An object that goes first is deleted when those that refer to it now, and will not any more, have been changed; as far as that closes no circle.
  *
- * Takes    `users`: address -> nodes that change and whose object refers to it.
+ * Takes    `users`: what goes -> nodes that change and whose object refers to it, and will not.
  */
-export function afterUsers(changes: readonly PlannedChange[], users: (gone: Address) => readonly Address[]): readonly PlannedChange[] {
-  const goesFirst = (c: PlannedChange) => c.phase === 'expand' && c.doc.action === 'delete'
+export function afterUsers(changes: readonly PlannedChange[], users: (gone: PlannedChange) => readonly Address[]): readonly PlannedChange[] {
+  const goesFirst = (c: PlannedChange) => c.phase === 'expand' && (c.doc.action === 'delete' || (c.deleteFirst && c.uid !== undefined))
   if (!changes.some(goesFirst) || mutant('deleted-before-users')) return changes
   const tasks = tasksOf(changes)
   const ids = [...tasks.keys()]
@@ -123,12 +126,13 @@ export function afterUsers(changes: readonly PlannedChange[], users: (gone: Addr
     return a === undefined || b === undefined ? [] : [{ from: a, to: b }]
   }
   const fixed = ids.flatMap((id) => (tasks.get(id) as readonly string[]).flatMap((a) => edge(a, id)))
-  const wanted = changes.filter(goesFirst).flatMap((c) => users(c.doc.address).flatMap((u) => edge(u, deleteTask(c.doc.address))))
+  const wanted = changes.filter(goesFirst).flatMap((c) => users(c).flatMap((u) => edge(u, goneTask(c))))
   const waits = new Map<string, string[]>()
   for (const e of withoutCircles(ids.length, fixed, wanted)) waits.set(ids[e.to] as string, [...(waits.get(ids[e.to] as string) ?? []), ids[e.from] as string])
   return changes.map((c) => {
-    const more = goesFirst(c) ? waits.get(deleteTask(c.doc.address)) : undefined
-    return more ? { ...c, after: [...new Set([...c.after, ...more])] } : c
+    const more = goesFirst(c) ? waits.get(goneTask(c)) : undefined
+    if (!more) return c
+    return c.doc.action === 'delete' ? { ...c, after: [...new Set([...c.after, ...more])] } : { ...c, goneAfter: [...new Set([...(c.goneAfter ?? []), ...more])] }
   })
 }
 

@@ -8,5 +8,5 @@
 export { afterUsers, orderByClaims, refuseCircles, type ClaimOrder, type Going, type Owner, type Wanting } from './claims.ts'
 export { readPlan, writePlan } from './codec.ts'
 export { guard, guardDeletes } from './guards.ts'
-export { deleteTask, isEmpty, summarise, type ChangeAction, type ChangeDocument, type FindingDocument, type PathChange, type Plan, type PlannedChange, type Vector } from './plan.ts'
+export { deleteTask, goneTask, goneTaskAfter, isEmpty, pendingTask, summarise, type ChangeAction, type ChangeDocument, type FindingDocument, type PathChange, type Plan, type PlannedChange, type Vector } from './plan.ts'
 export { chosen, pattern, type Restriction } from './targets.ts'

@@ -36,6 +36,8 @@ export interface ChangeDocument {
   readonly owner?: 'mine' | 'other' | 'unknown'
   /** Names of the hooks that will run, by when. */
   readonly hooks?: HookNames
+  /** It is protected, and `--unprotect` lifted that for this plan. */
+  readonly unprotected?: boolean
 }
 
 /** What a policy found (contract.md 3). */
@@ -64,8 +66,16 @@ export interface PlannedChange {
   readonly force: 'none' | 'gone' | 'repair' | 'replace'
   /** The old object goes before the new one comes. */
   readonly deleteFirst: boolean
-  /** With `deleteFirst`: deletions of what refers to the old object and goes, too. */
+  /** With `deleteFirst`: deletions of what refers to the old object and goes, too; or of what takes it along. */
   readonly goneAfter?: readonly string[] | undefined
+  /** With `deleteFirst`: the replacements that its old object goes for. It waits for `goneAfter` alone, and goes when one of them goes. */
+  readonly pulledBy?: readonly Address[] | undefined
+  /** Uids of rows whose objects go in the same call as the old object (`deletedWith`). */
+  readonly takes?: readonly string[] | undefined
+  /** Uids that the nodes had with which it is replaced, before the run. */
+  readonly ties?: Readonly<Record<Address, string>> | undefined
+  /** A deletion that was left over from an earlier run: another object than the one that the node has now. */
+  readonly pending?: boolean | undefined
   /** The change may replace; a plan without this is never widened to a replacement. */
   readonly mayReplace: boolean
   /** It cannot be carried out before a person has settled this transaction. */
@@ -83,7 +93,7 @@ export interface Vector {
   readonly openRun: string | undefined
   /** Newest run of the environment, and how it stands. */
   readonly lastRun: string | undefined
-  /** Digest over the declared secrets' fingerprints and the unsettled transactions. */
+  /** Digest over the declared secrets' fingerprints, the unsettled transactions and what is tainted. */
   readonly rest: string
 }
 
@@ -108,6 +118,8 @@ export interface Plan {
   readonly outputsChanged: boolean
   /** Objects of earlier runs that are still to be deleted. */
   readonly pending: readonly { readonly uid: string; readonly address: Address }[]
+  /** Uids of those that targets and excludes leave for later. */
+  readonly later?: readonly string[]
   /** What policies warn of; a plan that one denies is never made. */
   readonly findings?: readonly FindingDocument[]
   /** The plan is restricted to some nodes (--target, --exclude). */
@@ -117,6 +129,8 @@ export interface Plan {
     /** Objects of earlier runs that are still to be deleted, and stay so. */
     readonly spared: readonly string[]
   }
+  /** Nodes and components whose protection is lifted for this plan. */
+  readonly unprotect?: readonly Address[]
 }
 
 /** Nothing to do: no change, no output, no pending delete. */
@@ -130,3 +144,13 @@ export function summarise(p: Plan): Record<string, number> {
 }
 
 export const deleteTask = (address: Address): string => `${address}#delete`
+
+/** An address may have an object that stands and several that are still to be deleted: those are told apart by their uid. */
+export const pendingTask = (address: Address, uid: string): string => `${address}~${uid}#delete`
+
+/** The task in which an object goes before the commit. */
+export const goneTask = (c: Pick<PlannedChange, 'doc' | 'pending' | 'uid'>): string => (c.pending ? pendingTask(c.doc.address, c.uid as string) : deleteTask(c.doc.address))
+
+/** What the deletion of the old object of a replacement waits for. */
+export const goneTaskAfter = (c: Pick<PlannedChange, 'after' | 'goneAfter' | 'pulledBy'>): readonly string[] =>
+  c.pulledBy ? c.goneAfter ?? [] : [...c.after.filter((a) => !a.endsWith('#delete')), ...(c.goneAfter ?? [])]

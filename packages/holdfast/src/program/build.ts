@@ -1,6 +1,6 @@
 import { failure, isFailure, type Site } from '../base/index.ts'
 import { topologicalOrder, type DesiredGraph, type DesiredNode } from '../graph/index.ts'
-import { leafShape, type Address, type ExprNode } from '../model/index.ts'
+import { leafShape, type Address, type ExprNode, type ResolvedOptions } from '../model/index.ts'
 import { environmentNames, type AnyApp } from './app.ts'
 import { compareBuilds } from './compare.ts'
 import { readConfig } from './config.ts'
@@ -93,7 +93,7 @@ function secretsOf(app: AnyApp): Readonly<Record<string, Expr<string>>> {
 function finish(app: AnyApp, env: string, build: BuildResult): DesiredGraph {
   const nodes = new Map<Address, DesiredNode>()
   for (const { address, type, action, inputs, refs, options, site } of build.nodes.values()) {
-    nodes.set(address, { address, type, action, inputs, deps: resolve(refs, build, address, site), options, site })
+    nodes.set(address, { address, type, action, inputs, deps: resolve(refs, build, address, site), options: tiesResolved(options, build, address, site), site })
   }
   const returned = new Set<Address>()
   collectRefs(build.outputs, returned, {})
@@ -108,6 +108,14 @@ function finish(app: AnyApp, env: string, build: BuildResult): DesiredGraph {
     app: app.name, env, nodes, outputs: build.outputs, secrets: app.secrets as readonly string[],
     components: new Map([...build.components].map(([address, c]) => [address, c.type])),
   }
+}
+
+/** A component in `replaceWith` stands for every node under it. Fails HF1208: `deletedWith` must be a node that is deleted. */
+function tiesResolved(options: ResolvedOptions, build: Build, address: Address, site: Site | undefined): ResolvedOptions {
+  const { replaceWith, deletedWith } = options
+  const what = deletedWith === undefined ? undefined : build.components.has(deletedWith) ? 'a component, and not one object' : build.nodes.get(deletedWith)?.action === 'read' ? 'a look-up, which is never deleted' : undefined
+  if (what !== undefined) throw failure('HF1208', { address, site: mapped(site), message: `${address}: deletedWith must be a node, and ${deletedWith} is ${what}.`, hint: 'Name the node whose deletion takes the object along.' })
+  return replaceWith ? { ...options, replaceWith: resolve(new Set(replaceWith), build, address, site) } : options
 }
 
 const none: readonly Address[] = Object.freeze([])

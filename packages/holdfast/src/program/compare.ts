@@ -38,8 +38,11 @@ function ofNodes(a: DeclaredNode, b: DeclaredNode): Difference {
   const inputs = ofExpr(a.inputs, b.inputs)
   if (inputs) return inputs.length > 0 ? inputs : ['inputs']
   if (a.options !== b.options) {
-    const options = ofPlain(a.options, b.options)
+    const { replaceWhen: x, ...others } = a.options
+    const { replaceWhen: y, ...othersOfB } = b.options
+    const options = ofPlain(others, othersOfB)
     if (options) return ['options', ...options]
+    if ((x === undefined) !== (y === undefined) || (x && y && ofExpr(x, y))) return ['options', 'replaceWhen']
   }
   if (a.refs.size !== b.refs.size) return ['dependsOn']
   for (const r of a.refs) if (!b.refs.has(r)) return ['dependsOn']

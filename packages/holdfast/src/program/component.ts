@@ -4,7 +4,7 @@ import type { Built } from './app.ts'
 import { addressIn, claimAddress, listFields } from './declare.ts'
 import { exprOf, isExpr, type Expr, type NodeInputs, type Prim, type Ref } from './expr.ts'
 import { nameOf } from './names.ts'
-import { componentOptions, inherit, readOptions } from './options.ts'
+import { inherit, readOptions } from './options.ts'
 import { isNode, withShape } from './reference.ts'
 import type { NodeArgs } from './resource.ts'
 import { runBuild } from './run-build.ts'
@@ -68,7 +68,7 @@ export function component<S extends z.ZodObject = NoFields, I extends z.ZodObjec
     claimAddress(scope, address, site, instance)
     const { settings, inputs } = readGiven(spec as ComponentSpec<z.ZodObject, z.ZodObject, unknown>, given, { type, address, above: instance })
     build.components.set(address, { type, site })
-    const inherited = inherit(scope.inherited, readOptions(options, address, instance, componentOptions), own)
+    const inherited = inherit(scope.inherited, readOptions(options, address, instance, 'component'), own)
     const out = within({ ...scope, prefix: address, inherited }, () =>
       runBuild(address, address, () => spec.build(Object.freeze({ settings, inputs, env: build.env }) as unknown as ComponentContext<S, I>)))
     if (out !== undefined && (typeof out !== 'object' || out === null || Array.isArray(out) || isExpr(out))) {

@@ -1,7 +1,7 @@
 import type { Address, ExprNode, Shape } from '../model/index.ts'
 import { isExpr } from './expr.ts'
 import { nameOf } from './names.ts'
-import { complete, inherit, readOptions, type ReadOptions } from './options.ts'
+import { complete, inherit, readOptions, withoutRules, type ReadOptions } from './options.ts'
 import { isNode } from './reference.ts'
 import { declaringScope, type Scope } from './scope.ts'
 import { captureSite, failureAt, mapSite, showSite } from './site.ts'
@@ -33,7 +33,7 @@ export function declare(d: Declaration): Address {
   const site = scope.build.noteSites ? captureSite(above) : undefined
   claimAddress(scope, address, site, above)
   const inputs = readInputs(d, address)
-  addNode(scope, { address, name, type, action: d.action, inputs, own: readOptions(d.options, address, above), site, above })
+  addNode(scope, { address, name, type, action: d.action, inputs, own: readOptions(d.options, address, above, 'node'), site, above })
   return address
 }
 
@@ -116,5 +116,7 @@ export function addNode(scope: Scope, n: ReadNode): void {
     for (const r of dependsOn) found.add(r)
     refs = found
   }
-  scope.build.nodes.set(n.address, { address: n.address, type: n.type, action: n.action, inputs: n.inputs, refs, options: complete(options), site: n.site })
+  const resolved = complete(options)
+  // A look-up owns nothing: what its component says about replacing and deleting does not concern it.
+  scope.build.nodes.set(n.address, { address: n.address, type: n.type, action: n.action, inputs: n.inputs, refs, options: n.action === 'read' ? withoutRules(resolved) : resolved, site: n.site })
 }

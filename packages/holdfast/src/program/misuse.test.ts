@@ -201,6 +201,44 @@ return { then: t.then === undefined, frozen, has: 'path' in t, not: 'nope' in t,
       [`{ tags: Object.fromEntries(Array.from({ length: 51 }, (_, i) => ['k' + i, ''])) }`, /at most 50/], [`[]`, /must be an object/],
     ] as const) expectAt('HF1208', use(`¦Thing('v', { path: 'x' }, ${options})`), message, { address: 'v' })
   })
+  test('paths of ignore and replaceOn are checked, HF1208 with the ways to write one', () => {
+    const hint = /A path names an input and what is below it: size, labels\.team, rules\[0\]\.port/
+    for (const [options, message] of [
+      [`{ ignore: 'mode' }`, /^v: ignore must be a list of paths\.$/], [`{ replaceOn: {} }`, /replaceOn must be a list of paths/], [`{ ignore: [''] }`, /"" in ignore is no path/], [`{ ignore: ['mode', 'list[x]'] }`, /"list\[x\]" in ignore is no path/],
+      [`{ ignore: ['.mode'] }`, /"\.mode" in ignore is no path/], [`{ replaceOn: ['of..path'] }`, /"of\.\.path" in replaceOn is no path/], [`{ replaceOn: ['list[*'] }`, /"list\[\*" in replaceOn is no path/], [`{ ignore: [1] }`, /a number in ignore is no path/],
+      [`{ ignore: [t.any] }`, /a path of ignore must be known before apply, and a reference is not/],
+    ] as const) expectAt('HF1208', use(`¦Thing('v', { path: 'x' }, ${options})`), message, { address: 'v', hint })
+    expectAt('HF1208', use(`¦Thing('v', { path: 'x' }, { ignore: t.any })`), /ignore must be known before apply, and a reference is not/, { hint: /plain values/ })
+  })
+  test('options that name other nodes take nodes, HF1208', () => {
+    for (const [options, message] of [
+      [`{ deleteFirst: 'yes' }`, /deleteFirst must be true or false/], [`{ deleteFirst: t.any }`, /deleteFirst must be known before apply/], [`{ replaceWith: t }`, /replaceWith must be known before apply, and a reference is not/],
+      [`{ replaceWith: 't' }`, /replaceWith must be a list of nodes and components/], [`{ replaceWith: [t.path] }`, /replaceWith must be a list of nodes and components/], [`{ deletedWith: t.path }`, /deletedWith must be a node\./],
+      [`{ deletedWith: 't' }`, /deletedWith must be a node\./], [`{ deletedWith: [t] }`, /deletedWith must be a node\./], [`{ replaceWhen: t }`, /replaceWhen is the whole node t/],
+    ] as const) expectAt('HF1208', use(`¦Thing('v', { path: 'x' }, ${options})`), message, { address: 'v' })
+    expectAt('HF1204', use(`¦Thing('v', { path: 'x' }, { replaceWhen: () => 1 })`), /^v: replaceWhen: a function cannot stand here/)
+    expectAt('HF1204', use(`¦Thing('v', { path: 'x' }, { replaceWhen: [NaN] })`), /^v: replaceWhen\.0: NaN is not a number/)
+  })
+  test('what goes with a node must be able to, HF1208, HF2101, HF2103', () => {
+    expectAt('HF1208', use(`const c = component('C', { build() { Thing('in', { path: 'y' }) } })('c'); ¦Thing('v', { path: 'x' }, { deletedWith: c })`), /^v: deletedWith must be a node, and c is a component, and not one object\.$/, { address: 'v', hint: /whose deletion takes the object along/ })
+    expectAt('HF1208', inApp(`const Net = resource({ type: 'test:Net', inputs: z.object({ n: z.string() }), outputs: z.object({ id: z.string() }), create: async () => ({ id: '' }), delete: async () => {}, find: async () => undefined })
+const net = lookup(Net, { n: 'main' }, { name: 'net' })
+¦Thing('v', { path: 'x' }, { deletedWith: net })`), /^v: deletedWith must be a node, and net is a look-up, which is never deleted\.$/)
+    expectAt('HF2103', use(`¦Thing('v', { path: 'x' }, { deletedWith: { $path: 'nowhere' } })`), /v refers to nowhere/)
+    for (const option of ['deletedWith: { $path: NAME }', 'replaceWith: [{ $path: NAME }]']) {
+      const e = failureOf(inApp(`Value('a', { input: 1 }, { ${option.replace('NAME', "'b'")} })\nValue('b', { input: 1 }, { ${option.replace('NAME', "'a'")} })`))
+      expect([e.code, e.message, e.site?.file]).toEqual(['HF2101', 'a -> b -> a is a circle.', FILE])
+    }
+  })
+  test('paths are options of nodes, not of components, HF1208', () => {
+    for (const name of ['ignore', 'replaceOn']) {
+      expectAt('HF1208', use(`const C = component('C', { build() {} }); ¦C('c', {}, { ${name}: ['mode'] })`), new RegExp(`^c: ${name} is an option of nodes: its paths lead into the inputs of one type\\.$`), { hint: /Options: protect/ })
+    }
+  })
+  test('two builds that differ in replaceWhen are HF1105', () => {
+    const e = failureOf(inApp(`globalThis.turn = (globalThis.turn ?? 0) + 1\nValue('v', { input: 1 }, { replaceWhen: globalThis.turn })`))
+    expect([e.code, e.message]).toEqual(['HF1105', expect.stringContaining('v: options.replaceWhen differs')])
+  })
   test('a secret that is not declared is HF1304', () => {
     expectAt('HF1304', use(`const s = secrets.¦nope`), /no secret "nope"\. It has: stripe/)
   })

@@ -1,16 +1,18 @@
 import { limits, parseDuration } from '../base/index.ts'
-import { callOps, hookPoints, noOptions, type Address, type CallOp, type HookNames, type HookPoint, type NodeOptions, type ResolvedOptions } from '../model/index.ts'
+import { callOps, hookPoints, noOptions, parsePath, type Address, type CallOp, type HookNames, type HookPoint, type NodeOptions, type ResolvedOptions } from '../model/index.ts'
 import { isExpr } from './expr.ts'
 import { isHook } from './hook.ts'
+import { isNode } from './reference.ts'
 import type { Inherited } from './scope.ts'
 import { failureAt } from './site.ts'
+import { collectRefs, toNode } from './to-node.ts'
 
-const known: readonly (keyof NodeOptions)[] = ['protect', 'retain', 'movedFrom', 'dependsOn', 'tags', 'timeout', 'retries', 'adopt', 'hooks']
+/** What a component passes on to every node under it. */
+const ofComponents: readonly (keyof NodeOptions)[] = ['protect', 'retain', 'movedFrom', 'dependsOn', 'tags', 'timeout', 'retries', 'hooks', 'replaceWhen', 'replaceWith', 'deletedWith', 'deleteFirst']
+/** Paths lead into the inputs of one type, and a component is no object that could be taken over. */
+const ofNodes: readonly (keyof NodeOptions)[] = [...ofComponents, 'ignore', 'replaceOn', 'adopt']
 
-/** What may be said of a component: it is no object that could be taken over. */
-export const componentOptions: readonly string[] = known.filter((k) => k !== 'adopt')
-
-/** Options of a node or a component, checked. `refs` are the addresses of `dependsOn`. */
+/** Options of a node or a component, checked. `refs` are the addresses of nodes and components that they name. */
 export interface ReadOptions {
   readonly options: Partial<ResolvedOptions>
   readonly refs: readonly Address[]
@@ -18,29 +20,60 @@ export interface ReadOptions {
 const nothing: ReadOptions = Object.freeze({ options: Object.freeze({}), refs: Object.freeze([]) as readonly Address[] })
 
 /** Fails HF1208 naming the option. */
-export function readOptions(options: unknown, address: Address, above: Function, allowed: readonly string[] = known): ReadOptions {
+export function readOptions(options: unknown, address: Address, above: Function, of: 'node' | 'component' | readonly string[]): ReadOptions {
   if (options === undefined) return nothing
   const wrong = (what: string, hint?: string) => failureAt('HF1208', above, { address, message: `${address}: ${what}.`, ...(hint !== undefined && { hint }) })
   if (typeof options !== 'object' || options === null || Array.isArray(options) || isExpr(options)) throw wrong('the options must be an object')
+  const allowed = of === 'node' ? ofNodes : of === 'component' ? ofComponents : of
   const out: { -readonly [K in keyof ResolvedOptions]?: ResolvedOptions[K] } = {}
-  let refs: readonly Address[] = []
+  const refs: Address[] = []
+  const addressesIn = (list: unknown): Address[] | undefined => (Array.isArray(list) && list.every(hasPath) ? list.map((v: { $path: string }) => v.$path) : undefined)
   for (const [name, value] of Object.entries(options)) {
-    if (!allowed.includes(name)) throw wrong(`there is no option ${JSON.stringify(name)}`, `Options: ${allowed.join(', ')}.`)
+    if (!allowed.includes(name)) {
+      const nodesOnly = (ofNodes as readonly string[]).includes(name) && of === 'component'
+      throw wrong(nodesOnly ? `${name} is an option of nodes: its paths lead into the inputs of one type` : `there is no option ${JSON.stringify(name)}`, `Options: ${allowed.join(', ')}.`)
+    }
     if (value === undefined) continue
-    if (isExpr(value)) throw wrong(`${name} must be known before apply, and a reference is not`, 'Options are plain values: take them from config or settings.')
+    if (isExpr(value) && name !== 'replaceWhen' && name !== 'deletedWith') throw wrong(`${name} must be known before apply, and a reference is not`, 'Options are plain values: take them from config or settings.')
     switch (name as keyof NodeOptions) {
-      case 'protect': case 'retain':
+      case 'protect': case 'retain': case 'deleteFirst':
         if (typeof value !== 'boolean') throw wrong(`${name} must be true or false`)
-        out[name as 'protect' | 'retain'] = value
+        out[name as 'protect' | 'retain' | 'deleteFirst'] = value
+        break
+      case 'ignore': case 'replaceOn':
+        out[name as 'ignore' | 'replaceOn'] = readPaths(name, value, wrong)
+        break
+      case 'replaceWhen': {
+        if (isNode(value)) throw wrong(`replaceWhen is the whole node ${value.$path}`, 'Pass one of its outputs.')
+        const e = toNode(value, { address, path: ['replaceWhen'], above })
+        const found = new Set<Address>()
+        collectRefs(e, found, { address, above })
+        refs.push(...found)
+        out.replaceWhen = e
+        break
+      }
+      case 'replaceWith': {
+        const list = addressesIn(value)
+        if (!list) throw wrong('replaceWith must be a list of nodes and components')
+        refs.push(...list)
+        out.replaceWith = list
+        break
+      }
+      case 'deletedWith':
+        if (!hasPath(value)) throw wrong('deletedWith must be a node')
+        refs.push(value.$path)
+        out.deletedWith = value.$path
         break
       case 'movedFrom':
         if (!Array.isArray(value) || !value.every((a) => typeof a === 'string' && a !== '' && !a.startsWith('/') && !a.endsWith('/'))) throw wrong("movedFrom must be a list of earlier addresses, such as ['old/name']")
         out.movedFrom = value.map((a: string) => a.normalize('NFC'))
         break
-      case 'dependsOn':
-        if (!Array.isArray(value) || !value.every(hasPath)) throw wrong('dependsOn must be a list of nodes and components')
-        refs = value.map((v: { $path: string }) => v.$path)
+      case 'dependsOn': {
+        const list = addressesIn(value)
+        if (!list) throw wrong('dependsOn must be a list of nodes and components')
+        refs.push(...list)
         break
+      }
       case 'tags': out.tags = readTags(value, wrong); break
       case 'timeout':
         if (typeof value === 'object' && value !== null) out.timeouts = readTimeouts(value as Record<string, unknown>, wrong)
@@ -61,7 +94,7 @@ export function readOptions(options: unknown, address: Address, above: Function,
 }
 
 /** `'$path' in ref` would ask the schema of an output; only nodes and components answer here. */
-function hasPath(v: unknown): boolean {
+function hasPath(v: unknown): v is { readonly $path: string } {
   return typeof v === 'object' && v !== null && '$path' in v && typeof v.$path === 'string'
 }
 
@@ -94,6 +127,16 @@ function readHooks(value: unknown, wrong: Wrong): HookNames {
   return out
 }
 
+function readPaths(name: string, value: unknown, wrong: (what: string, hint?: string) => Error): readonly string[] {
+  const hint = 'A path names an input and what is below it: size, labels.team, rules[0].port, rules[*].port, labels["a.b"]; * alone is every input.'
+  if (!Array.isArray(value)) throw wrong(`${name} must be a list of paths`, hint)
+  for (const p of value) {
+    if (isExpr(p)) throw wrong(`a path of ${name} must be known before apply, and a reference is not`, hint)
+    if (typeof p !== 'string' || !parsePath(p)) throw wrong(`${typeof p === 'string' ? JSON.stringify(p) : `a ${typeof p}`} in ${name} is no path`, hint)
+  }
+  return [...value]
+}
+
 function readTags(value: unknown, wrong: (what: string) => Error): Readonly<Record<string, string>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('tags must be an object of texts')
   const entries = Object.entries(value).filter(([, v]) => v !== undefined)
@@ -119,3 +162,9 @@ export function inherit(inherited: Inherited, own: ReadOptions, rest: string): I
 export const nothingInherited: Inherited = Object.freeze({ options: Object.freeze({}), refs: Object.freeze([]) as readonly Address[] })
 
 export const complete = (options: Partial<ResolvedOptions>): ResolvedOptions => (options === nothingInherited.options || options === nothing.options ? noOptions : { ...noOptions, ...options })
+
+/** Options without those that say when a new object is made and how an old one goes. */
+export function withoutRules(o: ResolvedOptions): ResolvedOptions {
+  const { protect, retain, movedFrom, tags, timeoutMs, retries } = o
+  return { protect, retain, movedFrom, tags, timeoutMs, retries }
+}

@@ -224,7 +224,7 @@ export async function conclude(work: Work, tx: TxRow, type: ResourceType, site: 
   switch (answer.kind) {
     case 'unknown': return { tx, result: { kind: 'lost', tx, evidence: answer.evidence, timedOut: answer.timedOut } }
     case 'rejected': return { tx, result: { kind: 'failed', tx, error: answer.error, applied: tx.target.partial === undefined || mutant('partial-forgotten') ? 'no' : 'partly', ...(answer.final ? { final: true } : {}) } }
-    case 'notOurs': return { tx, result: await complete(work, tx, undefined, `left alone: ${answer.message}`, recovered) }
+    case 'notOurs': return { tx, result: await complete(work, onlyItself(tx), undefined, `left alone: ${answer.message}`, recovered) }
     case 'applied': {
       if (tx.op === 'delete') return { tx, result: await complete(work, tx, undefined, undefined, recovered) }
       try {
@@ -239,6 +239,9 @@ export async function conclude(work: Work, tx: TxRow, type: ResourceType, site: 
     }
   }
 }
+
+/** What was left alone took nothing along: the others are deleted by a call of their own. */
+const onlyItself = (tx: TxRow): TxRow => ({ ...tx, target: { ...tx.target, ...(tx.target.also ? { also: (tx.target.also as Entry[]).filter((e) => !('uid' in e) || e.uid === tx.uid).filter((e) => e.t !== 'event') } : {}) } })
 
 /** Keeps what a provider answered in a wrong shape, as far as it is data, every field sealed: nobody knows what in it is secret. */
 async function recordRaw(work: Work, tx: TxRow, type: ResourceType, raw: unknown): Promise<TxRow> {

@@ -1,13 +1,14 @@
 import { mutant } from '../base/index.ts'
-import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type HookNames, type Scope, type Value } from '../model/index.ts'
+import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type HookNames, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import { classOf } from '../journal/index.ts'
 import type { PathDiff } from '../diff/index.ts'
-import { afterUsers, deleteTask, orderByClaims, refuseCircles, type ChangeAction, type ChangeDocument, type Going, type Owner, type PathChange, type PlannedChange, type Wanting } from '../plan/index.ts'
+import { afterUsers, deleteTask, orderByClaims, pendingTask, refuseCircles, type ChangeAction, type ChangeDocument, type Going, type Owner, type PathChange, type PlannedChange, type Wanting } from '../plan/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import type { DiffOptions, EnvDiff, NodeDiff } from './diff.ts'
 import type { EnvState } from './state.ts'
+import { orderDeletions, type Deletion, type DeletionOrder } from './together.ts'
 import { boundComeBack } from './trash.ts'
 
 export interface Compiled {
@@ -27,8 +28,10 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
   const owners = await ownersOf(state, diff.changed)
   const order = orderByClaims(state.env.id, diff.changed.filter((d) => d.decision.action !== 'read').map((d) => wanting(state, d)), going, (key) => owners.get(key))
   const comeBack = boundComeBack(state, diff.changed.filter((d) => d.decision.action === 'create' && !d.row && !d.adopt).map((d) => ({ address: d.node.address, type: d.type })))
-  const replacedFirst = diff.changed.flatMap((d) => (d.row && d.decision.action === 'replace' && d.decision.order === 'delete-first' ? [d.row.uid] : []))
+  const replacedFirst = diff.changed.flatMap((d) => (d.row && d.decision.action === 'replace' && d.decision.order === 'delete-first' && !retained(d) ? [d.row.uid] : []))
   const first = withDependants(state, new Set([...order.deleteFirst, ...comeBack.values(), ...replacedFirst]), left)
+  const before = orderDeletions(deletionsBefore(state, diff, first))
+  const afterCommit = orderDeletions(deletionsAfter(state, diff, first))
 
   const changes: PlannedChange[] = []
   const through: { id: string; after: string[] }[] = []
@@ -44,24 +47,74 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
       }
       continue
     }
-    const deleteFirst = d.row !== undefined && (first.has(d.row.uid) || (d.decision.action === 'replace' && d.decision.order === 'delete-first'))
+    const deleteFirst = d.row !== undefined && first.has(d.row.uid)
     for (const b of order.before.get(address) ?? []) {
       if (b.address !== undefined) after.push(b.address)
       // The object of this very node goes inside its own task.
       else if (b.uid !== undefined && b.uid !== d.row?.uid) after.push(taskOfUid(state, diff, b.uid))
     }
-    if (comeBack.has(address)) after.push(deleteTask(address))
-    const users = deleteFirst ? left.filter((r) => first.has(r.uid) && r.meta.deps.includes(d.row?.address ?? address)).map((r) => deleteTask(r.address)) : []
-    changes.push({ ...planned(state, d, diff.scope, after, deleteFirst, options), ...(users.length > 0 ? { goneAfter: users } : {}) })
+    const back = comeBack.get(address)
+    if (back !== undefined) after.push(pendingTask(address, back))
+    changes.push({ ...planned(state, d, diff.scope, after, deleteFirst, options), ...(deleteFirst ? goneFirst(d, before, ofNode) : {}) })
   }
-  for (const r of diff.left) changes.push(removal(state, r, first.has(r.uid), left))
+  for (const r of diff.left) changes.push(removal(state, r, first.has(r.uid) ? before : undefined, afterCommit, options))
   for (const uid of first) {
     const r = state.current.get(uid)
-    if (r?.status === 'deleting') changes.push(removal(state, r as ResourceRow, true, left))
+    if (r?.status === 'deleting') changes.push(removal(state, r as ResourceRow, before, afterCommit, options))
   }
   refuseCircles(changes)
-  const users = (gone: Address) => diff.changed.filter((d) => d.row?.meta.deps.includes(gone)).map((d) => d.node.address)
-  return { changes: afterUsers(changes, users), through }
+  return { changes: afterUsers(changes, usersIn(diff)), through }
+}
+
+/** Nodes that change and whose objects refer to what goes. One that is replaced and still depended on is updated after, or was pulled along. */
+const usersIn = (diff: EnvDiff) => (gone: PlannedChange): readonly Address[] => {
+  const was = gone.doc.action === 'delete' ? gone.doc.address : (diff.changed.find((d) => d.node.address === gone.doc.address)?.row?.address ?? gone.doc.address)
+  return diff.changed.filter((d) => d.row?.meta.deps.includes(was) && (gone.doc.action === 'delete' || !d.node.deps.includes(gone.doc.address))).map((d) => d.node.address)
+}
+
+const retained = (d: NodeDiff): boolean => d.row !== undefined && (d.row.meta.retain || d.node.options.retain)
+
+/** What the deletion of an old object that goes first waits for, and what goes along. */
+function goneFirst(d: NodeDiff, order: DeletionOrder, ofNode: ReadonlyMap<Address, NodeDiff>): Partial<PlannedChange> {
+  const uid = (d.row as ResourceRow).uid
+  // Whether a replacement that is not certain goes first shows when what it depends on is done.
+  const roots = (d.pulledBy ?? []).flatMap((a) => {
+    const root = ofNode.get(a)
+    return root && root.decision.action === 'replace' && root.decision.maybe ? root.node.deps.filter((x) => ofNode.has(x)) : []
+  })
+  const after = [...new Set([...roots, ...(order.after.get(uid) ?? [])])]
+  const takes = order.takes.get(uid)
+  return { ...(after.length > 0 ? { goneAfter: after } : {}), ...(d.pulledBy ? { pulledBy: d.pulledBy } : {}), ...(takes ? { takes } : {}) }
+}
+
+/** Objects that go before the commit. */
+function deletionsBefore(state: EnvState, diff: EnvDiff, first: ReadonlySet<string>): Deletion[] {
+  if (first.size === 0) return []
+  const nodeOf = new Map(diff.changed.map((d) => [d.row?.uid, d]))
+  return [...first].flatMap((uid): Deletion[] => {
+    const row = state.current.get(uid)
+    if (!row) return []
+    const d = nodeOf.get(uid)
+    if (d) return [{ row: withTies(row as ResourceRow, d), task: deleteTask(d.node.address), early: d.pulledBy !== undefined }]
+    return [{ row: row as ResourceRow, task: row.status === 'deleting' ? pendingTask(row.address, uid) : deleteTask(row.address), early: true }]
+  })
+}
+
+/** Objects that go after the commit: only what goes along with what matters here. */
+function deletionsAfter(state: EnvState, diff: EnvDiff, first: ReadonlySet<string>): Deletion[] {
+  const rows: ResourceRow[] = diff.left.filter((r) => !first.has(r.uid))
+  if (!rows.some((r) => r.meta.rules?.deletedWith !== undefined)) return []
+  for (const d of diff.changed) if (d.row && d.decision.action === 'replace' && !d.decision.maybe && !first.has(d.row.uid) && !retained(d)) rows.push(withTies(d.row, d))
+  for (const r of state.current.values()) if (r.status === 'deleting' && !first.has(r.uid)) rows.push(r as ResourceRow)
+  return rows.map((row) => ({ row, task: row.uid, early: true }))
+}
+
+/** The word of the program counts for what it goes with. */
+export function withTies(row: ResourceRow, d: { readonly node: { readonly options: ResolvedOptions }; readonly ties?: NodeDiff['ties'] }): ResourceRow {
+  const { deletedWith: before, ...rules } = row.meta.rules ?? {}
+  const { deletedWith } = d.node.options
+  if (before === undefined && deletedWith === undefined) return row
+  return { ...row, meta: { ...row.meta, rules: { ...rules, ...(deletedWith === undefined ? {} : { deletedWith }) }, ...(d.ties ? { tied: d.ties } : {}) } }
 }
 
 /**
@@ -80,10 +133,12 @@ function withDependants(state: EnvState, uids: ReadonlySet<string>, left: readon
     for (const r of left) if (r.address === a) todo.push(...r.meta.deps)
   }
   const byAddress = new Map(left.map((r) => [r.address, r]))
+  // What is still to be deleted since an earlier run may refer to it, too.
+  const pending = [...state.current.values()].filter((r) => r.status === 'deleting' && !r.meta.retain) as ResourceRow[]
   const replaced = new Set([...uids].map((uid) => state.current.get(uid)).filter((r) => r !== undefined && r.status !== 'deleting' && !going.has(r.uid)).map((r) => r?.address as Address))
   for (let grew = true; grew;) {
     grew = false
-    for (const r of left) if (!out.has(r.uid) && !used.has(r.address) && r.meta.deps.some((a) => replaced.has(a) || out.has(byAddress.get(a)?.uid ?? ''))) {
+    for (const r of pending.length > 0 ? [...left, ...pending] : left) if (!out.has(r.uid) && (r.status === 'deleting' || !used.has(r.address)) && r.meta.deps.some((a) => replaced.has(a) || out.has(byAddress.get(a)?.uid ?? ''))) {
       out.add(r.uid)
       grew = true
     }
@@ -93,7 +148,9 @@ function withDependants(state: EnvState, uids: ReadonlySet<string>, left: readon
 
 function taskOfUid(state: EnvState, diff: EnvDiff, uid: string): string {
   const replaced = diff.changed.find((d) => d.row?.uid === uid)
-  return deleteTask(replaced ? replaced.node.address : (state.current.get(uid)?.address ?? uid))
+  if (replaced) return deleteTask(replaced.node.address)
+  const row = state.current.get(uid)
+  return row?.status === 'deleting' ? pendingTask(row.address, uid) : deleteTask(row?.address ?? uid)
 }
 
 async function ownersOf(state: EnvState, changed: readonly NodeDiff[]): Promise<Map<string, Owner>> {
@@ -113,7 +170,8 @@ async function ownersOf(state: EnvState, changed: readonly NodeDiff[]): Promise<
 /** A create of which nobody knows (yet) whether it happened owns what it claims: its node waits for it, and does not fight it. */
 const wanting = (state: EnvState, d: NodeDiff): Wanting => ({
   address: d.node.address, site: d.node.site, uid: d.row?.uid ?? state.unknown.get(d.node.address)?.uid ?? state.making.get(d.node.address)?.uid, wants: d.claims,
-  replaced: d.decision.action === 'replace',
+  replaced: d.decision.action === 'replace' && !retained(d),
+  retained: d.decision.action !== 'replace' || !retained(d) ? 'no' : d.decision.maybe ? 'maybe' : 'certain',
   gives: d.decision.action === 'update' && d.row && d.claims ? d.row.meta.claims.filter((c) => !d.claims?.includes(c)) : [],
 })
 
@@ -121,12 +179,15 @@ function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly str
   const { node } = d
   const replaces = d.decision.action === 'replace'
   const was = d.row?.address ?? ''
-  const force = options.gone.has(was) ? 'gone' : options.drifted.has(was) ? 'repair' : options.replace.has(node.address) ? 'replace' : 'none'
+  const asked = options.replace.has(node.address) || d.row?.meta.tainted || d.askedFirst === 'certain'
+  const force = options.gone.has(was) ? 'gone' : options.drifted.has(was) ? 'repair' : asked ? 'replace' : 'none'
+  const { replaceWhen } = node.options
   return {
-    doc: document(state, d, deleteFirst),
-    phase: 'expand', uid: d.row?.uid, inputs: freeze(node.inputs, scope), deps: node.deps, options: node.options, site: node.site, lookup: node.action === 'read',
+    doc: document(state, d, deleteFirst, options),
+    phase: 'expand', uid: d.row?.uid, inputs: freeze(node.inputs, scope), deps: node.deps, options: replaceWhen ? { ...node.options, replaceWhen: freeze(replaceWhen, scope) } : node.options, site: node.site, lookup: node.action === 'read',
     after: [...new Set(after)], force, deleteFirst, mayReplace: replaces || d.row?.status === 'partial', blockedBy: d.blockedBy,
     ...(d.adopt ? { adopt: { id: d.adopt.id, other: d.adopt.other, only: d.adopt.only, claims: d.adopt.claims } } : {}),
+    ...(d.ties ? { ties: d.ties } : {}),
   }
 }
 
@@ -139,7 +200,7 @@ function waitsFor(state: EnvState, token: string): string {
   return `busy: ${token} is open`
 }
 
-function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDocument {
+function document(state: EnvState, d: NodeDiff, deleteFirst: boolean, options: DiffOptions): ChangeDocument {
   const { decision, type, node, row } = d
   const action: ChangeAction = d.adopt ? 'adopt' : decision.action === 'read' ? 'read' : 'maybe' in decision && decision.maybe ? 'maybe'
     : decision.action === 'record' ? (d.movedFrom !== undefined && d.paths.length === 0 ? 'move' : 'update')
@@ -156,13 +217,14 @@ function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDoc
   if (owed) reasons.push(`its hook ${owed} (${row.meta.due}) has not ended well yet`)
   else if (decision.action === 'record' && d.movedFrom === undefined) reasons.push('only its options or dependencies differ')
   if (row?.status === 'partial') reasons.push('the last change of it failed half-way')
+  if (decision.action === 'replace' && retained(d)) reasons.push('retain: the old object stays')
   if (deleteFirst && decision.action === 'replace' && decision.order !== 'delete-first') reasons.push('the old object must go first: both claim one thing')
   const hooks = plannedHooks(node.options.hooks, d)
   const irreversible = !d.adopt && type.irreversible?.some((s) => s === decision.action || (decision.action === 'replace' && (s === 'create' || s === 'delete')))
   const verb = decision.action === 'update' && row ? safely(() => describe(type, d)) : undefined
   return {
     address: node.address, type: type.type, action, reasons,
-    ...(decision.action === 'replace' ? { replace: deleteFirst || decision.order === 'delete-first' ? 'delete-first' as const : 'create-first' as const } : {}),
+    ...(decision.action === 'replace' ? { replace: deleteFirst ? 'delete-first' as const : 'create-first' as const } : {}),
     ...(owned && !d.givenUp ? { replace: 'create-first' as const } : {}),
     ...(d.paths.length ? { paths: d.paths.map((p) => pathChange(state, p)) } : {}),
     ...(verb ? { verb } : {}),
@@ -172,7 +234,7 @@ function document(state: EnvState, d: NodeDiff, deleteFirst: boolean): ChangeDoc
     ...(hooks ? { hooks } : {}),
     ...(decision.action === 'create' && !d.adopt && classOf('create', type.capability ?? {}, type.read !== undefined, type.find !== undefined) === 'D' ? { recovery: 'D' as const } : {}),
     // Of what failed half-way the program's word counts: it can only be changed together with the repair.
-    ...(node.options.protect || (row?.meta.protect && row.status !== 'partial') ? { protected: true } : {}),
+    ...protection(node.options.protect || (row?.meta.protect === true && row.status !== 'partial'), node.address, options),
   }
 }
 
@@ -200,6 +262,11 @@ function hooksOf(names: HookNames | undefined, steps: readonly string[]): HookNa
   if (!names || steps.length === 0) return undefined
   const out = Object.fromEntries(Object.entries(names).filter(([point]) => point === 'onError' || steps.some((s) => point.endsWith(s))))
   return Object.keys(out).length > 0 ? out : undefined
+}
+
+function protection(is: boolean, address: Address, options: DiffOptions): Pick<ChangeDocument, 'protected' | 'unprotected'> {
+  if (!is) return {}
+  return options.unprotect.some((p) => p === address || address.startsWith(`${p}/`)) ? { unprotected: true } : { protected: true }
 }
 
 function describe(type: ResourceType, d: NodeDiff): string | undefined {
@@ -230,23 +297,29 @@ function pathChange(state: EnvState, p: PathDiff): PathChange {
   }
 }
 
-function removal(state: EnvState, r: ResourceRow, first: boolean, left: readonly ResourceRow[]): PlannedChange {
+function removal(state: EnvState, r: ResourceRow, first: DeletionOrder | undefined, last: DeletionOrder, options: DiffOptions): PlannedChange {
   const type = state.cx.types.get(r.type)
   const forget = (r.meta.retain && !mutant('retained-deleted')) || r.meta.lookup === true
   const hooks = forget ? undefined : hooksOf(r.meta.hooks, ['Delete'])
-  // Within expand, what depends on the object goes before it.
-  const after = first ? left.filter((x) => x.meta.deps.includes(r.address)).map((x) => deleteTask(x.address)) : []
+  const pending = r.status === 'deleting'
+  const takes = first?.takes.get(r.uid)
+  const by = (first ?? last).with.get(r.uid)
   return {
     doc: {
       address: r.address, type: r.type, action: forget ? 'forget' : 'delete',
-      reasons: [r.meta.retain ? 'retain: the object stays' : r.status === 'deleting' ? 'left over from an earlier run; its place is wanted' : 'not in the program any more', ...(first ? ['goes first: its place is wanted'] : [])],
+      reasons: [
+        r.meta.retain ? 'retain: the object stays' : pending ? `left over from an earlier run; ${first ? 'it goes first' : 'its place is wanted'}` : 'not in the program any more',
+        ...(first && !pending ? ['goes first: its place is wanted'] : []), ...(by === undefined || forget ? [] : [`deletedWith: it goes with ${by}, without a call of its own`]),
+      ],
       ...(type?.irreversible?.includes('delete') ? { irreversible: true } : {}),
-      ...(r.meta.protect ? { protected: true } : {}),
+      ...protection(r.meta.protect, r.address, options),
       ...(hooks ? { hooks } : {}),
       ...(type?.identity === 'new' && first ? { identity: 'new' as const } : {}),
     },
     phase: first ? 'expand' : 'contract', uid: r.uid, inputs: undefined, deps: r.meta.deps, options: undefined, site: undefined, lookup: false,
-    after, force: 'none', deleteFirst: first, mayReplace: false, blockedBy: state.unknown.get(r.address)?.token,
+    // Within expand, what depends on the object goes before it.
+    after: first?.after.get(r.uid) ?? [], force: 'none', deleteFirst: first !== undefined, mayReplace: false, blockedBy: state.unknown.get(r.address)?.token,
+    ...(takes ? { takes } : {}), ...(pending ? { pending: true } : {}),
   }
 }
 

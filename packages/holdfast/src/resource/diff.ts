@@ -1,14 +1,16 @@
 import { failure, mutant, type Site } from '../base/index.ts'
-import { compare, decide, match, type Decision, type PathDiff } from '../diff/index.ts'
+import { compare, decide, match, withStored, type Cause, type Decision, type PathDiff } from '../diff/index.ts'
 import { topologicalOrder, type DesiredGraph, type DesiredNode } from '../graph/index.ts'
-import { firstUnknown, refsOf, UnknownValue, type Address, type Scope, type Value } from '../model/index.ts'
+import { firstUnknown, refsOf, UnknownValue, type Address, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import type { Restriction } from '../plan/index.ts'
 import type { ResourceRow, SecretRow } from '../state/index.ts'
 import { claimsOf, idIn, predictOutputs, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { lookToAdopt, Owners, type Adoption, type AdoptOptions, type AdoptProblem } from './adopt.ts'
 import { lookup } from './call.ts'
+import { GoesFirst } from './goes-first.ts'
 import { refuseLost, refuseMissing, restrictTo } from './restrict.ts'
+import { asksOf, tied, tiesOf, triggerOf } from './rules.ts'
 import type { EnvState } from './state.ts'
 import { declaredSecrets } from './secrets.ts'
 
@@ -31,6 +33,12 @@ export interface NodeDiff {
   readonly adopt?: Adoption
   /** For a look-up at the address of an object of ours: it finds that very object, so it is given up and not deleted. */
   readonly givenUp?: boolean
+  /** Its old object must go before that of these nodes does, which is replaced delete-first: they are what this begins with. */
+  readonly pulledBy?: readonly Address[] | undefined
+  /** A person, or a node that it is replaced with, asks for a new object, whatever differs. */
+  readonly askedFirst: 'certain' | 'maybe' | undefined
+  /** Uids of the nodes that it is replaced with, before this run. */
+  readonly ties?: Readonly<Record<Address, string>> | undefined
 }
 
 export interface EnvDiff {
@@ -56,6 +64,10 @@ export interface DiffOptions {
   readonly drifted: ReadonlySet<Address>
   readonly adopt?: AdoptOptions
   readonly restriction?: Restriction | undefined
+  /** Nodes and components whose protection is lifted for this plan. */
+  readonly unprotect: readonly Address[]
+  /** Nodes that do not go first although what they refer to does (goes-first.ts). */
+  readonly notPulled?: ReadonlySet<Address>
 }
 
 /**
@@ -75,10 +87,17 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
   }
   let untouched = matches.left.length - left.length
   if (!graph) return { changed: [], unchanged: 0, left, scope: makeScope(state, new Map(), []), order: [], problems: [], keep, untouched }
+  const goesFirst = new GoesFirst(rowOf, options.notPulled ?? new Set())
+  /** Nodes that get a new object, so far: whether that is certain. */
+  const replaced = new Map<Address, 'certain' | 'maybe'>()
 
   const order = topologicalOrder(graph.nodes.keys(), (a) => (graph.nodes.get(a) as DesiredNode).deps)
   const referred = new Set<Address>()
-  for (const n of graph.nodes.values()) if (n.deps.length) refsOf(n.inputs, referred)
+  for (const n of graph.nodes.values()) {
+    if (n.deps.length === 0) continue
+    refsOf(n.inputs, referred)
+    if (n.options.replaceWhen) refsOf(n.options.replaceWhen, referred)
+  }
   refsOf(graph.outputs, referred)
   await state.preload([...referred].map((a) => rowOf.get(a)?.address ?? a))
 
@@ -102,7 +121,8 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     }
     const type = state.cx.types.get(node.type)
     if (!type) throw failure('HF3114', { address, site: node.site, message: `${address} is a ${node.type}, and no such type is declared or installed.` })
-    const inputs = inFailure(node, () => resolveInputs(type, node.inputs, scope, node))
+    let inputs = inFailure(node, () => resolveInputs(type, node.inputs, scope, node))
+    const { options: own } = node
     let row = rowOf.get(address)
     // Nothing of ours stands behind a look-up: a node that is to own something begins anew.
     if (row?.meta.lookup && node.action === 'manage') row = undefined
@@ -119,23 +139,30 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
       }
     }
     const typeChanged = row !== undefined && row.type !== node.type
+    if (own.ignore && row && !typeChanged) {
+      inputs = withStored(inputs, (await upgraded(state, type, row)).inputs, own.ignore)
+      claims = undefined
+    }
+    const trigger = own.replaceWhen && inFailure(node, () => triggerOf(state, type.type, node, scope))
     const blockedBy = state.unknown.get(address)?.token ?? (row && state.unknown.get(row.address)?.token)
-    const hasUnknown = firstUnknown(inputs as Value) !== undefined
-    const shape = hasUnknown ? undefined : shapeOf(type, inputs, node.options, node.deps)
-    const forced = options.replace.has(address)
+    const hasUnknown = firstUnknown(inputs as Value) !== undefined || trigger?.unknown !== undefined
+    const shape = hasUnknown ? undefined : shapeOf(type, inputs, own, node.deps, trigger?.digest)
+    const ties = row && (own.replaceWith || own.deletedWith !== undefined) ? { ...tied(own, (a) => rowOf.get(a)?.uid), ...row.meta.tied } : undefined
+    const first = row && (options.replace.has(address) || row.meta.tainted || ties) ? firstCause(row, own, options.replace.has(address), ties, rowOf, replaced) : undefined
+    const pulled = row && !typeChanged && goesFirst.size > 0 ? goesFirst.pulls(node, type, row) : undefined
     // Drift is of what is recorded: the node may have another address by now.
     const gone = row !== undefined && options.gone.has(row.address)
     const drifted = row !== undefined && options.drifted.has(row.address)
     const adoptId = node.action === 'read' ? undefined : options.adopt?.rows.get(address) ?? (options.adopt?.only ? undefined : node.options.adopt)
     const adopting = adoptId !== undefined && blockedBy === undefined && (!row || typeChanged || row.meta.physicalId !== adoptId)
     const owed = row?.meta.due !== undefined && node.options.hooks?.[row.meta.due] !== undefined
-    const settled = row && !adopting && !owed && row.status === 'ready' && row.shape === shape && row.address === address && !forced && !gone && !drifted
+    const settled = row && !adopting && !owed && row.status === 'ready' && row.shape === shape && row.address === address && !first && !pulled && !gone && !drifted
 
     if (node.action === 'read') {
       const d = await readNode(state, node, type, row?.meta.lookup ? row : undefined, inputs, hasUnknown, shape)
       const givenUp = row && !row.meta.lookup && !hasUnknown && row.type === node.type && row.meta.physicalId !== undefined && idIn(d.outputs) === row.meta.physicalId
       if (referred.has(address)) outputs.set(address, d.outputs as Value)
-      if (d.changed) changed.push({ node, type, row, decision: { action: 'read' }, paths: d.paths, inputs, before: undefined, movedFrom: undefined, moveReason: undefined, claims: [], blockedBy, ...(givenUp ? { givenUp } : {}) })
+      if (d.changed) changed.push({ node, type, row, decision: { action: 'read' }, paths: d.paths, inputs, before: undefined, movedFrom: undefined, moveReason: undefined, claims: [], blockedBy, askedFirst: undefined, ...(givenUp ? { givenUp } : {}) })
       else unchanged++
       continue
     }
@@ -160,16 +187,19 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     const paths = adopt?.paths ?? (before ? compare(before.inputs as Value, inputs as Value) : [])
     // Of another type, what is gone is not made again: it is replaced, and deleting what is not there is nothing.
     let decision: Decision = adopt && row ? { action: 'replace', maybe: false, order: 'create-first', because: [`it is to be ${adopt.id}`] } : !row || (gone && !typeChanged) ? { action: 'create' }
-      : typeChanged ? { action: 'replace', maybe: false, order: 'create-first', because: [`the type was ${row.type}`] }
-        : decide(row, paths, rulesOf(type), forced)
+      : typeChanged ? { action: 'replace', maybe: false, order: own.deleteFirst ? 'delete-first' : 'create-first', because: [`the type was ${row.type}`] }
+        : decide(row, paths, rulesOf(type, own), asksOf(own, row, first, before?.inputs, inputs, trigger))
     if (decision.action === 'record' && drifted) decision = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
+    let pulledBy: readonly Address[] | undefined
+    if (row) [decision, pulledBy] = goesFirst.decided(node, row, decision, pulled, rulesOf(type, own).deleteFirst)
     if (adoptId !== undefined && !adopt && row && decision.action === 'replace') {
       problems.push({ address, id: adoptId, code: 'HF2120', message: `it would need a new object (${decision.because.join(', ')}), and its adopt says which one it has: take that out first` })
       continue
     }
     claims ??= claimsOf(type, inputs, state.cx.host, node)
     if (adopt && claims) claims = [...new Set([...claims, ...adopt.claims])].sort()
-    changed.push({ node, type, row, decision, paths, inputs, before, ...(adopt ? { adopt } : {}), movedFrom: row && row.address !== address ? row.address : undefined, moveReason, claims, blockedBy })
+    if (row && (decision.action === 'replace' || decision.action === 'create')) replaced.set(address, isMaybeDecision(decision) ? 'maybe' : 'certain')
+    changed.push({ node, type, row, decision, paths, inputs, before, ...(adopt ? { adopt } : {}), movedFrom: row && row.address !== address ? row.address : undefined, moveReason, claims, blockedBy, pulledBy, ties, askedFirst: first && (first.maybe ? 'maybe' : 'certain') })
     if (referred.has(address)) {
       const kept = adopt && (adopt.only || adopt.paths.length === 0) ? adopt.outputs : decision.action === 'record' ? before?.outputs : undefined
       outputs.set(address, (kept ?? predictOutputs(type, inputs, state.cx.host, address, adopt?.outputs ?? (decision.action === 'update' ? before?.outputs : undefined))) as Value)
@@ -237,4 +267,20 @@ function inFailure<T>(node: DesiredNode, f: () => T): T {
   }
 }
 
-export const isMaybe = (d: NodeDiff): boolean => d.decision.action !== 'read' && 'maybe' in d.decision && d.decision.maybe
+const isMaybeDecision = (d: Decision): boolean => 'maybe' in d && d.maybe
+
+/** What a person, or a node that it is tied to, asks for. */
+function firstCause(row: ResourceRow, own: ResolvedOptions, forced: boolean, ties: NodeDiff['ties'], rowOf: ReadonlyMap<Address, ResourceRow>, replaced: ReadonlyMap<Address, 'certain' | 'maybe'>): Cause | undefined {
+  if (forced) return { because: 'asked for with --replace', maybe: false }
+  if (row.meta.tainted) return { because: 'it is tainted', maybe: false }
+  let perhaps: Cause | undefined
+  for (const a of ties ? tiesOf(own) : []) {
+    const option = a === own.deletedWith ? 'deletedWith' : 'replaceWith'
+    const now = replaced.get(a)
+    // Replaced by an earlier run that did not get as far as this node.
+    const before = ties?.[a] !== undefined && rowOf.get(a)?.uid !== ties[a]
+    if (now === 'certain' || before) return { because: `${a} ${before ? 'has become' : 'becomes'} a new object, and ${option} names it`, maybe: false }
+    if (now === 'maybe') perhaps ??= { because: `${a} may become a new object, and ${option} names it`, maybe: true }
+  }
+  return perhaps
+}

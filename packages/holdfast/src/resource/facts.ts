@@ -3,13 +3,15 @@ import type { Rules } from '../diff/index.ts'
 import { evaluate, firstUnknown, hasSecret, isSecret, isUnknown, mapLeaves, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ExprNode, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import type { Host, ResourceType } from '../provider/index.ts'
 import type { Keyring } from '../secret/index.ts'
+import { rulesKept } from './rules.ts'
 
 export type Fields = Readonly<Record<string, Value | undefined>>
 
-export const rulesOf = (type: ResourceType): Rules => ({
+/** The word of the node counts before that of the type. */
+export const rulesOf = (type: ResourceType, options?: Pick<ResolvedOptions, 'deleteFirst'>): Rules => ({
   replaceOn: type.replaceOn ?? [],
   updatable: type.update !== undefined,
-  deleteFirst: type.deleteFirst === true,
+  deleteFirst: options?.deleteFirst ?? type.deleteFirst === true,
   fullUpdate: type.capability?.update === 'full',
 })
 
@@ -110,22 +112,23 @@ export function idIn(outputs: Fields): string | undefined {
  * Identity of what the node asks for, without opening a secret: inputs, tags, the options the store keeps, dependencies, schema version.
  * Equal shape: nothing to do, and nothing to write.
  */
-export function shapeOf(type: ResourceType, inputs: Fields, options: ResolvedOptions, deps: readonly Address[]): string {
+export function shapeOf(type: ResourceType, inputs: Fields, options: ResolvedOptions, deps: readonly Address[], trigger: string | undefined): string {
   const body = bodyOf(inputs).text
   const more = options.hooks || options.timeouts || options.timeoutMs !== undefined ? `\0${canonical({ h: options.hooks ?? {}, o: timeoutsOf(options) ?? {} })}` : ''
+  const rules = rulesKept(options, trigger)
   const rest = options.protect || options.retain || Object.keys(options.tags).length ? canonical({ p: options.protect, r: options.retain, t: options.tags }) : ''
-  return `h1:${sha256hex(`holdfast:shape\0${type.type}\0${type.version}\0${body}\0${rest}\0${deps.length ? deps.join('\n') : ''}${more}`)}`
+  return `h1:${sha256hex(`holdfast:shape\0${type.type}\0${type.version}\0${body}\0${rest}\0${deps.length ? deps.join('\n') : ''}${more}${rules ? `\0${canonical(rules)}` : ''}`)}`
 }
 
 /** Identity of the inputs (decisions 5). Secrets enter as HMAC under a key of the store. */
-export function fingerprintOf(type: ResourceType, inputs: Fields, tags: Readonly<Record<string, string>>, ring: Keyring | undefined): string {
+export function fingerprintOf(type: ResourceType, inputs: Fields, tags: Readonly<Record<string, string>>, ring: Keyring | undefined, trigger?: string): string {
   const leaf = (v: object, path: readonly string[]) => {
     if (!isSecret(v)) return undefined
     if (!ring) throw failure('HF4301')
     return `{"$s":${JSON.stringify(ring.fingerprint(SecretValue.reveal(v), { type: type.type, field: `inputs.${path.join('.')}` }))}}`
   }
   const plain = bodyOf(inputs)
-  const body = `${plain.secret ? canonical(inputs, leaf) : plain.text}${Object.keys(tags).length ? canonical(tags) : ''}`
+  const body = `${plain.secret ? canonical(inputs, leaf) : plain.text}${Object.keys(tags).length ? canonical(tags) : ''}${trigger === undefined ? '' : `\0${trigger}`}`
   return `f1:${sha256hex(`holdfast:inputs\0${type.type}\0${type.version}\0${body}`)}`
 }
 

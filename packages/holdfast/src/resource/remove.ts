@@ -1,7 +1,10 @@
 import { failure, mutant } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { ResourceRow } from '../state/index.ts'
+import type { ResolvedOptions } from '../model/index.ts'
 import type { Change, RowDraft } from './change.ts'
+import type { Fields } from './facts.ts'
+import { rewired } from './rewire.ts'
 import { claimEntries, draftRow } from './rows.ts'
 import type { EnvState } from './state.ts'
 import { trashEntries } from './trash.ts'
@@ -14,7 +17,7 @@ import { trashEntries } from './trash.ts'
 export type RemovalMode = 'expand' | 'contract' | 'withdraw'
 
 /** A deletion as a change; undefined when nothing of ours stands behind the row (a lookup, a retained object). */
-export async function removalOf(state: EnvState, row: RowDraft, task: string, mode: RemovalMode): Promise<Change | undefined> {
+export async function removalOf(state: EnvState, row: RowDraft, task: string, mode: RemovalMode, takes: readonly RowDraft[] = []): Promise<Change | undefined> {
   if (row.meta.lookup) return undefined
   const type = state.cx.types.get(row.type)
   if (!type) throw failure('HF3114', { address: row.address, message: `${row.address} is a ${row.type}, and no such type is declared or installed, so it cannot be deleted.` })
@@ -23,7 +26,7 @@ export async function removalOf(state: EnvState, row: RowDraft, task: string, mo
   return {
     task, kind: 'delete', address: row.address, site: undefined, type, op: 'delete', uid: row.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName,
     undo: mode === 'withdraw', inputs, prior: { inputs, outputs }, row: undefined, opening: [], before: [], hooks: row.meta.hooks,
-    also: [...goneEntries(state, row), ...(await trashEntries(state, row, type, inputs, await state.docs(row)))],
+    also: [...goneEntries(state, row), ...(await trashEntries(state, row, type, inputs, await state.docs(row))), ...takes.flatMap((t) => takenEntries(state, t, row))],
   }
 }
 
@@ -36,14 +39,29 @@ export function goneEntries(state: EnvState, row: RowDraft): Entry[] {
   ]
 }
 
-/** Makes an object of the base again that the run deleted to make room: same uid, next ordinal, same content. */
+/** What went with another: its row goes in the commit that says that the other is gone. */
+const takenEntries = (state: EnvState, row: RowDraft, by: RowDraft): Entry[] =>
+  [...goneEntries(state, row), { t: 'event', at: state.cx.clock.now(), kind: 'resource.goneWith', data: JSON.stringify({ node: row.address, with: by.address }) }]
+
+/** Makes an object of the base again that the run deleted to make room: same uid, next ordinal, same content; what it refers to may have been made again, too. */
 export async function recreation(state: EnvState, base: RowDraft, task: string, storeId: string): Promise<Change> {
   const type = state.type(base.type, base.address)
-  const inputs = await state.inputsOf(base as ResourceRow)
-  const options = { protect: base.meta.protect, retain: base.meta.retain, tags: base.meta.tags, movedFrom: [], timeoutMs: undefined, retries: undefined, ...(base.meta.hooks ? { hooks: base.meta.hooks } : {}), ...(base.meta.timeouts ? { timeouts: base.meta.timeouts } : {}) }
-  const row = { ...draftRow(state, { address: base.address, type, uid: base.uid, ordinal: base.ordinal + 1, inputs, options, deps: base.meta.deps, claims: base.meta.claims, lookup: false, storeId, physicalName: base.meta.physicalName }), since: base.since, fingerprint: base.fingerprint, shape: base.shape }
+  const before = await state.inputsOf(base as ResourceRow)
+  const inputs = await rewired(state, base, before)
+  state.remade.set(base.uid, await state.outputsOfBase(base as ResourceRow))
+  const same = inputs === before ? { fingerprint: base.fingerprint, shape: base.shape } : {}
+  const row = baseRow(state, base, inputs, base.ordinal + 1, storeId)
   return {
     task, kind: 'create', address: base.address, site: undefined, type, op: 'create', uid: base.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName, undo: true,
-    inputs, prior: undefined, row, opening: claimEntries(state, base.uid, base.meta.claims, []).opening, before: [], also: [],
+    inputs, prior: undefined, row: { ...row, ...same }, opening: claimEntries(state, base.uid, base.meta.claims, []).opening, before: [], also: [],
   }
+}
+
+/** The row of the base with these inputs. */
+export function baseRow(state: EnvState, base: RowDraft, inputs: Fields, ordinal: number, storeId: string): RowDraft {
+  const { protect, retain, tags, deps, claims, physicalName, tainted, tied, hooks, timeouts } = base.meta
+  const { replaceWhen: trigger, ...rules } = base.meta.rules ?? {}
+  const options: ResolvedOptions = { protect, retain, tags, movedFrom: [], timeoutMs: undefined, retries: undefined, ...(hooks ? { hooks } : {}), ...(timeouts ? { timeouts } : {}), ...rules }
+  const row = draftRow(state, { address: base.address, type: state.type(base.type, base.address), uid: base.uid, ordinal, inputs, options, deps, claims, lookup: false, storeId, physicalName, trigger })
+  return { ...row, since: base.since, meta: { ...row.meta, ...(tied && { tied }), ...(tainted && { tainted }) } }
 }

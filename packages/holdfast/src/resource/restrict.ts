@@ -5,6 +5,7 @@ import { refsOf, type Address } from '../model/index.ts'
 import { chosen, type Restriction } from '../plan/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import type { NodeDiff } from './diff.ts'
+import { tiesOf } from './rules.ts'
 import type { EnvState } from './state.ts'
 
 /**
@@ -73,7 +74,7 @@ export function refuseLost(state: EnvState, graph: DesiredGraph | undefined, m: 
       const why = lost.get(d)
       if (why !== undefined) throw brokenEdge(row.address, d, `${d} ${why}, and ${row.address}, which is not to be touched, depends on it`, node)
       // Who only waits for a node is content with another object in its place; who reads it would go on with the old one.
-      if (anew.has(d) && (!node || refsOf(node.inputs).has(d))) throw brokenEdge(row.address, d, `${d} is to be made anew, and ${row.address}, which is not to be touched, refers to the present object`, node)
+      if (anew.has(d) && (!node || refsOf(node.inputs).has(d) || tiesOf(node.options).includes(d))) throw brokenEdge(row.address, d, `${d} is to be made anew, and ${row.address}, which is not to be touched, refers to the present object`, node)
     }
   }
 }

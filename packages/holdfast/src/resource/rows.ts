@@ -6,6 +6,7 @@ import { physicalName } from '../secret/index.ts'
 import type { ResourceMeta } from '../state/index.ts'
 import { fingerprintOf, shapeOf, timeoutsOf, type Fields } from './facts.ts'
 import type { RowDraft } from './change.ts'
+import { rulesKept, tied } from './rules.ts'
 import type { EnvState } from './state.ts'
 
 export interface RowParts {
@@ -21,6 +22,8 @@ export interface RowParts {
   readonly storeId: string
   /** Chosen at creation; never recomputed. */
   readonly physicalName: string | undefined
+  /** Digest of the value of `replaceWhen`. */
+  readonly trigger: string | undefined
   /** Where it was computed already. */
   readonly shape?: string
   /** Of the row whose object this goes on with. */
@@ -34,15 +37,18 @@ export interface RowParts {
 export function draftRow(state: EnvState, p: RowParts): RowDraft {
   const { type } = p
   const assets = assetDigests(p.inputs as Value)
+  const rules = rulesKept(p.options, p.trigger)
+  const ties = tied(p.options, (a) => state.rowAt(a)?.uid)
   const name = p.physicalName ?? (type.naming ? physicalName(type.naming, p.address.replaceAll('/', '-'), { store: p.storeId, uid: p.uid, ordinal: p.ordinal }) : undefined)
   const timeouts = timeoutsOf(p.options)
   return {
     env: state.env.id, uid: p.uid, address: p.address, type: type.type, since: state.next, until: undefined, status: 'ready', ordinal: p.ordinal,
-    fingerprint: fingerprintOf(type, p.inputs, p.options.tags, state.cx.ring), shape: p.shape ?? shapeOf(type, p.inputs, p.options, p.deps),
+    fingerprint: fingerprintOf(type, p.inputs, p.options.tags, state.cx.ring, p.trigger), shape: p.shape ?? shapeOf(type, p.inputs, p.options, p.deps, p.trigger),
     meta: {
       typeVersion: type.version, provider: type.provider, deps: p.deps, claims: p.claims, protect: p.options.protect, retain: p.options.retain, tags: p.options.tags,
       ...(name === undefined ? {} : { physicalName: name }), ...(assets.length ? { assets } : {}), ...(p.lookup ? { lookup: true } : {}),
       ...(p.adopted || p.kept?.adopted ? { adopted: true } : {}), ...(p.options.hooks ? { hooks: p.options.hooks } : {}), ...(timeouts ? { timeouts } : {}), ...(p.due ? { due: p.due } : {}), ...keptOf(p.kept),
+      ...(rules ? { rules } : {}), ...(ties ? { tied: ties } : {}),
     },
   }
 }

@@ -34,6 +34,8 @@ export class EnvState {
   /** What the namespace of a component is made of, where that is not its name. */
   readonly seeds = new Map<string, string>()
   trash: readonly TrashRow[] = []
+  /** What objects had that were made again when a run was taken back, by uid. */
+  readonly remade = new Map<string, Fields>()
   readonly #outputs = new Map<string, Value>()
   readonly #docs = new Map<string, ResourceDocs>()
   readonly #namespaces = new Map<string, string>()

@@ -1,20 +1,22 @@
 import { failure, isFailure, limits, mutant, type HoldfastError, type Millis } from '../base/index.ts'
-import { compare, decide, type Decision, type PathDiff } from '../diff/index.ts'
+import { compare, decide, withStored, type Asks, type Cause, type Decision, type PathDiff } from '../diff/index.ts'
 import type { Executor, TaskResult, UndoResult } from '../flow/index.ts'
 import { tokenHonoured, type Entry } from '../journal/index.ts'
-import type { HookNames, Scope, Value } from '../model/index.ts'
+import type { HookNames, ResolvedOptions, Scope, Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import { encodeDoc } from '../secret/index.ts'
 import type { ResourceRow, TxRow } from '../state/index.ts'
 import { attempt, event, fail, taskRow, type Change, type ChangeResult, type RowDraft, type Work } from './change.ts'
 import { lookup } from './call.ts'
+import { withTies } from './compile.ts'
 import { upgraded } from './diff.ts'
 import { claimsOf, idIn, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { hookOf, runHook } from './hooks.ts'
 import { TaskLog } from './log.ts'
 import { goneEntries, removalOf, type RemovalMode } from './remove.ts'
 import { claimEntries, closing, draftRow } from './rows.ts'
+import { asksOf, triggerOf } from './rules.ts'
 import { settle } from './settle.ts'
 import { fromTrash } from './trash.ts'
 import { oneAtATime, undoTask } from './undo.ts'
@@ -26,7 +28,11 @@ export class ResourceTasks implements Executor {
   /** The flow has begun to take back, or to stop: a rejected attempt is final. */
   readonly #scope: Scope
   readonly #changes = new Map<string, PlannedChange>()
-  readonly #removals = new Map<string, { readonly uid: string; readonly mode: RemovalMode }>()
+  readonly #removals = new Map<string, Removal>()
+  /** What goes first together with a replacement, by its address. */
+  readonly #pulled = new Map<string, PlannedChange[]>()
+  /** Objects that went in the call of another. */
+  readonly #taken = new Set<string>()
   /** Transactions of tasks that will be attempted again. */
   readonly #retrying = new Map<string, { readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }>()
   /** Uids whose fate a task decided; what its undo looks at. */
@@ -45,10 +51,12 @@ export class ResourceTasks implements Executor {
 
   plan(id: string, change: PlannedChange): void {
     this.#changes.set(id, change)
+    if (id === change.doc.address) for (const root of change.pulledBy ?? []) this.#pulled.set(root, [...(this.#pulled.get(root) ?? []), change])
   }
 
-  removal(id: string, uid: string, mode: RemovalMode): void {
-    this.#removals.set(id, { uid, mode })
+  /** `takes`: uids of what goes in the same call (`deletedWith`). */
+  removal(id: string, uid: string, mode: RemovalMode, takes: readonly string[] = []): void {
+    this.#removals.set(id, { uid, mode, takes, address: this.work.state.current.get(uid)?.address })
     this.#touch(id, uid)
   }
 
@@ -68,7 +76,7 @@ export class ResourceTasks implements Executor {
     const removal = this.#removals.get(id)
     const change = this.#changes.get(id)
     if (!removal && !change) return { kind: 'skipped' }
-    const address = change?.doc.address ?? this.work.state.current.get(removal?.uid ?? '')?.address ?? id
+    const address = change?.doc.address ?? removal?.address ?? id
     try {
       if (removal) return await this.#remove(id, removal, change, attemptNo, signal)
       return await this.#make(id, change as PlannedChange, attemptNo, signal)
@@ -106,25 +114,28 @@ export class ResourceTasks implements Executor {
     const { address } = c.doc
     const type = state.type(c.doc.type, address)
     const at = { address, site: c.site }
-    const inputs = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, at, true)
+    const asked = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, at, true)
     const options = c.options as NonNullable<typeof c.options>
-    if (c.lookup) return this.#read(id, c, type, inputs)
+    if (c.lookup) return this.#read(id, c, type, asked)
     const lookedUp = state.rowAt(address)?.meta.lookup ? state.rowAt(address) as ResourceRow : undefined
     const standing = (lookedUp ? undefined : state.rowAt(address) ?? (c.uid === undefined ? undefined : state.current.get(c.uid))) as ResourceRow | undefined
     const row = standing?.type === type.type && standing.status !== 'deleting' ? standing : undefined
     const retry = this.#retrying.get(id)?.tx
+    const inputs = options.ignore ? await this.#withIgnored(c, type, row, asked, options.ignore) : asked
     if (c.adopt && row?.meta.physicalId !== c.adopt.id) return this.#takeOver(id, c, type, inputs, standing, lookedUp, attemptNo, signal)
-    const shape = shapeOf(type, inputs, options, c.deps)
+    const trigger = triggerOf(state, type.type, { ...at, options }, this.#scope)
+    const shape = shapeOf(type, inputs, options, c.deps, trigger?.digest)
     // Done by this plan already; what a dead run of another plan did may have been changed from outside since.
-    const finished = row && state.provisional(row as RowDraft) && row.seq > this.#plannedAt
+    const finished = row !== undefined && state.provisional(row as RowDraft) && row.seq > this.#plannedAt
     if (row?.meta.due && options.hooks?.[row.meta.due] !== undefined && !retry) return this.#owed(id, c, type, row, row.meta.due, attemptNo, signal)
-    if (row && row.status === 'ready' && row.shape === shape && row.address === address && (c.force === 'none' || finished)) return { kind: 'skipped' }
+    const replacedWith = finished ? undefined : this.#replacedWith(c)
+    if (row && row.status === 'ready' && row.shape === shape && row.address === address && ((c.force === 'none' && !replacedWith) || finished)) return { kind: 'skipped' }
 
     const before = row ? await upgraded(state, type, row) : undefined
     const paths = before ? compare(before.inputs as Value, inputs as Value) : []
-    const decision = this.#decide(c, type, row, standing, paths, finished === true)
+    const decision = this.#decide(c, type, row, standing, paths, finished, asksOf(options, row, forcedBy(c, finished) ?? replacedWith, before?.inputs, inputs, trigger))
     const claims = claimsOf(type, inputs, state.cx.host, at) ?? []
-    const common = { address, type, inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, shape }
+    const common = { address, type, inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, shape, trigger: trigger?.digest }
 
     switch (decision.action) {
       case 'unchanged': return { kind: 'skipped' }
@@ -144,20 +155,21 @@ export class ResourceTasks implements Executor {
         const again = c.force === 'gone' && row && decision.action === 'create'
         // Deleted first, by the task before this one: the node starts anew.
         const old = decision.action === 'replace' && standing && state.current.get(standing.uid)?.status !== 'deleting' ? standing : undefined
-        if (old && (c.deleteFirst || (decision.action === 'replace' && decision.order === 'delete-first'))) {
-          const gone = await this.#goesFirst(id, c, old, signal)
+        const retain = options.retain || old?.meta.retain === true
+        if (old && !retain && (c.deleteFirst || (decision.action === 'replace' && decision.order === 'delete-first'))) {
+          const gone = await this.#removeFirst(id, c, old, signal)
           if (gone.kind === 'unknown' || gone.kind === 'failed') return gone
         }
         const uid = retry?.uid ?? (again ? row.uid : state.cx.ids.next('u'))
         const draft = retry?.target.row ?? draftRow(state, { ...common, uid, ordinal: again ? row.ordinal + 1 : 1, physicalName: undefined, ...(options.hooks?.afterCreate ? { due: 'afterCreate' as const } : {}) })
-        const moves: Entry[] = again ? closing(state, uid) : old && state.current.has(old.uid) ? await this.#setAside(old, options.hooks) : this.#close(lookedUp)
+        const moves: Entry[] = again ? closing(state, uid) : old && state.current.has(old.uid) ? await this.#setAside(old, options, c.ties, retain) : this.#close(lookedUp)
         if (old) this.#touch(id, old.uid)
         this.#touch(id, uid)
         const trash = fromTrash(state, type, draft, inputs, decision.action === 'replace')
         const opening = claimEntries(state, uid, claims, again ? row.meta.claims : []).opening
         if (trash?.outputs) return this.#adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop])
         const made = await this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop] : [] }, attemptNo, options.retries ?? 0, retry, signal)
-        if (made.kind === 'succeeded' && old && mutant('replaced-deleted-at-once')) await this.#remove(deleteTask(address), { uid: old.uid, mode: 'contract' }, undefined, 1, signal)
+        if (made.kind === 'succeeded' && old && mutant('replaced-deleted-at-once')) await this.#remove(deleteTask(address), { uid: old.uid, mode: 'contract', takes: [], address }, undefined, 1, signal)
         return made.kind === 'succeeded' && old && moves.length > 0 ? { ...made, beside: true } : made
       }
     }
@@ -170,11 +182,12 @@ export class ResourceTasks implements Executor {
     const adopt = c.adopt as NonNullable<PlannedChange['adopt']>
     const options = c.options as NonNullable<typeof c.options>
     const old = standing && state.current.get(standing.uid)?.status !== 'deleting' ? standing : undefined
+    const retain = options.retain || old?.meta.retain === true
     if (old) {
       refuseProtected(c)
       if (!c.mayReplace) throw failure('HF2401', { address, site: c.site, message: `${address} has another object now; the plan did not say so.` })
-      if (c.deleteFirst) {
-        const gone = await this.#goesFirst(id, c, old, signal)
+      if (c.deleteFirst && !retain) {
+        const gone = await this.#removeFirst(id, c, old, signal)
         if (gone.kind === 'unknown' || gone.kind === 'failed') return gone
       }
       this.#touch(id, old.uid)
@@ -182,8 +195,8 @@ export class ResourceTasks implements Executor {
     const retry = this.#retrying.get(id)?.tx
     const uid = retry?.uid ?? state.cx.ids.next('u')
     const claims = [...new Set([...(claimsOf(type, inputs, state.cx.host, { address, site: c.site }) ?? []), ...adopt.claims])].sort()
-    const draft = retry?.target.row ?? draftRow(state, { address, type, inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, uid, ordinal: 1, physicalName: undefined, adopted: true })
-    const moves = old && state.current.has(old.uid) ? await this.#setAside(old, options.hooks) : this.#close(lookedUp)
+    const draft = retry?.target.row ?? draftRow(state, { address, type, inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, uid, ordinal: 1, physicalName: undefined, trigger: triggerOf(state, type.type, { address, site: c.site, options }, this.#scope)?.digest, adopted: true })
+    const moves = old && state.current.has(old.uid) ? await this.#setAside(old, options, c.ties, retain) : this.#close(lookedUp)
     this.#touch(id, uid)
     const change: Change = { ...this.#change(id, c, type, draft, inputs), op: 'read', kind: 'adopt', prior: undefined, adopt, opening: claimEntries(state, uid, claims, []).opening, before: moves, also: [] }
     const made = await this.#run(id, change, attemptNo, options.retries ?? 0, retry, signal)
@@ -193,17 +206,30 @@ export class ResourceTasks implements Executor {
     return rest.kind === 'skipped' || rest.kind === 'succeeded' ? taken : rest
   }
 
-  async #goesFirst(id: string, c: PlannedChange, old: ResourceRow, signal: AbortSignal): Promise<TaskResult> {
+  async #removeFirst(id: string, c: PlannedChange, old: ResourceRow, signal: AbortSignal): Promise<TaskResult> {
     const { state } = this.work
-    const gone = await this.#remove(deleteTask(c.doc.address), { uid: old.uid, mode: state.provisional(old as RowDraft) && !state.base.has(old.uid) ? 'withdraw' : 'expand' }, c, 1, signal)
+    const gone = await this.#remove(deleteTask(c.doc.address), { uid: old.uid, mode: state.provisional(old as RowDraft) && !state.base.has(old.uid) ? 'withdraw' : 'expand', takes: [], address: c.doc.address }, c, 1, signal)
     if (gone.kind !== 'unknown' && gone.kind !== 'failed') this.#touch(id, old.uid)
     return gone
   }
 
-  #decide(c: PlannedChange, type: ResourceType, row: ResourceRow | undefined, standing: ResourceRow | undefined, paths: readonly PathDiff[], finished: boolean): Decision {
+  /** What is ignored stands as it stood, also when the object that it stood in went first. */
+  async #withIgnored(c: PlannedChange, type: ResourceType, row: ResourceRow | undefined, inputs: Fields, paths: readonly string[]): Promise<Fields> {
+    const { state } = this.work
+    const stood = row ?? (c.uid === undefined ? undefined : state.base.get(c.uid))
+    return stood?.type === type.type ? withStored(inputs, (await upgraded(state, type, stood as ResourceRow)).inputs, paths) : inputs
+  }
+
+  /** A node that it is tied to has a new object now, where the plan could not be certain. */
+  #replacedWith(c: PlannedChange): Cause | undefined {
+    for (const [a, uid] of Object.entries(c.ties ?? {})) if (this.work.state.rowAt(a)?.uid !== uid) return { because: `${a} has become a new object`, maybe: false }
+    return undefined
+  }
+
+  #decide(c: PlannedChange, type: ResourceType, row: ResourceRow | undefined, standing: ResourceRow | undefined, paths: readonly PathDiff[], finished: boolean, asks: Asks): Decision {
     if (!row && standing && standing.status !== 'deleting') return { action: 'replace', maybe: false, order: 'create-first', because: [`the type was ${standing.type}`] }
     if (c.force === 'gone' && !finished) return { action: 'create' }
-    let d = decide(row, paths, rulesOf(type), c.force === 'replace' && !finished)
+    let d = decide(row, paths, rulesOf(type, c.options), asks)
     if (d.action === 'record' && c.force === 'repair' && !finished) d = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
     if (d.action === 'replace') refuseProtected(c)
     if (d.action === 'replace' && (!c.mayReplace || c.adopt)) {
@@ -217,13 +243,14 @@ export class ResourceTasks implements Executor {
   }
 
   /** The old object of a replacement stays until the commit, and is deleted after it: its row says so. */
-  async #setAside(old: ResourceRow, hooks: HookNames | undefined): Promise<Entry[]> {
+  async #setAside(old: ResourceRow, options: ResolvedOptions | undefined, ties: PlannedChange['ties'], retain: boolean): Promise<Entry[]> {
     const { state } = this.work
     const docs = await state.docs(old)
+    const meta = { ...withHooks(options ? withTies(old, { node: { options }, ties: ties ?? old.meta.tied }).meta : old.meta, options ? options.hooks : old.meta.hooks), retain }
     const provisional = state.provisional(old as RowDraft)
     return [
       ...(provisional ? [{ t: 'resource.drop' as const, uid: old.uid, since: old.since }] : [{ t: 'resource.until' as const, uid: old.uid, since: old.since, until: state.next }]),
-      { t: 'resource.put', row: { ...without(old), since: state.next, until: undefined, status: 'deleting', meta: withHooks(old.meta, hooks) }, docs },
+      { t: 'resource.put', row: { ...without(old), meta, since: state.next, until: undefined, status: 'deleting' }, docs },
     ]
   }
 
@@ -343,18 +370,59 @@ export class ResourceTasks implements Executor {
     return options?.timeouts?.[change.op] ?? options?.timeoutMs
   }
 
-  async #remove(id: string, r: { readonly uid: string; readonly mode: RemovalMode }, c: PlannedChange | undefined, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
+  async #remove(id: string, r: Removal, c: PlannedChange | undefined, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
     const { state } = this.work
     const row = state.current.get(r.uid) as RowDraft | undefined
-    if (!row) return { kind: 'skipped' } // it went in an earlier run
+    if (!row) return this.#wentAlong(id, r) // or it went in an earlier run
     if (c && c.phase === 'expand' && c.doc.action !== 'delete') {
-      if (!(await this.#mustGo(c, row))) return { kind: 'skipped' }
-      refuseProtected(c)
+      if (!(await this.#goesFirst(c, row))) return { kind: 'skipped' }
+      this.#refuseAnyProtected(c)
     }
-    const change = await removalOf(state, row, id, r.mode)
+    if (row.meta.retain && row.status === 'deleting') return this.#letGo(id, row)
+    const takes = r.takes.flatMap((uid) => (state.current.get(uid) as RowDraft | undefined) ?? [])
+    const change = await removalOf(state, row, id, r.mode, takes)
     if (!change) return { kind: 'skipped' }
     this.#touch(id, r.uid)
-    return this.#run(id, change, attemptNo, 0, this.#retrying.get(id)?.tx, signal)
+    const result = await this.#run(id, change, attemptNo, 0, this.#retrying.get(id)?.tx, signal)
+    if (result.kind === 'succeeded') for (const t of takes) if (!state.current.has(t.uid)) this.#taken.add(t.uid)
+    return result
+  }
+
+  /** Of those that go first together, none goes when one is protected. */
+  #refuseAnyProtected(c: PlannedChange): void {
+    refuseProtected(c)
+    for (const root of c.pulledBy ?? [c.doc.address]) {
+      const change = this.#changes.get(root)
+      if (change) refuseProtected(change)
+      for (const x of this.#pulled.get(root) ?? []) refuseProtected(x)
+    }
+  }
+
+  #wentAlong(id: string, r: Removal): TaskResult {
+    if (!this.#taken.has(r.uid)) return { kind: 'skipped' }
+    this.log.succeed(id, this.log.start(id, r.address ?? id, 'delete', 1), undefined, 'went with another', undefined)
+    return { kind: 'succeeded' }
+  }
+
+  /** The old object of a replacement that is retained: it stays, and is forgotten. */
+  async #letGo(id: string, row: RowDraft): Promise<TaskResult> {
+    const { state } = this.work
+    const began = this.log.start(id, row.address, 'forget', 1)
+    await state.commit([...goneEntries(state, row), { t: 'event', at: state.cx.clock.now(), kind: 'resource.retained', data: JSON.stringify({ run: this.work.run, node: row.address, uid: row.uid, physicalId: row.meta.physicalId ?? null }) }])
+    this.log.succeed(id, began, undefined, 'retained', undefined)
+    return { kind: 'succeeded' }
+  }
+
+  /** Whether the old object goes before the new one: for its own sake, or for one of those that pull it. */
+  async #goesFirst(c: PlannedChange, row: RowDraft): Promise<boolean> {
+    if (!c.pulledBy) return this.#mustGo(c, row)
+    for (const a of c.pulledBy) {
+      const root = this.#changes.get(a)
+      const standing = root?.uid === undefined ? undefined : (this.work.state.current.get(root.uid) as RowDraft | undefined)
+      // It is gone already: then it went first.
+      if (!root || !standing || (await this.#mustGo(root, standing))) return true
+    }
+    return false
   }
 
   /** Whether a replacement that a plan foresaw is still one, now that everything is known. */
@@ -362,9 +430,12 @@ export class ResourceTasks implements Executor {
     const { state } = this.work
     if (state.provisional(row) || row.type !== c.doc.type || c.doc.action === 'replace') return true
     const type = state.type(c.doc.type, c.doc.address)
-    const inputs = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, { address: c.doc.address, site: c.site })
+    const at = { address: c.doc.address, site: c.site, options: c.options as NonNullable<typeof c.options> }
     const before = await upgraded(state, type, row as ResourceRow)
-    return decide(row as ResourceRow, compare(before.inputs as Value, inputs as Value), rulesOf(type), c.force === 'replace').action === 'replace'
+    const asked = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, at)
+    const inputs = at.options.ignore ? await this.#withIgnored(c, type, row as ResourceRow, asked, at.options.ignore) : asked
+    const asks = asksOf(at.options, row, forcedBy(c, false) ?? this.#replacedWith(c), before.inputs, inputs, triggerOf(state, type.type, at, this.#scope))
+    return decide(row as ResourceRow, compare(before.inputs as Value, inputs as Value), rulesOf(type, at.options), asks).action === 'replace'
   }
 
   /** Only what the store keeps about the node changes: one commit, no call. */
@@ -396,8 +467,8 @@ export class ResourceTasks implements Executor {
     this.#touch(id, uid)
     if (owned) this.#touch(id, owned.uid)
     // What it finds was ours: it is given up. Anything else that was made for the node goes, as for a replacement.
-    const leaves = !owned ? [] : owned.meta.retain || (owned.type === type.type && owned.meta.physicalId !== undefined && idIn(outputs) === owned.meta.physicalId) ? goneEntries(state, owned as RowDraft) : await this.#setAside(owned, owned.meta.hooks)
-    const row = draftRow(state, { address: c.doc.address, type, uid, ordinal: 1, inputs, options: c.options as NonNullable<typeof c.options>, deps: c.deps, claims: [], lookup: true, storeId: this.work.storeId, physicalName: undefined })
+    const leaves = !owned ? [] : owned.meta.retain || (owned.type === type.type && owned.meta.physicalId !== undefined && idIn(outputs) === owned.meta.physicalId) ? goneEntries(state, owned as RowDraft) : await this.#setAside(owned, undefined, undefined, false)
+    const row = draftRow(state, { address: c.doc.address, type, uid, ordinal: 1, inputs, options: c.options as NonNullable<typeof c.options>, deps: c.deps, claims: [], lookup: true, storeId: this.work.storeId, physicalName: undefined, trigger: undefined })
     await state.commit([...leaves, ...closing(state, uid), this.#put(row, inputs, outputs), ...this.#finish(id, row)])
     this.log.succeed(id, began, outputs, undefined, undefined)
     state.remember(uid, outputs)
@@ -421,6 +492,16 @@ export class ResourceTasks implements Executor {
     this.log.fail(id, address, op, e, retry)
   }
 }
+
+interface Removal {
+  readonly uid: string
+  readonly mode: RemovalMode
+  readonly takes: readonly string[]
+  readonly address: string | undefined
+}
+
+/** What the plan is certain about. What was made anew already is not made again. */
+const forcedBy = (c: PlannedChange, finished: boolean): Cause | undefined => (c.force === 'replace' && !finished ? { because: c.doc.reasons[0] ?? 'the plan says so', maybe: false } : undefined)
 
 const uidsIn = (touched: string | Set<string> | undefined): ReadonlySet<string> => (typeof touched === 'string' ? new Set([touched]) : touched ?? new Set())
 

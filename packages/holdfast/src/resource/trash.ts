@@ -77,7 +77,7 @@ export function fromTrash(state: EnvState, type: ResourceType, row: RowDraft, in
     const drop: Entry = { t: 'trash.drop', id: t.id }
     if (doc.kind === 'data') return { drop, outputs: undefined }
     const open = (field: 'inputs' | 'outputs'): Fields => state.decode({ uid: doc.uid, type: doc.typeName }, field, doc.docs[field])
-    if (doc.shape !== row.shape && decide(row as ResourceRow, compare(open('inputs') as Value, inputs as Value), rulesOf(type), false).action === 'replace') return undefined
+    if (doc.shape !== row.shape && decide(row as ResourceRow, compare(open('inputs') as Value, inputs as Value), rulesOf(type)).action === 'replace') return undefined
     return { drop, outputs: open('outputs') }
   }
   return undefined

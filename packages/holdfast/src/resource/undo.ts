@@ -6,7 +6,8 @@ import type { ResourceRow } from '../state/index.ts'
 import { attempt, fail, priorOf, type Change, type RowDraft, type Work } from './change.ts'
 import type { Fields } from './facts.ts'
 import type { TaskLog } from './log.ts'
-import { recreation, removalOf } from './remove.ts'
+import { baseRow, recreation, removalOf } from './remove.ts'
+import { rewired } from './rewire.ts'
 import { sameDoc } from './rows.ts'
 import { settle } from './settle.ts'
 import type { EnvState } from './state.ts'
@@ -132,16 +133,17 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
   const inputs = await state.inputsOf(base as ResourceRow)
   const outputs = await state.outputsOfBase(base)
   const now = { inputs: await state.inputsOf(row as ResourceRow), outputs: await state.outputsOf(row as ResourceRow) }
-  if (row.status === 'ready' && row.fingerprint === base.fingerprint && row.ordinal === base.ordinal && sameDoc(now.outputs, outputs)) return undefined
+  if (row.status === 'ready' && row.ordinal === base.ordinal && sameDoc(now.inputs, inputs) && sameDoc(now.outputs, outputs)) return undefined
   refuseIrreversible(state, base, 'update')
   const type = state.type(base.type, base.address)
+  const back = await rewired(state, base, inputs)
   if (!type.update) return { ...(await recreation(state, { ...base, ordinal: row.ordinal }, id, work.storeId)), before: dropOf(row) }
   return {
     task: id, kind: 'update', address: base.address, site: undefined, type, op: 'update', uid, ordinal: row.ordinal, physicalName: base.meta.physicalName, undo: true,
     // A change that failed half-way may have left only some outputs; the rest is as it was.
-    inputs, prior: { inputs: mutant('undo-compares-with-base') ? inputs : now.inputs, outputs: row.status === 'partial' ? { ...outputs, ...now.outputs } as Fields : now.outputs },
+    inputs: back, prior: { inputs: mutant('undo-compares-with-base') ? inputs : now.inputs, outputs: row.status === 'partial' ? { ...outputs, ...now.outputs } as Fields : now.outputs },
     // What the object claims now comes free only when it is as it was.
-    row: { ...base, until: undefined }, opening: regained(state, base, row), before: dropOf(row), also: givenUp(base, row),
+    row: back === inputs ? { ...base, until: undefined } : baseRow(state, base, back, row.ordinal, work.storeId), opening: regained(state, base, row), before: dropOf(row), also: givenUp(base, row),
   }
 }
 

@@ -7,7 +7,7 @@
 export { isKept, keptFor } from './kept.ts'
 export { runMoves, taskMoves, txMoves, unresolved } from './moves.ts'
 export type {
-  ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, Holder, LeaseMode, LeaseRow, OutputsRow, PlanApproval, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, RunStatus, SecretRow, StoreMeta,
+  ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, Holder, LeaseMode, LeaseRow, OutputsRow, PlanApproval, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, RunStatus, SecretRow, StoreMeta, StoredRules,
   TaskKind, TaskRow, TaskState, TicketRow, TrashRow, TxOp, TxRow, TxStatus, TxTarget,
 } from './records.ts'
 export type { AtomState, FlowCallRow, FlowRow, FlowState, FlowTaskRow, Intention } from './flow-records.ts'

@@ -76,7 +76,24 @@ export interface ResourceMeta {
   readonly hooks?: HookNames
   /** Deadlines of its calls, where the node has its own. */
   readonly timeouts?: { readonly [K in CallOp]?: Millis }
+  /** Options that not every node has. */
+  readonly rules?: StoredRules
+  /** Uids that the nodes of `replaceWith` and `deletedWith` had when the object was made, by address. */
+  readonly tied?: Readonly<Record<Address, string>>
+  /** A person asked for a new object: the next plan makes one. */
+  readonly tainted?: boolean
   readonly site?: string
+}
+
+/** Options of a node as they hold after it has left the program (model/types.ts). */
+export interface StoredRules {
+  readonly ignore?: readonly string[]
+  readonly replaceOn?: readonly string[]
+  /** Digest of the value of `replaceWhen`, secrets by HMAC. */
+  readonly replaceWhen?: string
+  readonly replaceWith?: readonly Address[]
+  readonly deletedWith?: Address
+  readonly deleteFirst?: boolean
 }
 
 /** The documents of a row: canonical JSON in which secrets are sealed. Read only when needed. */

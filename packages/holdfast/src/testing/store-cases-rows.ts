@@ -83,7 +83,7 @@ export const rowCases: Readonly<Record<string, Case>> = {
     await started(store)
     const row = resourceRow('u1', {
       status: 'partial', until: 2, ordinal: 3, shape: 'f1:other',
-      meta: { typeVersion: 2, provider: 'p@1#T', deps: ['app/u1'], claims: ['path:/tmp/"quoted"'], protect: true, retain: true, tags: { a: 'b\n\u001f' }, physicalName: 'n', physicalId: 'i', assets: ['d'], lookup: true, site: 'a.ts:1:2' },
+      meta: { typeVersion: 2, provider: 'p@1#T', deps: ['app/u1'], claims: ['path:/tmp/"quoted"'], protect: true, retain: true, tags: { a: 'b\n\u001f' }, physicalName: 'n', physicalId: 'i', assets: ['d'], lookup: true, site: 'a.ts:1:2', tainted: true, tied: { 'app/u1': 'u0' }, rules: { ignore: ['a["b"]'], replaceOn: ['*'], replaceWhen: 'w1:0', replaceWith: ['app/u1'], deletedWith: 'app/u1', deleteFirst: false } },
     })
     await store.commit([commitRevision(0), put(row)], ALREADY)
     const [got] = await store.resources(ENV, 'all')

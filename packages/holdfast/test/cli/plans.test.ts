@@ -280,6 +280,26 @@ test('plan diff says what two stored plans do differently', async () => {
   expect(refused(await p.run('plan', 'diff', first, 'p-0', '--json'))).toEqual([6, 'HF2404'])
 })
 
+test('state taint, state untaint and --unprotect', async () => {
+  const secrets = (options: string): string => program(`Password('a', { length: 20 }${options})\n    Password('b', { length: 20 })`)
+  const p = makeProject({ 'app.ts': secrets(', { protect: true }') })
+  await p.run('apply', '--yes', '--json')
+  expect((await p.run('state', 'taint', 'a', 'b', '--json')).json).toMatchObject({ nodes: ['a', 'b'], changed: ['a', 'b'], tainted: true, revision: 1 })
+  const untainted = await p.run('state', 'untaint', 'b', 'b')
+  expect([untainted.code, untainted.stdout]).toEqual([0, 'b is not tainted any more.\n'])
+  expect((await p.run('state', 'taint', 'a')).stdout).toBe('a was tainted already.\n')
+  const kept = await p.run('plan', '--json')
+  expect(refused(kept)).toEqual([5, 'HF5001'])
+  expect(kept.json.error).toMatchObject({ address: 'a', hint: expect.stringContaining('--unprotect a'), details: { nodes: [{ address: 'a', action: 'replace', reasons: ['it is tainted'] }] } })
+  const shown = await p.run('plan', '--unprotect', 'a')
+  expect(shown.stdout).toMatch(/ a .*replace .*its protection is lifted/)
+  expect(shown.stdout).toContain('it is tainted')
+  const applied = await p.run('apply', '--unprotect', 'a', '--yes', '--json')
+  expect([applied.code, applied.json.summary]).toEqual([0, { replace: 1, delete: 1 }])
+  expect(refused(await p.run('destroy', '--yes', '--json'))).toEqual([5, 'HF5001'])
+  expect((await p.run('destroy', '--unprotect', 'a', '--yes', '--json')).code).toBe(0)
+})
+
 describe('what holds data goes to the trash', () => {
   const data = (more = ''): string => program(`Directory('data', { path: 'data', data: true })${more}`)
   const filled = async (): Promise<Project> => {

@@ -15,6 +15,10 @@ export interface CloudObject {
   name: string
   size: number
   secret: string
+  /** Id of another object that this one refers to. */
+  on?: string | undefined
+  /** It lives inside of that one, and goes with it. */
+  inside?: boolean
   /** What the type wrote on it, and from when on a search finds it. */
   mark?: string
   shownAt?: number
@@ -22,6 +26,12 @@ export interface CloudObject {
 
 /** A small cloud: named objects, every call counted, faults by `op name`. */
 export class Cloud {
+  /** Refuses to delete what another object refers to. */
+  strict = false
+  /** Deletions of objects that others referred to at that moment. */
+  readonly broken: string[] = []
+  /** Ids of deleted objects, in order. */
+  readonly deleted: string[] = []
   readonly objects = new Map<string, CloudObject>()
   readonly calls: string[] = []
   readonly keys: string[] = []
@@ -63,6 +73,24 @@ export class Cloud {
     return o
   }
 
+  /** Deletes an object, and with it what lives inside it. */
+  remove(id: string): void {
+    const o = this.objects.get(id)
+    if (!o) return
+    const user = [...this.objects.values()].find((x) => x.on === id && !x.inside)
+    if (user) {
+      if (this.strict) throw new Error(`${o.name} is used by ${user.name}`)
+      this.broken.push(`${o.name} under ${user.name}`)
+    }
+    this.#vanish(id)
+  }
+
+  #vanish(id: string): void {
+    this.deleted.push(id)
+    this.objects.delete(id)
+    for (const x of [...this.objects.values()]) if (x.inside && x.on === id) this.#vanish(x.id)
+  }
+
   byName(name: string): CloudObject | undefined {
     return [...this.objects.values()].find((o) => o.name === name)
   }
@@ -73,7 +101,7 @@ export class Cloud {
   }
 }
 
-export const inputs = z.object({ name: z.string(), size: z.number().default(1), secret: sensitive(z.string()).default(''), zone: z.string().default('a'), fail: z.boolean().default(false) })
+export const inputs = z.object({ name: z.string(), size: z.number().default(1), secret: sensitive(z.string()).default(''), zone: z.string().default('a'), fail: z.boolean().default(false), on: z.string().optional(), inside: z.boolean().optional(), labels: z.record(z.string(), z.string()).optional(), rules: z.array(z.object({ port: z.number() })).optional() })
 export const outputs = z.object({ id: z.string(), name: z.string(), size: z.number(), token: sensitive(z.string()) })
 
 export type Class = 'A' | 'B' | 'C' | 'D'
@@ -95,6 +123,7 @@ export function boxSpec(cloud: Cloud, o: { readonly type?: string; readonly clas
       if (i.fail) throw new Error(`quota exceeded for ${i.secret}`)
       if (cls !== 'A' && cls !== 'C' && cloud.byName(i.name)) throw new Error(`${i.name} exists`)
       const b = cloud.make(i.name, i.size, i.secret)
+      Object.assign(b, i.on === undefined ? {} : { on: i.on }, i.inside ? { inside: true } : {})
       tokens.set(String(key), b)
       if (cls === 'C') Object.assign(b, { mark: marked(mark), shownAt: (o.clock ?? systemClock).now() + (o.lagMs ?? 0) })
       return out(b)
@@ -111,11 +140,11 @@ export function boxSpec(cloud: Cloud, o: { readonly type?: string; readonly clas
       if (i.fail) throw new Error('update refused')
       const b = cloud.objects.get(prior.id)
       if (!b) throw new Error('no such box')
-      Object.assign(b, { name: i.name, size: i.size, secret: i.secret })
+      Object.assign(b, { name: i.name, size: i.size, secret: i.secret }, i.on === b.on ? {} : { on: i.on })
       return out(b)
     }, () => partial({ id: prior.id })),
     delete: ({ outputs: prior, inputs: i, signal }) => cloud.run(`delete ${i.name}`, signal, () => {
-      if (prior.id) cloud.objects.delete(prior.id)
+      if (prior.id) cloud.remove(prior.id)
     }),
     ...o.more,
   }
@@ -128,7 +157,7 @@ export interface Lab {
   readonly events: EngineEvent[]
   readonly Box: ReturnType<typeof resource<typeof inputs, typeof outputs>>
   readonly Value: typeof Value
-  plan(build: () => unknown): ReturnType<typeof makePlan>
+  plan(build: () => unknown, request?: Partial<PlanRequest>): ReturnType<typeof makePlan>
   apply(build: () => unknown, o?: { onFailure?: OnFailure; request?: Partial<PlanRequest> }): Promise<RunDocument>
   destroy(o?: { onFailure?: OnFailure; request?: Partial<PlanRequest> }): Promise<RunDocument>
   session(): ReturnType<typeof beginRun>
@@ -159,7 +188,7 @@ export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; re
   const lab: Lab = {
     cx, cloud, store, events, Box, Value,
     app: (build) => app('lab', { build: build as never }) as never,
-    plan: (build) => makePlan(cx, { graph: buildGraph(lab.app(build), {}) }),
+    plan: (build, request = {}) => makePlan(cx, { graph: buildGraph(lab.app(build), {}), ...request }),
     session: () => beginRun(cx, { lockTimeoutMs: 0, stop: never }),
     async apply(build, a = {}) {
       const session = await lab.session()

@@ -111,6 +111,21 @@ export const shop = app('shop', {
     File('l', { path: 'x' }, { protected: true })
     // @ts-expect-error a reference is no option
     File('m', { path: 'x' }, { timeout: file.path })
+    File('opt1', { path: 'x' }, { ignore: ['content', 'a.b[0].c["d"]', '*'], replaceOn: ['mode'], replaceWhen: 3, replaceWith: [file], deletedWith: file, deleteFirst: false })
+    File('opt2', { path: 'x' }, { replaceWhen: str`${file.path}-${secrets.stripe}` })
+    File('opt3', { path: 'x' }, { replaceWhen: { a: [file.size, config.replicas] } })
+    // @ts-expect-error a list of paths
+    File('opt4', { path: 'x' }, { ignore: 'content' })
+    // @ts-expect-error paths are known in build()
+    File('opt5', { path: 'x' }, { replaceOn: [file.path] })
+    // @ts-expect-error an output is no node
+    File('opt6', { path: 'x' }, { deletedWith: file.path })
+    // @ts-expect-error one node, not a list
+    File('opt7', { path: 'x' }, { deletedWith: [file] })
+    // @ts-expect-error a list of nodes
+    File('opt8', { path: 'x' }, { replaceWith: file })
+    // @ts-expect-error a reference is no option
+    File('opt9', { path: 'x' }, { deleteFirst: secrets.stripe })
     Empty('n')
     Empty('o', {}, { retries: 2 })
 

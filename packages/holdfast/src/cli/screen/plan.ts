@@ -72,7 +72,7 @@ function changeBlock(c: ChangeDocument, depth: number, name: string, s: PlanScre
   const colour = colourOf(c.action, paint)
   const word = c.verb ?? c.action
   const notes = [
-    c.protected ? 'protected' : '',
+    c.protected ? 'protected' : c.unprotected ? 'its protection is lifted' : '',
     c.adopts === undefined ? '' : `takes over ${c.adopts}, ${c.owner === 'mine' ? 'which is ours' : c.owner === 'other' ? 'which is somebody else\'s' : 'owner not known'}`,
     c.replace === 'delete-first' ? 'the old one goes first' : c.replace === 'create-first' ? 'the new one comes first' : '',
     c.action === 'delete' ? 'after commit' : '',

@@ -14,7 +14,7 @@ const CHANGES_EXIT_CODE = 7
 
 /** What the flags say of a plan beside the program. */
 export const restrictions = (flags: Flags) => ({
-  allowDeletes: flags.allowDeletes, targets: flags.target, targetDependents: flags.targetDependents, excludes: flags.exclude, excludeDependents: flags.excludeDependents,
+  allowDeletes: flags.allowDeletes, targets: flags.target, targetDependents: flags.targetDependents, excludes: flags.exclude, excludeDependents: flags.excludeDependents, unprotect: flags.unprotect,
 })
 
 export const planRequest = (s: Session, flags: Flags): PlanRequest => ({ graph: s.opened.graph(), ...restrictions(flags), replace: flags.replace, adoptOther: flags.own.adoptOther === true })

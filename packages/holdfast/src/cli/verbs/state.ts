@@ -57,3 +57,16 @@ export const stateCompact: Verb = (io, call) => {
     return 0
   })
 }
+
+const marking = (tainted: boolean): Verb => (io, call) => withProject(io, call, { access: 'write', programOptional: true }, (s) => withRun(io, call, s, async (run) => {
+  const doc = await run.taint(call.args, tainted)
+  if (call.flags.json) s.print(doc)
+  else {
+    const { nodes, changed } = doc as { nodes: readonly string[]; changed: readonly string[] }
+    const said = tainted ? { now: 'is tainted: the next plan makes a new object', before: 'was tainted already' } : { now: 'is not tainted any more', before: 'was not tainted' }
+    for (const a of nodes) io.out(`${a} ${changed.includes(a) ? said.now : said.before}.\n`)
+  }
+  return 0
+}))
+export const stateTaint = marking(true)
+export const stateUntaint = marking(false)

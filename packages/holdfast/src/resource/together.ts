@@ -1,0 +1,74 @@
+import type { ResourceRow } from '../state/index.ts'
+
+type Row = Pick<ResourceRow, 'uid' | 'address' | 'meta'>
+
+/**
+ * Whose deletion takes whom along (`deletedWith`), among rows that are deleted together: uid -> uid of the one that is called, through any number
+ * of others. What stays (retain), or has no object (a look-up), takes nothing along; nor does what is not deleted now.
+ */
+export function takenAlong(rows: readonly Row[]): Map<string, string> {
+  const out = new Map<string, string>()
+  const called = new Map<string, Row>()
+  for (const r of rows) if (!r.meta.retain && !r.meta.lookup) called.set(r.uid, r)
+  const above = (r: Row): Row | undefined => {
+    const to = r.meta.rules?.deletedWith
+    const uid = to === undefined ? undefined : r.meta.tied?.[to]
+    return uid === undefined || uid === r.uid ? undefined : called.get(uid)
+  }
+  for (const r of called.values()) {
+    let top = above(r)
+    if (!top) continue
+    for (let i = 0, next = above(top); next && i < rows.length; i++, next = above(top)) top = next
+    if (top.uid !== r.uid) out.set(r.uid, top.uid)
+  }
+  return out
+}
+
+export interface Deletion {
+  readonly row: Row
+  /** Id of the task that deletes it. */
+  readonly task: string
+  /** It can go before what its node depends on is made. */
+  readonly early: boolean
+}
+
+export interface DeletionOrder {
+  /** uid -> tasks that end before. */
+  readonly after: ReadonlyMap<string, readonly string[]>
+  /** uid -> uids that go in the same call. */
+  readonly takes: ReadonlyMap<string, readonly string[]>
+  /** uid -> address of whose call takes it along. */
+  readonly with: ReadonlyMap<string, string>
+}
+
+/** Order among objects that are deleted in one phase: what refers to another goes before it, but what goes with another goes after it, without a call. */
+export function orderDeletions(deletions: readonly Deletion[]): DeletionOrder {
+  const byUid = new Map(deletions.map((d) => [d.row.uid, d]))
+  const at = new Map<string, Deletion[]>()
+  for (const d of deletions) at.set(d.row.address, [...(at.get(d.row.address) ?? []), d])
+  const along = takenAlong(deletions.map((d) => d.row))
+  const after = new Map<string, Set<string>>()
+  const takes = new Map<string, string[]>()
+  const wait = (uid: string, task: string) => {
+    const list = after.get(uid)
+    if (list) list.add(task)
+    else after.set(uid, new Set([task]))
+  }
+  const topOf = (uid: string) => along.get(uid) ?? uid
+  for (const d of deletions) {
+    const top = byUid.get(topOf(d.row.uid)) as Deletion
+    if (top !== d) {
+      wait(d.row.uid, top.task)
+      takes.set(top.row.uid, [...(takes.get(top.row.uid) ?? []), d.row.uid])
+    }
+    if (!d.early) continue
+    for (const dep of d.row.meta.deps) for (const x of at.get(dep) ?? []) {
+      const xTop = topOf(x.row.uid)
+      if (xTop !== top.row.uid) wait(xTop, top.task)
+    }
+  }
+  return {
+    after: new Map([...after].map(([uid, tasks]) => [uid, [...tasks]])), takes,
+    with: new Map([...along].map(([uid, top]) => [uid, (byUid.get(top) as Deletion).row.address])),
+  }
+}
