@@ -17,7 +17,6 @@ export const mutants = {
   'undo-in-order-of-creation': 'taking back starts with the oldest task',
   // What became of a lost call.
   'search-trusts-one-answer': 'one search that finds nothing proves that the object was not made',
-  'token-window-ignored': 'a token is trusted after the time for which the service keeps it',
   'delete-sent-again-at-once': 'a deletion is sent again while the lost one may still land',
   'quarantine-from-first-attempt': 'the wait for a lost call counts from the first attempt, not from the last lost one',
   'resend-not-recorded': 'a request is sent again before the attempt is written down',
@@ -36,7 +35,6 @@ export const mutants = {
   'spool-not-read': 'what was kept beside a full store is thrown away unread',
   'spool-read-again': 'what was kept beside a full store is taken over although the change was settled meanwhile',
   // Who may write and call.
-  'lease-not-looked-at': 'a call begins however old its intent is, without a look at the lease',
   'outcome-not-fenced': 'the late outcome of a former holder is accepted',
   'renewal-ignored': 'a lease ends when its first term is over, although its holder renews it',
   'lease-never-ends': 'a lease outlives its time when its holder is not known to be dead',
@@ -48,7 +46,6 @@ export const mutants = {
   // What is made, in which order.
   'limit-ignored': 'the limit of calls per type is not kept',
   'taker-does-not-wait': 'a node takes over a claim before the other has given it up',
-  'deleted-before-users': 'an object that goes first is deleted before its users are changed',
   'replaced-deleted-at-once': 'the old object of a replacement is deleted before the commit',
   'moved-keeps-address': 'the row of a renamed node keeps its old address',
   'retained-deleted': 'what is to be retained is deleted when it leaves the program',
@@ -60,13 +57,11 @@ export const mutants = {
   // After the commit.
   'pending-delete-forgotten': 'a deletion that is left over from an earlier run is not carried out any more',
   'kept-run-deletes-used': 'a partly kept run deletes old objects to which something still refers',
-  'unknown-names-nothing': 'an object is deleted although a change with an unknown outcome may refer to it',
   // Taking back.
   'open-run-left-beside': 'a new run does not take over what the open run did, and so does not take it back',
   'revert-forgets-removed': 'what a dead run deleted to make room is not made again',
   'undo-ignores-dependants': 'an object is withdrawn before what depends on it',
   'restore-ignores-base-order': 'an object is restored before what it depended on',
-  'unknown-keeps-nothing': 'what a change with an unknown outcome may refer to is taken back',
   'base-rows-stay-closed': 'rows of the base that the run closed stay closed when it is taken back',
   'undo-forgets-claims': 'an object that is restored does not get its claims back',
   'undo-compares-with-base': 'a restoring update starts from what was before, not from what stands',

@@ -163,7 +163,7 @@ function blockedChanges(changes: readonly PlannedChange[], state: EnvState): Set
 /** What an object may refer to of which nobody knows whether it exists (spec/reliability.md F3): it is not deleted. */
 function namedByUnknown(state: EnvState): Set<Address> {
   const named = new Set<Address>()
-  if (!mutant('unknown-names-nothing')) for (const tx of state.unknown.values()) for (const d of tx.target.row?.meta.deps ?? []) named.add(d)
+  for (const tx of state.unknown.values()) for (const d of tx.target.row?.meta.deps ?? []) named.add(d)
   return named
 }
 

@@ -302,7 +302,6 @@ function beginRevert(flow: Flow): void {
   // While an outcome is unknown, what it may refer to is kept (decisions 1.3).
   const keep: TaskNode[] = [...flow.nodes.values()].filter((n) => n.state === 'unknown')
   if (keep.length) flow.unknown = true
-  if (mutant('unknown-keeps-nothing')) keep.length = 0
   for (let n = keep.pop(); n; n = keep.pop()) for (const p of n.after) if (p.state !== 'kept' && p.state !== 'unknown') {
     if (ended(p)) p.state = 'kept'
     keep.push(p)

@@ -128,7 +128,7 @@ async function reopen(work: Work, tx: TxRow, now: number): Promise<TxRow> {
 
 const RENEWALS_MAX = 3
 
-const isFresh = (work: Work, tx: TxRow): boolean => mutant('lease-not-looked-at') || work.state.cx.clock.now() - (tx.lastSentAt ?? 0) <= limits.leaseMarginMs
+const isFresh = (work: Work, tx: TxRow): boolean => work.state.cx.clock.now() - (tx.lastSentAt ?? 0) <= limits.leaseMarginMs
 
 /**
  * An intent is as good as the lease under which it was written. A process that was stopped between the two writes it again, under the fence, before
