@@ -128,7 +128,8 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
     refuseIrreversible(state, base, 'delete')
     return recreation(state, base, id, work.storeId)
   }
-  if (row.status === 'deleting') return undefined
+  // Set aside as it was; or after a change of it broke off, and then it is not what the base says.
+  if (row.status === 'deleting' && row.fingerprint === base.fingerprint && !state.partly.has(uid)) return undefined
   const inputs = await state.inputsOf(base as ResourceRow)
   const outputs = await state.outputsOfBase(base)
   const now = { inputs: await state.inputsOf(row as ResourceRow), outputs: await state.outputsOf(row as ResourceRow) }
@@ -139,7 +140,7 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
   return {
     task: id, kind: 'update', address: base.address, site: undefined, type, op: 'update', uid, ordinal: row.ordinal, physicalName: base.meta.physicalName, undo: true,
     // A change that failed half-way may have left only some outputs; the rest is as it was.
-    inputs, prior: { inputs: mutant('undo-compares-with-base') ? inputs : now.inputs, outputs: row.status === 'partial' ? { ...outputs, ...now.outputs } as Fields : now.outputs },
+    inputs, prior: { inputs: mutant('undo-compares-with-base') ? inputs : now.inputs, outputs: row.status === 'ready' ? now.outputs : { ...outputs, ...now.outputs } as Fields },
     // What the object claims now comes free only when it is as it was.
     row: { ...base, until: undefined }, opening: regained(state, base, row), before: dropOf(row), also: givenUp(base, row),
   }

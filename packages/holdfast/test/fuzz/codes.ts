@@ -12,6 +12,7 @@ const refusals: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
   HF2104: (_, c) => c.lab.programs.some((p) => p.some((n) => n.slot !== undefined || n.kind === 'B' || n.kind === 'L')),
   HF2102: (_, c) => c.lab.programs.some((p) => p.some((n) => n.movedFrom?.length)),
   HF6001: ({ op }) => 'targets' in op || 'excludes' in op || 'replace' in op,
+  HF2107: ({ op }) => 'targets' in op || 'excludes' in op,
   HF1001: ({ op }) => 'targets' in op && 'excludes' in op,
   HF6005: ({ op }) => op.kind === 'revert' || op.kind === 'resume',
   HF2401: ({ op }) => op.kind === 'resume',
