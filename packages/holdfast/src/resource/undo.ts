@@ -128,12 +128,12 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
     refuseIrreversible(state, base, 'delete')
     return recreation(state, base, id, work.storeId)
   }
-  // Set aside as it was; or after a change of it broke off, and then it is not what the base says.
-  if (row.status === 'deleting' && row.fingerprint === base.fingerprint && !state.partly.has(uid)) return undefined
   const inputs = await state.inputsOf(base as ResourceRow)
   const outputs = await state.outputsOfBase(base)
   const now = { inputs: await state.inputsOf(row as ResourceRow), outputs: await state.outputsOf(row as ResourceRow) }
-  if (row.status === 'ready' && row.fingerprint === base.fingerprint && row.ordinal === base.ordinal && sameDoc(now.outputs, outputs)) return undefined
+  // Only what is recorded of it was changed, or it was set aside as it was; unless a change of it broke off.
+  const half = row.status === 'partial' || state.partly.has(uid)
+  if (!half && row.ordinal === base.ordinal && sameDoc(now.inputs, inputs) && sameDoc(now.outputs, outputs)) return undefined
   refuseIrreversible(state, base, 'update')
   const type = state.type(base.type, base.address)
   if (!type.update) return { ...(await recreation(state, { ...base, ordinal: row.ordinal }, id, work.storeId)), before: dropOf(row) }

@@ -63,3 +63,9 @@ test('an object that a run changed half-way and a later one replaced is brought 
   const failing = [after[0] as NodeSpec, node('b', 'y', { refs: ['a'], fail: true })]
   expect(await brokenRule([before, failing, after], [apply(0), apply(1, { end: { how: 'dies', commit: 4, phase: 'before' } }), apply(1)])).toBeUndefined()
 })
+
+test('what cannot be updated is not made a second time when only what is recorded of it is taken back', async () => {
+  const before = [node('a', 'x', { kind: 'R' })]
+  const after = [node('a', 'x', { kind: 'R', tag: 'y' })]
+  expect(await brokenRule([before, [...after, node('b', 'y', { fail: true })], after], [apply(0), apply(1)])).toBeUndefined()
+})
