@@ -21,6 +21,19 @@ export function canonical(value: unknown, leaf?: Leaf): string {
 
 const QUICK_DEPTH_MAX = 16
 
+/** Keys come again and again: those seen first are kept as they are written. Bounded, for keys may be a user's data. */
+const quotedKeys = new Map<string, string>()
+const QUOTED_KEYS_MAX = 512
+const QUOTED_KEY_CHARS_MAX = 32
+
+function quotedKey(k: string): string {
+  const known = quotedKeys.get(k)
+  if (known !== undefined) return known
+  const text = JSON.stringify(k.charCodeAt(0) === 36 ? `$${k}` : k)
+  if (quotedKeys.size < QUOTED_KEYS_MAX && k.length <= QUOTED_KEY_CHARS_MAX) quotedKeys.set(k, text)
+  return text
+}
+
 /** As {@link write}. Undefined where that would have to say something about the path: it is asked then. */
 function quick(v: unknown, depth: number): string | undefined {
   switch (typeof v) {
@@ -53,7 +66,7 @@ function quick(v: unknown, depth: number): string | undefined {
     if (x === undefined) continue
     const text = quick(x, depth + 1)
     if (text === undefined) return undefined
-    out += `${out === '' ? '{' : ','}${JSON.stringify(k.charCodeAt(0) === 36 ? `$${k}` : k)}:${text}`
+    out += `${out === '' ? '{' : ','}${quotedKey(k)}:${text}`
   }
   return out === '' ? '{}' : `${out}}`
 }

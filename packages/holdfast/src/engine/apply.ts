@@ -3,7 +3,7 @@ import { runFlow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow
 import type { Entry } from '../journal/index.ts'
 import { evaluate, firstUnknown, masked, refsOf, type Address, type CallOp, type Scope, type Value } from '../model/index.ts'
 import { deleteTask, goneTask, goneTaskAfter, type PlannedChange } from '../plan/index.ts'
-import { assetsIn, forgetProvisional, makeScope, orderDeletions, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
+import { assetsIn, forgetProvisional, makeScope, orderDeletions, ResourceTasks, TaskLog, type EnvState, type Work } from '../resource/index.ts'
 import { encodeDoc } from '../secret/index.ts'
 import { oldEvents } from '../store/index.ts'
 import type { RunRow } from '../state/index.ts'
@@ -223,6 +223,13 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       specs.push(spec(deleteTask(address), type, doneAt.size ? [...goneAfter, ...doneOf(address), ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
       specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, retries))
     } else specs.push(spec(address, type, after, c.uid, deadlineMs, retries))
+  }
+  // A change that is not settled may refer to what a task of this plan changes: that is kept, too, while nobody knows.
+  const planned = new Set(specs.map((s) => s.id))
+  for (const [i, s] of specs.entries()) {
+    if (s.done !== 'unknown') continue
+    const deps = state.unknownDeps(s.id.slice('unknown:'.length)).filter((a) => planned.has(a))
+    if (deps.length > 0) specs[i] = { ...s, after: [...s.after, ...deps] }
   }
   for (const t of through) specs.push(spec(t.id, '', t.after, undefined))
   return { tasks: specs, parallelism: state.cx.serial ? 1 : state.cx.parallelism, limits: limitsOf(state), onFailure: o.onFailure }

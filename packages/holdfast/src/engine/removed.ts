@@ -52,9 +52,11 @@ function movedIn(state: EnvState): ReadonlyMap<Address, Address> {
 function rewritten(state: EnvState, row: RowDraft, docs: ResourceDocs, moved: ReadonlyMap<Address, Address>): Entry[] {
   const { seq: _seq, ...draft } = row as RowDraft & { seq?: number }
   const provisional = state.provisional(row)
-  const meta = provisional || moved.size === 0 ? draft.meta : { ...draft.meta, deps: draft.meta.deps.map((d) => moved.get(d) ?? d) }
+  const renamed = !provisional && draft.meta.deps.some((d) => moved.has(d))
+  const meta = renamed ? { ...draft.meta, deps: draft.meta.deps.map((d) => moved.get(d) ?? d) } : draft.meta
   return [
     ...(provisional ? [] : [{ t: 'resource.until' as const, uid: row.uid, since: row.since, until: state.next }]),
-    { t: 'resource.put', row: { ...draft, since: state.next, until: undefined, meta }, docs },
+    // No shape: the next plan compares it with what the program says, which names what it uses in its own way.
+    { t: 'resource.put', row: { ...draft, since: state.next, until: undefined, meta, ...(renamed ? { shape: '' } : {}) }, docs },
   ]
 }

@@ -89,6 +89,12 @@ export class EnvState {
     return this.env.revision + 1
   }
 
+  /** What a change that is not settled depends on, by address. */
+  unknownDeps(token: string): readonly Address[] {
+    for (const tx of this.unknown.values()) if (tx.token === token) return tx.target.row?.meta.deps ?? []
+    return []
+  }
+
   /** The row at an address, if one stands there. */
   rowAt(address: Address): Row | undefined {
     const uid = this.at.get(address)

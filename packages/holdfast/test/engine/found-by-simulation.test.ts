@@ -217,6 +217,18 @@ describe('taking back', () => {
     expect(lab.cloud.content).toEqual(['a=1', 'b-of-o1=1'])
   })
 
+  test('what a plan changes is kept while an earlier creation that refers to it is not settled', async () => {
+    const lab = makeLab({ class: 'D' })
+    const program = (fail: boolean) => () => {
+      const a = lab.Box('a', { name: 'a', size: fail ? 2 : 1, fail })
+      lab.Box('b', { name: str`b-of-${a.id}` })
+    }
+    lab.cloud.fault('create b-of-o1', 'lost-applied')
+    expect(await lab.apply(program(false))).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103' } })
+    expect(await lab.apply(program(true))).toMatchObject({ outcome: 'incomplete' })
+    expect(lab.cloud.content).toEqual(['a=1', 'b-of-o1=1'])
+  })
+
   test('that broke off leaves the base as it was, and can be done again', async () => {
     const lab = makeLab()
     const program = (size: number, fail: boolean) => () => {
@@ -461,6 +473,23 @@ test.each([['after a partial run', true], ['when it could not be deleted at once
   lab.cloud.calls.length = 0
   expect(await lab.destroy()).toMatchObject({ outcome: 'applied', pending: [] })
   expect(lab.cloud.calls).toEqual(['delete user-of-o1', 'delete a'])
+})
+
+test('what was renamed after a partial run, because what it uses had moved, is renamed again when that moves back', async () => {
+  const lab = makeLab()
+  const before = () => {
+    const a = lab.Box('a', { name: 'a' })
+    lab.Box('user', { name: str`user-of-${a.id}` })
+  }
+  const uses = async () => (await listResources(lab.cx)).find((r) => r.address === 'user')?.dependsOn
+  await lab.apply(before)
+  await lab.apply(() => {
+    lab.Box('moved', { name: 'a' }, { movedFrom: ['a'] })
+    lab.Box('bad', { name: 'bad', fail: true })
+  }, { onFailure: 'keep' })
+  expect(await uses()).toEqual(['moved'])
+  await lab.apply(before)
+  expect(await uses()).toEqual(['a'])
 })
 
 describe('a call that was cut off and of which nobody knows how it ended', () => {

@@ -122,9 +122,10 @@ function stepsOf(d: Draw, shape: Shape, w: Workload): Step[] {
   const steps: Step[] = []
   const converge = (name: string, to: string | undefined) => void steps.push({ name, to })
   const base = () => void steps.push({ name: 'base', to: 'v1', once: true })
+  const unprotected = (program: 'v1' | 'v2') => (protectedIn(w[program]) ? `${program} unprotected` : program)
   /** To nothing: what is protected is not protected any more first. */
   const away = (program: 'v1' | 'v2', destroy?: CommandStep) => {
-    if (protectedIn(w[program])) converge('open', `${program} unprotected`)
+    if (protectedIn(w[program])) converge('open', unprotected(program))
     if (destroy) steps.push(destroy)
     converge('away', undefined)
   }
@@ -150,7 +151,7 @@ function stepsOf(d: Draw, shape: Shape, w: Workload): Step[] {
       break
     case 'destroy':
       base()
-      away('v1', d.step('destroy', { do: 'destroy' }, 'v1', 2))
+      away('v1', d.step('destroy', { do: 'destroy' }, unprotected('v1'), 2))
       break
     case 'long': {
       if (r.chance(0.15)) steps.push(d.step('failing', d.apply('broken', 1), 'v1', 3))
@@ -162,7 +163,7 @@ function stepsOf(d: Draw, shape: Shape, w: Workload): Step[] {
       // What was protected in v1 may be renamed in v2; going back would delete it.
       const last = r.chance(0.8) || protectedIn(w.v1) || protectedIn(w.v2) ? 'v2' : 'v1'
       converge('settle', last)
-      away(last, r.chance(0.4) ? d.step('destroy', { do: 'destroy' }, 'v1', 2) : undefined)
+      away(last, r.chance(0.4) ? d.step('destroy', { do: 'destroy' }, unprotected(last), 2) : undefined)
       break
     }
     default: shape satisfies never

@@ -30,8 +30,8 @@ export interface AttemptOptions {
   readonly person: boolean
   /** Nothing goes wrong in this seed: the order of things is checked, too. */
   readonly calm: boolean
-  readonly stop?: AbortSignal
-  readonly abort?: AbortSignal
+  readonly stop?: AbortSignal | undefined
+  readonly abort?: AbortSignal | undefined
 }
 
 /** One command, as a process of its own. */
@@ -57,9 +57,8 @@ export function start(lab: Lab, process: Process, cx: EngineContext, job: Job, o
 
 async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, o: AttemptOptions, a: Attempt): Promise<void> {
   const { kernel, world } = lab
-  // Signals of its own: what is joined to one signal is remembered by it for as long as it lives.
-  const stop = o.stop ?? new AbortController().signal
-  const abort = o.abort ?? new AbortController().signal
+  const stop = o.stop ?? lab.never
+  const abort = o.abort ?? lab.never
   const early = await planEarly(lab, process, cx, job)
   const session = await beginRun(cx, { lockTimeoutMs: o.lockTimeoutMs, stop, abort })
   try {

@@ -1,5 +1,5 @@
-import { canonical, failure, parseCanonical, type Plain } from '../../src/base/index.ts'
-import type { Keyring, SealContext } from '../../src/secret/index.ts'
+import { canonical, failure, limits, parseCanonical, type Plain } from '../../src/base/index.ts'
+import type { Keyring, Redactor, SealContext } from '../../src/secret/index.ts'
 
 /**
  * Stands in for the key of a store: what it seals cannot be read in the text and opens in its place only; two seals of one value differ; equal values have
@@ -20,6 +20,22 @@ export function cheapKeyring(storeId: string): Keyring {
     fingerprint: (plain, ctx) => `s:${hash(`${storeId} ${ctx.type} ${ctx.field} ${canonical(plain)}`)}`,
     mac: (label, text) => hash(`${storeId} ${label} ${text}`),
     token: (...parts) => hash(`${storeId} ${parts.join('\0')}`).padEnd(64, '0'),
+  }
+}
+
+/** Stands in for the redactor of a process: masks what was added as it stands, in no other form. */
+export function cheapRedactor(): Redactor {
+  const known = new Set<string>()
+  const text = (s: string): string => {
+    let out = s
+    for (const secret of known) if (out.includes(secret)) out = out.replaceAll(secret, '[secret]')
+    return out
+  }
+  return {
+    add: (secret) => void (secret.length >= limits.redactMinChars && known.add(secret)),
+    text,
+    stream: (write) => ({ write: (chunk) => write(text(chunk)), end: () => undefined }),
+    secrets: () => [...known],
   }
 }
 

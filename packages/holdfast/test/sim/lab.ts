@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { makeIds } from '../../src/base/index.ts'
 import type { EngineContext, EngineEvent } from '../../src/engine/index.ts'
 import { emptyTables, type Tables } from '../../src/journal/index.ts'
@@ -7,7 +8,7 @@ import { makeKeyring, makeRedactor, type Keyring } from '../../src/secret/index.
 import type { ResourceRow } from '../../src/state/index.ts'
 import { Fate } from './fate.ts'
 import { Process, type Kernel } from './kernel.ts'
-import { cheapKeyring } from './keyring.ts'
+import { cheapKeyring, cheapRedactor } from './keyring.ts'
 import { kindsOf, typesFor, type Kind, type KindName } from './kinds.ts'
 import { Stream } from './random.ts'
 import type { CrashPoint, Scenario } from './scenario.ts'
@@ -33,6 +34,8 @@ export class Lab {
   readonly commits: Committed[] = []
   /** Sealed documents that a check has opened already. */
   readonly opened = new Map<string, Record<string, unknown>>()
+  /** For who is never stopped. */
+  readonly never = new AbortController().signal
   readonly plans = new Map<string, Plan>()
   /** What the events say, beside the tables. */
   readonly told: Told
@@ -60,6 +63,7 @@ export class Lab {
     this.ring = scenario.realKey ? makeKeyring(KEY, this.storeId, new Stream(seed, 'seal')) : cheapKeyring(this.storeId)
     this.told = new Told(this)
     this.rules = new Rules(this)
+    setMaxListeners(0, this.never) // a process that dies lets go of nothing
     this.world.watcher = watcherOf(this)
   }
 
@@ -82,7 +86,7 @@ export class Lab {
       onGrant: (lease, tookOver) => this.rules.granted(process, lease, tookOver, tookOver !== undefined && this.#knownDead(tookOver.holder.id)),
     })
     const env = { id: ids.next('e'), app: APP, name: 'default', revision: 0, partial: false, seq: 0, openRun: undefined }
-    const redactor = makeRedactor()
+    const redactor = scenario.realKey ? makeRedactor() : cheapRedactor()
     const cx: EngineContext = {
       store, clock: process, random, ids, types: makeRegistry(typesFor(this.world, process, this.kinds, this.#kindNames)), env,
       host: { root: '/', home: '/', env: { id: env.id, app: env.app, name: env.name }, assetPath: (a) => a.path, redact: (s) => redactor.text(s), secrets: () => redactor.secrets() },

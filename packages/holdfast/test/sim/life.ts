@@ -84,8 +84,8 @@ export class Life {
   #start(name: string, command: Command, how: Try): Attempt {
     const { kernel } = this.#lab
     const { process, cx } = this.#lab.process(name, how.crash)
-    const stop = new AbortController()
-    const abort = new AbortController()
+    const stop = how.stopAfterMs === undefined ? undefined : new AbortController()
+    const abort = how.abortAfterMs === undefined ? undefined : new AbortController()
     const { killedAfterMs, pause } = how
     if (killedAfterMs !== undefined) {
       kernel.after(killedAfterMs, () => {
@@ -94,15 +94,15 @@ export class Life {
       })
     }
     if (pause) kernel.after(pause.afterMs, () => this.#pause(process, a, pause.forMs))
-    if (how.stopAfterMs !== undefined) kernel.after(how.stopAfterMs, () => process.deliver(() => {
+    if (stop) kernel.after(how.stopAfterMs as number, () => process.deliver(() => {
       if (!a.done) kernel.count('cancelled')
       stop.abort(new Error('interrupted'))
     }))
-    if (how.abortAfterMs !== undefined) kernel.after(how.abortAfterMs, () => process.deliver(() => {
+    if (abort) kernel.after(how.abortAfterMs as number, () => process.deliver(() => {
       if (!a.done) kernel.count('cancelled twice')
       abort.abort(new Error('interrupted twice'))
     }))
-    const a = start(this.#lab, process, cx, this.#job(command), { lockTimeoutMs: how.lockTimeoutMs ?? 0, person: how.person === true, calm: this.#scenario.calm, stop: stop.signal, abort: abort.signal })
+    const a = start(this.#lab, process, cx, this.#job(command), { lockTimeoutMs: how.lockTimeoutMs ?? 0, person: how.person === true, calm: this.#scenario.calm, stop: stop?.signal, abort: abort?.signal })
     this.#attempts.push(a)
     return a
   }

@@ -97,7 +97,8 @@ export class Told {
   end(): void {
     const { kernel, tables, commits, storeId } = this.#lab
     const stored = [...tables.events.values()].flat()
-    kernel.check(canonical(stored) === canonical(this.#events), 'I-REPLAY', () => 'the events on record are not those that were committed')
+    const same = (a: EventRow, b: EventRow | undefined) => b !== undefined && a.env === b.env && a.seq === b.seq && a.n === b.n && a.at === b.at && a.kind === b.kind && a.data === b.data
+    kernel.check(stored.length === this.#events.length && stored.every((e, i) => same(e, this.#events[i])), 'I-REPLAY', () => 'the events on record are not those that were committed')
     if (kernel.seed % 8 !== 0 || kernel.violation) return
     for (const chain of tables.chains.values()) {
       let hash = chain.baseHash

@@ -70,7 +70,10 @@ export function watcherOf(lab: Lab): Watcher {
       if (!tx?.undo || !gone.mark || !user.mark) return true
       const madeFrom = reach(lab, gone.mark.uid, (uid) => newest(lab, uid), () => true)
       const read = reach(lab, user.mark.uid, (uid) => lab.base.rows.get(uid), (address) => isUnrestored(lab, address))
-      return ![...madeFrom].some((address) => read.has(address))
+      if ([...madeFrom].some((address) => read.has(address))) return false
+      // Or it was made from something that took over what one of those gave up: that cannot be restored before the taker is withdrawn.
+      const given = new Set([...lab.base.rows.values()].filter((r) => read.has(r.address)).flatMap((r) => r.meta.claims))
+      return ![...lab.tables.resources.keys()].map((uid) => newest(lab, uid)).some((r) => r && r.since > lab.base.revision && madeFrom.has(r.address) && r.meta.claims.some((c) => given.has(c)))
     },
   }
 }
@@ -90,7 +93,7 @@ function isUnrestored(lab: Lab, address: string): boolean {
 function* usersInFlight(lab: Lab, id: string, but: string): Generator<TxRow> {
   for (const token of lab.tables.unresolvedOf.values()) {
     const tx = lab.tables.txs.get(token) as TxRow
-    if (tx.uid === but || (tx.op !== 'create' && tx.op !== 'update')) continue
+    if (tx.uid === but || tx.op === 'delete' || (tx.status !== 'sent' && tx.status !== 'unknown')) continue
     const { refs } = opened(lab, tx, 'inputs', tx.target.inputs) as unknown as Inputs
     if (refs.includes(id)) yield tx
   }
@@ -167,6 +170,7 @@ export function audit(lab: Lab, when: string): void {
     const out = canonical(opened(lab, row, 'outputs', outputs))
     kernel.check(canonical(world.outputsOf(o)) === out, 'I-OUT', () => `${when}: the outputs of ${row.address} are recorded as ${out}, and are ${canonical(world.outputsOf(o))}`)
   }
+  // A partial revision may hold what uses something that has made room already.
   const partial = [...tables.envs.values()].some((e) => e.partial)
   const standing = new Set([...current.values()].filter(({ row }) => row.status !== 'deleting').map(({ row }) => row.address))
   for (const { row } of current.values()) {
@@ -174,7 +178,7 @@ export function audit(lab: Lab, when: string): void {
     if (row.status === 'ready' && !partial) for (const dep of row.meta.deps) kernel.check(standing.has(dep), 'I-REF', () => `${when}: ${row.address} is recorded as using ${dep}, which is not recorded`)
   }
   for (const o of world.objects.values()) {
-    if (o.mark && !tables.unresolvedOf.has(o.mark.uid) && !o.torn) for (const id of o.spec.refs) kernel.check(world.objects.has(id) || id.startsWith(SHARED), 'I-REF', () => `${when}: ${o.id} (${o.spec.name}) refers to ${id}, which is gone`)
+    if (!partial && o.mark && !tables.unresolvedOf.has(o.mark.uid) && !o.torn) for (const id of o.spec.refs) kernel.check(world.objects.has(id) || id.startsWith(SHARED), 'I-REF', () => `${when}: ${o.id} (${o.spec.name}) refers to ${id}, which is gone`)
   }
   const perMark = new Map<string, string>()
   for (const o of world.objects.values()) {
