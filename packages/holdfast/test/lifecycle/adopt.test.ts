@@ -232,6 +232,8 @@ describe('reads of what is not ours', () => {
     await expect(lab.apply(build)).rejects.toMatchObject({ code: 'HF3101' })
     expect(lab.cloud.content).toEqual([])
     await expect(lab.plan(() => void lab.Box('a', { name: 'a' }, { adopt: 'nowhere' }))).rejects.toMatchObject({ code: 'HF2120', message: expect.stringContaining('nowhere') })
+    there(lab, 'a') // a read that falls back to the name answers with another object
+    await expect(lab.plan(() => void lab.Box('a', { name: 'a' }, { adopt: 'nowhere' }))).rejects.toMatchObject({ code: 'HF2120', message: expect.stringContaining('nowhere') })
   })
 
   test('E3#94 an empty id is a mistake of the program', async () => {
