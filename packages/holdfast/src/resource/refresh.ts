@@ -1,4 +1,4 @@
-import { failure } from '../base/index.ts'
+import { failure, joinSignals } from '../base/index.ts'
 import { compare } from '../diff/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Address, Value } from '../model/index.ts'
@@ -29,7 +29,7 @@ export async function readWorld(state: EnvState, rows: readonly ResourceRow[], s
   const seen: (Seen | undefined)[] = new Array(readable.length)
   let next = 0
   const broken = new AbortController()
-  const signal = AbortSignal.any([stop, broken.signal])
+  const { signal, leave } = joinSignals(stop, broken.signal)
   const worker = async () => {
     for (let i = next++; i < readable.length && !signal.aborted; i = next++) {
       try {
@@ -41,6 +41,7 @@ export async function readWorld(state: EnvState, rows: readonly ResourceRow[], s
     }
   }
   const ends = await Promise.allSettled(Array.from({ length: Math.min(parallel, readable.length) }, worker))
+  leave()
   if (stop.aborted) throw failure('HF1008', { message: 'Cancelled while the world was read; nothing was changed.' })
   if (broken.signal.aborted) throw broken.signal.reason
   for (const end of ends) if (end.status === 'rejected') throw end.reason
