@@ -21,7 +21,7 @@ export type Seen =
  * Reads every object whose type can read, `parallel` at a time. Changes nothing.
  *
  * Gives    what was seen, in the order of the rows. Left out: look-ups, what is to be deleted, what failed half-way or is not settled.
- * Fails    with what a read was rejected with, HF3105 when one was not answered in time: nothing is ever taken for gone because a call failed.
+ * Fails    with what a read was rejected with, HF3101 when its answer was lost, HF3105 when it was not answered in time: nothing is ever taken for gone because a call failed.
  *          HF1008 when `stop` is aborted; calls that run are told to end.
  */
 export async function readWorld(state: EnvState, rows: readonly ResourceRow[], storeId: string, stop: AbortSignal, parallel: number): Promise<Seen[]> {
@@ -58,7 +58,7 @@ async function look(state: EnvState, row: ResourceRow, storeId: string, signal: 
   const answer = await withDeadline(state, { timeoutMs: row.meta.timeouts?.read ?? type.timeoutMs }, signal, (s) => ask(state, row.address, undefined, s, () =>
     read({ ...callContext(state, type, target, storeId, s), inputs: openInputs(state, type, inputs, target) as never, outputs: openOutputs(state, outputs) as never })))
   if (answer.kind === 'rejected') throw answer.error
-  if (answer.kind !== 'applied') throw failure('HF3105', { address: row.address, message: `${row.address} could not be read: ${answer.kind === 'unknown' ? answer.evidence : answer.message}.` })
+  if (answer.kind !== 'applied') throw failure(answer.kind === 'unknown' && answer.timedOut ? 'HF3105' : 'HF3101', { address: row.address, message: `${row.address} could not be read: ${answer.kind === 'unknown' ? answer.evidence : answer.message}.` })
   if (answer.raw === undefined) return { row, kind: 'gone' }
   const { owner, ...raw } = answer.raw as Record<string, unknown> & { readonly owner?: unknown }
   const field = idField(type)
