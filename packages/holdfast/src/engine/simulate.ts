@@ -71,6 +71,7 @@ export async function simulate(cx: EngineContext, what: PlanRequest | { readonly
   const imaginedCx: EngineContext = {
     ...rest, store, clock, types: makeRegistry(cx.types.all().map((t) => imagined(t, cx.host, imagine))), keepAssets: async () => undefined,
     emit: (event) => void seen.push({ event, at: clock.now() - began + 1 }),
+    hook: () => () => undefined, // functions of the program run in earnest only
     ring: cx.ring ?? makeKeyring(systemRandom.bytes(32), 'imagined', systemRandom),
   }
   const never = new AbortController().signal
