@@ -3,7 +3,7 @@ import { runFlow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow
 import type { Entry } from '../journal/index.ts'
 import { evaluate, firstUnknown, masked, refsOf, type Address, type CallOp, type Scope, type Value } from '../model/index.ts'
 import { deleteTask, goneTask, goneTaskAfter, type PlannedChange } from '../plan/index.ts'
-import { assetsIn, forgetProvisional, makeScope, orderDeletions, ResourceTasks, TaskLog, type EnvState, type Work } from '../resource/index.ts'
+import { assetsIn, forgetProvisional, makeScope, orderDeletions, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
 import { encodeDoc } from '../secret/index.ts'
 import { oldEvents } from '../store/index.ts'
 import type { RunRow } from '../state/index.ts'
