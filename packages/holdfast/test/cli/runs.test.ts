@@ -9,7 +9,7 @@ const ended = (ran: Ran) => [ran.code ?? ran.signal, ran.json?.outcome ?? ran.st
 const boxes = (p: Project) => p.has('world/box-web.json') ? p.read('world/box-web.json') : ''
 const open = async (p: Project) => {
   const { code, json } = await p.run('status', '--json')
-  expect([code, json.reliable], 'S003-15 reliable is "no open change"').toEqual([0, json.open.length === 0])
+  expect([code, json.reliable], 'reliable is "no open change"').toEqual([0, json.open.length === 0])
   return json.open
 }
 

@@ -349,7 +349,7 @@ test('S003-30 while somebody else is at work a begin is refused with MutationOpe
   expect(mutation.id).not.toBe('')
 })
 
-test('S003-19 S003-31 what was never ended is visible over any number of restarts, until it is recovered', async () => {
+test('S003-15 S003-19 S003-31 what was never ended is visible over any number of restarts, until it is recovered', async () => {
   const path = folder()
   const cloud = new Cloud()
   const Box = resource(boxSpec(cloud, { type: `embedded:Box${++serial}` }))
