@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { failure, isFailure, joinSignals, limits, mutant, type Joined, type Millis } from '../base/index.ts'
+import { failure, isFailure, joinSignals, limits, mutant, type Joined } from '../base/index.ts'
 import { classOf, failLone, maxCallMsOf, refusals } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
