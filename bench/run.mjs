@@ -48,7 +48,7 @@ for (const name of positionals.length > 0 ? positionals : names) {
   if (flags.gate && bench.syncs && positionals.length === 0) continue
   try {
     // A gate judges Holdfast alone: how fast a peer is on this machine says nothing about a change of ours.
-    const { main, measures = {}, peer, targets } = await bench.run({ repeat, peer: !flags['no-peer'] && !flags.gate })
+    const { main, measures = {}, peer, targets } = await bench.run({ repeat, peer: !flags['no-peer'] && !flags.gate, gate: flags.gate === true })
     documents.push({
       name, n: bench.n, ...main, node: process.version, ...(peer ? { peer } : {}), measures,
       targets: targets.map((target) => ({ ...target, ok: kept(target, factor) })), machine,

@@ -30,7 +30,7 @@ const number = (name) => {
   process.exit(2)
 }
 
-const { fuzzMutants } = await loadTs(join(holdfast, 'src/base/mutant.ts'))
+const { fuzzMutants } = await loadTs(join(holdfast, 'test/fuzz/mutants.ts'))
 if (flags.mutants) {
   if (flags.json) console.log(JSON.stringify(Object.entries(fuzzMutants).map(([name, what]) => ({ name, what }))))
   else for (const [name, what] of Object.entries(fuzzMutants)) console.log(`${name.padEnd(28)} ${what}`)

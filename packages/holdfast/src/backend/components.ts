@@ -123,13 +123,24 @@ async function moves(s: Session, env: EnvRow, to: string, rows: readonly Resourc
     const { seq: _seq, ...row } = r
     entries.push(
       { t: 'resource.until', uid: r.uid, since: r.since, until: next },
-      { t: 'resource.put', row: { ...row, since: next, address: inside.has(r.uid) ? names.get(r.address) as string : r.address, meta: { ...row.meta, deps: row.meta.deps.map((d) => names.get(d) ?? d) } }, docs: docs[i] as ResourceDocs },
+      { t: 'resource.put', row: { ...row, since: next, address: inside.has(r.uid) ? names.get(r.address) as string : r.address, meta: renamed(row.meta, names) }, docs: docs[i] as ResourceDocs },
     )
   })
   for (const r of await s.store.references({ targetEnv: env.id })) {
     if (r.env === env.id && inside.has(r.targetUid)) entries.push({ t: 'reference.put', row: { ...r, address: names.get((inside.get(r.targetUid) as ResourceRow).address) as string } })
   }
   return entries
+}
+
+/** What a row says about others, under their new names. */
+function renamed(meta: ResourceRow['meta'], names: ReadonlyMap<string, string>): ResourceRow['meta'] {
+  const now = (a: string): string => names.get(a) ?? a
+  const { rules, tied } = meta
+  return {
+    ...meta, deps: meta.deps.map(now),
+    ...(tied ? { tied: Object.fromEntries(Object.entries(tied).map(([a, uid]) => [now(a), uid])) } : {}),
+    ...(rules ? { rules: { ...rules, ...(rules.replaceWith ? { replaceWith: rules.replaceWith.map(now) } : {}), ...(rules.deletedWith === undefined ? {} : { deletedWith: now(rules.deletedWith) }) } } : {}),
+  }
 }
 
 export async function setExports(s: Session, stateUuid: string, component: string, exports: readonly ComponentExport[] | null, ctx: RequestContext | undefined, note: Note): Promise<void> {

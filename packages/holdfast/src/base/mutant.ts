@@ -66,12 +66,7 @@ export const mutants = {
   'undo-forgets-claims': 'an object that is restored does not get its claims back',
   'undo-compares-with-base': 'a restoring update starts from what was before, not from what stands',
 } as const
-
-/** Those that the fuzzer of the life cycle must find, from one or few operations. */
-export const fuzzMutants = {
-  'status-before-outputs': mutants['status-before-outputs'],
-} as const
-export type MutantName = keyof typeof mutants | keyof typeof fuzzMutants
+export type MutantName = keyof typeof mutants
 
 const planted = new Set<MutantName>()
 

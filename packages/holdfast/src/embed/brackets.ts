@@ -116,7 +116,7 @@ export class Brackets implements Around {
     const { tables } = this.#p.store
     const known = this.#intents.get(tx.token)
     const intent = known ?? entries.filter((e) => e.t !== 'tx.open' || e.row.token !== tx.token)
-    const about = openChange(atWork(tx) ? tx : (tables.txs.get(tx.token) ?? tx), { store: identityOf(tables), env: tables.envs.get(this.#p.env) as EnvRow, run: tables.runs.get(tx.run), entries: intent })
+    const about = openChange(atWork(tx) ? tx : (tables.txs.get(tx.token) ?? tx), () => ({ store: identityOf(tables), env: tables.envs.get(this.#p.env) as EnvRow, run: tables.runs.get(tx.run), entries: intent }))
     const mutation = await this.#ask(() => this.#p.snapshots.beginMutation(this.#p.target, about, this.#p.by))
     this.#intents.set(tx.token, intent)
     this.#held.set(tx.token, mutation)

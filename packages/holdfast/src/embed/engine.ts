@@ -1,6 +1,6 @@
 import { failure, isFailure, systemClock, systemRandom, type Clock } from '../base/index.ts'
 import {
-  beginRun, makePlan, readAdoptRows, repairOf, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession,
+  beginRun, makePlan, readAdoptRows, repairOf, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession, type SettleHow,
 } from '../engine/index.ts'
 import type { KeyChoice } from '../project/index.ts'
 import type { AnyApp, ResourceFn } from '../program/index.ts'
@@ -168,6 +168,24 @@ export class Engine {
     const target = await this.#target(name)
     const request: PlanRequest = { graph: graphFor(program, target), adopt: readAdoptRows(objects), adoptOther: o.adoptOther }
     return this.#change({ target, program, create: true, o }, (session) => session.plan(request), (cx) => makePlan(cx, request))
+  }
+
+  /**
+   * Settles a change whose outcome only a person can tell, by that person's word: `id` as `open` of the snapshot has it.
+   *
+   * Gives    the transaction as it is now.
+   * Fails    HF6003 when there is no such unsettled change, HF6007 when the way does not fit it; HF4204 as {@link apply}.
+   */
+  async settle(name: string, id: string, how: SettleHow, o: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
+    checkTargetName(name)
+    const target = await this.#target(name)
+    return this.#mutate({ target, program: undefined, create: false, o }, {
+      idle: async (cx) => withRun(cx, o, (session) => session.settle(id, how)), // nothing is open: it says so
+      act: (session) => session.settle(id, how),
+      unkept: (_, e) => {
+        throw e
+      },
+    })
   }
 
   async #target(name: string): Promise<Target> {

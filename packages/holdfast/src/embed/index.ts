@@ -12,5 +12,5 @@ export type {
   OpenChange, OpenRecord, ResourceRecord, SecretReader, Snapshot, SnapshotHead, SnapshotMutation, SnapshotProvider, StoreIdentity, Target, TargetProvider,
 } from './ports.ts'
 export { packSnapshot, unpackSnapshot, withOpen, type SnapshotDocument } from './snapshot.ts'
-export { exitCodeOf, type ChangeDocument, type EngineEvent, type PlanDocument, type RefreshDocument, type RunDocument, type TaskDocument } from '../engine/index.ts'
+export { exitCodeOf, type ChangeDocument, type EngineEvent, type PlanDocument, type RefreshDocument, type RunDocument, type SettleHow, type TaskDocument } from '../engine/index.ts'
 export type { Holder } from '../state/index.ts'

@@ -17,14 +17,22 @@ export const identityOf = (t: Tables): StoreIdentity => plain({ storeId: t.meta.
 const digestOf = (s: Pick<Snapshot, 'target' | 'revision' | 'at' | 'outputs' | 'head'>, resources: string): string =>
   `d1:${sha256hex(canonical({ v: VERSION, target: s.target, revision: s.revision, at: s.at, outputs: s.outputs, head: s.head, resources }))}`
 
-/** The transaction as what a provider of snapshots keeps of it. */
-export function openChange(tx: TxRow, record: Omit<OpenRecord, 'v' | 'tx'>): OpenChange {
-  return plain({
+/** What was made of a transaction as it is now: rows are never changed in place. */
+const changes = new WeakMap<TxRow, OpenChange>()
+
+/** The transaction as what a provider of snapshots keeps of it. `record` is asked for when nobody has asked before. */
+export function openChange(tx: TxRow, record: () => Omit<OpenRecord, 'v' | 'tx'>): OpenChange {
+  const known = changes.get(tx)
+  if (known) return known
+  const r = record()
+  const change = plain({
     id: tx.token, address: tx.address, type: tx.type, op: tx.op, status: tx.status, since: new Date(tx.openedAt).toISOString(),
     ...(tx.evidence === undefined ? {} : { evidence: tx.evidence }),
-    by: record.run?.holder ?? { id: '', host: '', bootId: '', pid: 0, startedAt: '' },
-    record: { v: VERSION, ...record, tx },
+    by: r.run?.holder ?? { id: '', host: '', bootId: '', pid: 0, startedAt: '' },
+    record: { v: VERSION, ...r, tx },
   }) as OpenChange
+  changes.set(tx, change)
+  return change
 }
 
 export interface Taken {
@@ -37,22 +45,34 @@ export interface Taken {
   intentOf(token: string): readonly Entry[]
 }
 
-/** What the tables say at this moment, as a snapshot. Costs nothing per resource. */
+/** What the tables say at this moment, as a snapshot. Costs nothing per resource; what nobody reads is not made. */
 export function takeSnapshot({ target, tables: t, env: id, resources, at, intentOf }: Taken): Snapshot {
   const env = t.envs.get(id) as EnvRow
-  const open = openTxs(t, id)
+  const open = openTxs(t, id).map((tx) => ({ tx, run: t.runs.get(tx.run), entries: intentOf(tx.token) }))
+  const txs = open.map((o) => o.tx)
   const outputs = newestOutputs(t, env)
   const store = identityOf(t)
-  const head: SnapshotHead = plain({
-    store, env, runs: runsToKeep(t, env, open), claims: claimsWithoutRow(t, open), trash: [...t.trash.values()], opened: open.map((x) => x.token),
+  const parts = {
+    store, env, runs: runsToKeep(t, env, txs), claims: claimsWithoutRow(t, txs), trash: [...t.trash.values()], opened: txs.map((x) => x.token),
     ...(outputs ? { outputs: { since: outputs.since, doc: outputs.doc } } : {}),
-  })
-  const content = { target, revision: env.revision, at: new Date(at).toISOString(), outputs: outputs ? shown(outputs.doc) : {}, head }
-  return {
-    v: VERSION, ...content, digest: digestOf(content, resources.sum), reliable: open.length === 0,
-    open: open.map((tx) => openChange(tx, { store, env, run: t.runs.get(tx.run), entries: intentOf(tx.token) })),
-    resources: resources.each,
   }
+  const head = once((): SnapshotHead => plain(parts))
+  const content = { target, revision: env.revision, at: new Date(at).toISOString() }
+  const shownOutputs = once(() => (outputs ? shown(outputs.doc) : {}))
+  const digest = once(() => digestOf({ ...content, outputs: shownOutputs(), head: head() }, resources.sum))
+  const list = once(() => open.map(({ tx, run, entries }) => openChange(tx, () => ({ store, env, run, entries }))))
+  return {
+    v: VERSION, ...content, reliable: open.length === 0, resources: resources.each,
+    get outputs() { return shownOutputs() },
+    get head() { return head() },
+    get digest() { return digest() },
+    get open() { return list() },
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => (made ??= { value: make() }).value
 }
 
 const openTxs = (t: Tables, env: string): TxRow[] => [...t.unresolvedOf.values()].map((token) => t.txs.get(token) as TxRow).filter((x) => x.env === env && unresolved(x)).sort((a, b) => (a.token < b.token ? -1 : 1))

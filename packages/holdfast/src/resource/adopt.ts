@@ -1,5 +1,5 @@
 import { failure, isFailure, type FailureCode } from '../base/index.ts'
-import { compare, type PathDiff } from '../diff/index.ts'
+import { compare, withStored, type PathDiff } from '../diff/index.ts'
 import type { DesiredNode } from '../graph/index.ts'
 import { firstUnknown, hasSecret, type Address, type Value } from '../model/index.ts'
 import type { Host, ResourceType } from '../provider/index.ts'
@@ -134,7 +134,9 @@ export async function lookToAdopt(state: EnvState, node: DesiredNode, type: Reso
     return no(e.message.replace(/\.$/, '').replace(`${address}: `, ''), e.code === 'HF2121' ? 'HF2121' : 'HF2120')
   }
   const found = foundInputs(type, inputs, outputs, state.cx.host)
-  const paths = compare(found.inputs as Value, inputs as Value)
+  // What is ignored stays as it is found.
+  const wanted = node.options.ignore ? withStored(inputs, found.inputs, node.options.ignore) : inputs
+  const paths = compare(found.inputs as Value, wanted as Value)
   const rules = rulesOf(type)
   const replacing = [...new Set(paths.map((p) => p.path.split('.')[0] as string).filter((k) => !rules.updatable || rules.replaceOn.includes(k)))]
   if (replacing.length > 0) return no(`it differs in ${replacing.join(', ')}, which would need a new object`)

@@ -175,7 +175,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     if (adopting) {
       const asked = options.adopt ?? { rows: noRows, other: false, only: false }
       const found = row && asked.only ? { address, id: adoptId, code: 'HF2120' as const, message: `it has the object ${row.meta.physicalId ?? row.meta.physicalName ?? row.uid} already` }
-        : (owners ??= new Owners(state)).problem(node, row, adoptId) ?? await lookToAdopt(state, node, type, adoptId, inputs, asked)
+        : (owners ??= new Owners(state)).problem(node, row, adoptId) ?? await lookToAdopt(state, node, type, adoptId, own.ignore ? inFailure(node, () => resolveInputs(type, node.inputs, scope, node)) : inputs, asked)
       if ('code' in found) {
         problems.push(found)
         if (referred.has(address)) outputs.set(address, predictOutputs(type, inputs, state.cx.host, address, undefined) as Value)

@@ -1,4 +1,4 @@
-import { failure } from '../base/index.ts'
+import { failure, joinSignals } from '../base/index.ts'
 import { compare } from '../diff/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Address, Value } from '../model/index.ts'
@@ -21,7 +21,7 @@ export type Seen =
  * Reads every object whose type can read, `parallel` at a time. Changes nothing.
  *
  * Gives    what was seen, in the order of the rows. Left out: look-ups, what is to be deleted, what failed half-way or is not settled.
- * Fails    with what a read was rejected with, HF3105 when one was not answered in time: nothing is ever taken for gone because a call failed.
+ * Fails    with what a read was rejected with, HF3101 when its answer was lost, HF3105 when it was not answered in time: nothing is ever taken for gone because a call failed.
  *          HF1008 when `stop` is aborted; calls that run are told to end.
  */
 export async function readWorld(state: EnvState, rows: readonly ResourceRow[], storeId: string, stop: AbortSignal, parallel: number): Promise<Seen[]> {
@@ -29,7 +29,7 @@ export async function readWorld(state: EnvState, rows: readonly ResourceRow[], s
   const seen: (Seen | undefined)[] = new Array(readable.length)
   let next = 0
   const broken = new AbortController()
-  const signal = AbortSignal.any([stop, broken.signal])
+  const { signal, leave } = joinSignals(stop, broken.signal)
   const worker = async () => {
     for (let i = next++; i < readable.length && !signal.aborted; i = next++) {
       try {
@@ -41,6 +41,7 @@ export async function readWorld(state: EnvState, rows: readonly ResourceRow[], s
     }
   }
   const ends = await Promise.allSettled(Array.from({ length: Math.min(parallel, readable.length) }, worker))
+  leave()
   if (stop.aborted) throw failure('HF1008', { message: 'Cancelled while the world was read; nothing was changed.' })
   if (broken.signal.aborted) throw broken.signal.reason
   for (const end of ends) if (end.status === 'rejected') throw end.reason
@@ -57,7 +58,7 @@ async function look(state: EnvState, row: ResourceRow, storeId: string, signal: 
   const answer = await withDeadline(state, { timeoutMs: row.meta.timeouts?.read ?? type.timeoutMs }, signal, (s) => ask(state, row.address, undefined, s, () =>
     read({ ...callContext(state, type, target, storeId, s), inputs: openInputs(state, type, inputs, target) as never, outputs: openOutputs(state, outputs) as never })))
   if (answer.kind === 'rejected') throw answer.error
-  if (answer.kind !== 'applied') throw failure('HF3105', { address: row.address, message: `${row.address} could not be read: ${answer.kind === 'unknown' ? answer.evidence : answer.message}.` })
+  if (answer.kind !== 'applied') throw failure(answer.kind === 'unknown' && answer.timedOut ? 'HF3105' : 'HF3101', { address: row.address, message: `${row.address} could not be read: ${answer.kind === 'unknown' ? answer.evidence : answer.message}.` })
   if (answer.raw === undefined) return { row, kind: 'gone' }
   const { owner, ...raw } = answer.raw as Record<string, unknown> & { readonly owner?: unknown }
   const field = idField(type)

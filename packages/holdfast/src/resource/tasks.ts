@@ -121,8 +121,9 @@ export class ResourceTasks implements Executor {
     const standing = (lookedUp ? undefined : state.rowAt(address) ?? (c.uid === undefined ? undefined : state.current.get(c.uid))) as ResourceRow | undefined
     const row = standing?.type === type.type && standing.status !== 'deleting' ? standing : undefined
     const retry = this.#retrying.get(id)?.tx
-    const inputs = options.ignore ? await this.#withIgnored(c, type, row, asked, options.ignore) : asked
-    if (c.adopt && row?.meta.physicalId !== c.adopt.id) return this.#takeOver(id, c, type, inputs, standing, lookedUp, attemptNo, signal)
+    const takesOver = c.adopt !== undefined && row?.meta.physicalId !== c.adopt.id
+    const inputs = options.ignore && !takesOver ? await this.#withIgnored(c, type, row, asked, options.ignore) : asked
+    if (takesOver) return this.#takeOver(id, c, type, inputs, standing, lookedUp, attemptNo, signal)
     const trigger = triggerOf(state, type.type, { ...at, options }, this.#scope)
     const shape = shapeOf(type, inputs, options, c.deps, trigger?.digest)
     // Done by this plan already; what a dead run of another plan did may have been changed from outside since.

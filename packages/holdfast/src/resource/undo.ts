@@ -129,11 +129,12 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
     refuseIrreversible(state, base, 'delete')
     return recreation(state, base, id, work.storeId)
   }
-  if (row.status === 'deleting') return undefined
   const inputs = await state.inputsOf(base as ResourceRow)
   const outputs = await state.outputsOfBase(base)
   const now = { inputs: await state.inputsOf(row as ResourceRow), outputs: await state.outputsOf(row as ResourceRow) }
-  if (row.status === 'ready' && row.ordinal === base.ordinal && sameDoc(now.inputs, inputs) && sameDoc(now.outputs, outputs)) return undefined
+  // Only what is recorded of it was changed, or it was set aside as it was; unless a change of it broke off.
+  const half = row.status === 'partial' || state.partly.has(uid)
+  if (!half && row.ordinal === base.ordinal && sameDoc(now.inputs, inputs) && sameDoc(now.outputs, outputs)) return undefined
   refuseIrreversible(state, base, 'update')
   const type = state.type(base.type, base.address)
   const back = await rewired(state, base, inputs)
@@ -141,7 +142,7 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
   return {
     task: id, kind: 'update', address: base.address, site: undefined, type, op: 'update', uid, ordinal: row.ordinal, physicalName: base.meta.physicalName, undo: true,
     // A change that failed half-way may have left only some outputs; the rest is as it was.
-    inputs: back, prior: { inputs: mutant('undo-compares-with-base') ? inputs : now.inputs, outputs: row.status === 'partial' ? { ...outputs, ...now.outputs } as Fields : now.outputs },
+    inputs: back, prior: { inputs: mutant('undo-compares-with-base') ? inputs : now.inputs, outputs: row.status === 'ready' ? now.outputs : { ...outputs, ...now.outputs } as Fields },
     // What the object claims now comes free only when it is as it was.
     row: back === inputs ? { ...base, until: undefined } : baseRow(state, base, back, row.ordinal, work.storeId), opening: regained(state, base, row), before: dropOf(row), also: givenUp(base, row),
   }

@@ -17,7 +17,7 @@ const Db = component('Db', {
   build({ settings }) {
     const password = Password('password', { length: 24 })
     const table = Value('table', { input: { size: settings.size, list: ['b', 'a', 'a'] } }, { tags: { tier: 'data' } })
-    File('dsn', { path: 'out/dsn', content: str\`\${password.value}\\n\`, mode: 0o600 })
+    File('dsn', { path: 'out/dsn', content: str\`\${password.value}\\n\`, mode: 0o600 }, { deletedWith: table, replaceWith: [password] })
     ${extra}
     return { table: table.output }
   },
@@ -193,6 +193,7 @@ describe('one truth', () => {
       await be.updateComponent(state.uuid, { actionType: 'UPDATE_NAME', previousName: 'db', newName: 'data' })
       expect(await be.getComponentUuid(state.uuid, 'data')).toBe(uuid)
     })
+    expect((await f.run('state show data/dsn --json')).json().options).toEqual({ deletedWith: 'data/table', replaceWith: ['data/password'] })
     f.write({ 'app.ts': program(2).replace("Db('db'", "Db('data'") })
     const plan = (await f.run('plan --json')).json()
     expect(plan.changes.filter((c: { action: string }) => !['update', 'move'].includes(c.action))).toEqual([])

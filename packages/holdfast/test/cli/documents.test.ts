@@ -82,7 +82,7 @@ describe('documents of one life, each exactly as the contract says', () => {
     const { code, json } = await p.run('status', '--json')
     expect(code).toBe(0)
     expect(json).toEqual({
-      v: 1, app: 'shop', env: 'default', revision: 1, partial: false, resources: 5, open: [], pendingDeletes: [], leases: [], openRun: null,
+      v: 1, app: 'shop', env: 'default', revision: 1, partial: false, resources: 5, reliable: true, open: [], pendingDeletes: [], leases: [], openRun: null,
       lastRun: { run: made.run, kind: 'apply', status: 'committed', outcome: 'applied', startedAt: is(ISO), endedAt: is(ISO) }, warnings: [expect.stringContaining('key')],
     })
   })

@@ -7,7 +7,11 @@ afterAll(endProjects)
 const refused = (ran: Ran) => [ran.code, ran.json.error.code]
 const ended = (ran: Ran) => [ran.code ?? ran.signal, ran.json?.outcome ?? ran.stderr]
 const boxes = (p: Project) => p.has('world/box-web.json') ? p.read('world/box-web.json') : ''
-const open = async (p: Project) => (await p.run('status', '--json')).json.open
+const open = async (p: Project) => {
+  const { code, json } = await p.run('status', '--json')
+  expect([code, json.reliable], 'reliable is "no open change"').toEqual([0, json.open.length === 0])
+  return json.open
+}
 
 const three = `
     const first = Value('first', { input: 1 })
@@ -30,8 +34,10 @@ describe('a lost answer that only a person can settle', () => {
       tx: expect.stringMatching(/^t-/), address: 'web', op: 'create', status: 'unknown', since: expect.any(String), evidence: expect.stringContaining('the connection broke'),
       actions: ['--retry', '--adopt ID', '--absent', '--abandon'],
     })
-    const text = await p.run('status')
+    const text = await p.run('status', '--exit-code')
+    expect(text.code).toBe(12)
     expect(text.stdout).toContain(`holdfast run settle ${change.tx} --adopt ID`)
+    expect(text.stdout).toContain('cannot be assumed to represent what is there')
     p.behave({})
     return { p, tx: change.tx }
   }

@@ -349,7 +349,7 @@ test('S003-30 while somebody else is at work a begin is refused with MutationOpe
   expect(mutation.id).not.toBe('')
 })
 
-test('S003-19 S003-31 what was never ended is visible over any number of restarts, until it is recovered', async () => {
+test('S003-15 S003-19 S003-31 what was never ended is visible over any number of restarts, until it is recovered', async () => {
   const path = folder()
   const cloud = new Cloud()
   const Box = resource(boxSpec(cloud, { type: `embedded:Box${++serial}` }))
@@ -454,6 +454,44 @@ test('hooks of nodes run in the process that embeds the engine', async () => {
   expect(await engine().apply('prod', program)).toMatchObject({ outcome: 'applied' })
   expect(ran).toEqual(['a'])
   expect(cloud.content).toEqual(['a=1'])
+  await sound(snapshots, 'prod')
+})
+
+test('what only a person can decide stays open in the snapshot, and is settled by that person', async () => {
+  const cloud = new Cloud()
+  const Box = resource(boxSpec(cloud, { type: `embedded:Box${++serial}`, class: 'D', more: { read: undefined as never } }))
+  const snapshots = new MemorySnapshots()
+  const home = folder()
+  const engine = () => new Engine({ targets: new ListedTargets('prod'), snapshots, home })
+  const program = app('shop', { build: () => void Box('a', { name: 'a' }) })
+  cloud.fault('create a', 'lost-applied')
+  expect(await engine().apply('prod', program)).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103' } })
+  const left = await snapshots.getSnapshot('prod')
+  expect(left).toMatchObject({ reliable: false, open: [{ address: 'a', status: 'unknown', evidence: expect.stringContaining('connection reset') }] })
+  await sound(snapshots, 'prod')
+  expect(await engine().apply('prod', program)).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103' } })
+  await expect(engine().settle('prod', 't-nobody', { kind: 'absent' })).rejects.toMatchObject({ code: 'HF6003' })
+  await expect(engine().settle('prod', left?.open[0]?.id as string, { kind: 'to', state: 'new' })).rejects.toMatchObject({ code: 'HF6007' })
+  cloud.objects.clear()
+  expect(await engine().settle('prod', left?.open[0]?.id as string, { kind: 'absent' })).toMatchObject({ status: 'failed', applied: 'no' })
+  expect(await snapshots.getSnapshot('prod')).toMatchObject({ reliable: true, open: [] })
+  expect(await engine().apply('prod', program)).toMatchObject({ outcome: 'applied' })
+  expect(cloud.calls).toEqual(['create a', 'create a'])
+  await expect(engine().settle('prod', left?.open[0]?.id as string, { kind: 'absent' })).rejects.toMatchObject({ code: 'HF6003' })
+})
+
+test('what broke off half-way is in the snapshot as far as it went, open, and the next apply takes its place', async () => {
+  const { engine, boxes, cloud, snapshots } = lab()
+  cloud.fault('create a', 'partly')
+  expect(await engine().apply('prod', boxes('a'), { onFailure: 'keep' })).toMatchObject({ outcome: 'kept' })
+  // The mark was renewed with what was reported on the way.
+  expect(snapshots.calls.filter((c) => c === 'begin a create')).toHaveLength(2)
+  expect(await snapshots.getSnapshot('prod')).toMatchObject({ reliable: false, open: [{ address: 'a', status: 'failed' }] })
+  expect(snapshots.ended.at(-1)?.resources).toMatchObject([{ address: 'a', status: 'partial', outputs: expect.stringContaining('"id":"o1"') }])
+  await sound(snapshots, 'prod')
+  expect(await engine().apply('prod', boxes('a'))).toMatchObject({ outcome: 'applied' })
+  expect(cloud.content).toEqual(['a=1'])
+  expect(await snapshots.getSnapshot('prod')).toMatchObject({ reliable: true, open: [] })
   await sound(snapshots, 'prod')
 })
 

@@ -50,3 +50,22 @@ test('after a run that was kept half-way, the doctor does not call it damage tha
   const after = [node('c', 'x', { movedFrom: ['a'] }), node('b', 'y', { refs: ['c'], size: 2 })]
   expect(await brokenRule([before, after], [apply(0), apply(1, { onFailure: 'keep', faults: [{ call: 'update', name: 'y', what: 'reject' }] } as Partial<Op>)])).toBeUndefined()
 })
+
+test('a node that is left alone keeps what it refers to, also where the program does not let it refer to it any more', async () => {
+  const before = [node('a', 'x'), node('b', 'y', { refs: ['a'] })]
+  const after = [node('a', 'x', { zone: 'b' }), node('b', 'y')]
+  expect(await brokenRule([before, after], [apply(0), apply(1, { excludes: ['b'] } as Partial<Op>)])).toBeUndefined()
+})
+
+test('an object that a run changed half-way and a later one replaced is brought back to what it was when both are taken back', async () => {
+  const before = [node('a', 'x', { kind: 'F' })]
+  const after = [node('a', 'x', { kind: 'F', size: 2 }), node('b', 'y', { refs: ['a'] })]
+  const failing = [after[0] as NodeSpec, node('b', 'y', { refs: ['a'], fail: true })]
+  expect(await brokenRule([before, failing, after], [apply(0), apply(1, { end: { how: 'dies', commit: 4, phase: 'before' } }), apply(1)])).toBeUndefined()
+})
+
+test('what cannot be updated is not made a second time when only what is recorded of it is taken back', async () => {
+  const before = [node('a', 'x', { kind: 'R' })]
+  const after = [node('a', 'x', { kind: 'R', tag: 'y' })]
+  expect(await brokenRule([before, [...after, node('b', 'y', { fail: true })], after], [apply(0), apply(1)])).toBeUndefined()
+})

@@ -525,3 +525,18 @@ describe('a call that was cut off and of which nobody knows how it ended', () =>
     expect(lab.cloud.content).toEqual([])
   })
 })
+
+test('tags that are taken back call nobody, and make no second object of a type that cannot be updated', async () => {
+  for (const update of [true, false]) {
+    const lab = makeLab({ more: update ? {} : { update: undefined as never, claims: () => [] } })
+    await lab.apply(() => void lab.Box('a', { name: 'a' }))
+    lab.cloud.calls.length = 0
+    const doc = await lab.apply(() => {
+      const a = lab.Box('a', { name: 'a' }, { tags: { k: 'v' } })
+      lab.Box('b', { name: 'b', fail: true }, { dependsOn: [a] })
+    })
+    expect(doc.outcome).toBe('reverted')
+    expect(lab.cloud.calls.filter((c) => c.endsWith(' a'))).toEqual([])
+    expect(lab.cloud.content).toEqual(['a=1'])
+  }
+})

@@ -61,7 +61,7 @@ interface Around {
   readonly person?: boolean
 }
 interface Narrowed {
-  readonly onFailure: 'revert' | 'keep'
+  readonly onFailure: 'revert' | 'keep' | 'continue'
   readonly targets?: readonly string[]
   readonly excludes?: readonly string[]
 }

@@ -45,6 +45,8 @@ export class Checks implements Watcher {
   /** Objects that somebody else removed; addresses whose objects were made anew while something was taken back. */
   readonly #gone = new Set<string>()
   readonly #renewed = new Set<string>()
+  /** Objects that were left half-way at some time: what they are nobody knows until they are whole again. */
+  readonly #torn = new Set<string>()
   #hash = 0x811c9dc5
 
   constructor(lab: Lab) {
@@ -125,7 +127,8 @@ export class Checks implements Watcher {
     }
     if (op !== 'delete' || !o) return
     const was = this.base.get(g.mark.uid)?.row
-    if (was?.meta.protect && was.status === 'ready' && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is protected, and it is deleted`)
+    // What failed half-way can only be made anew, once its operator has given the protection up.
+    if (was?.meta.protect && was.status === 'ready' && !this.#torn.has(g.mark.uid) && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is protected, and it is deleted`)
     const tx = this.openTx(g.mark.uid)
     // What has to go first, to make room, may be referred to until its successor is there.
     if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm) return
@@ -138,7 +141,10 @@ export class Checks implements Watcher {
   }
 
   committed(c: Committed): void {
-    for (const e of c.entries) if (e.t === 'resource.put') this.rows.set(e.row.uid, e.row)
+    for (const e of c.entries) if (e.t === 'resource.put') {
+      this.rows.set(e.row.uid, e.row)
+      if (e.row.status === 'partial') this.#torn.add(e.row.uid)
+    }
     const wrong = validPrefix(this.#lab.tables)
     if (wrong !== undefined) this.fail('m', `after a commit: ${wrong}`)
   }
@@ -188,7 +194,7 @@ export class Checks implements Watcher {
       if (this.#gone.has(markText(row)) || row.status === 'partial') continue
       const [o] = found
       this.must(o !== undefined, 'f', () => `${row.address} is recorded (${row.status}), and there is no such object`)
-      if (!o || o.drifted) continue
+      if (!o || o.drifted || (row.status === 'deleting' && this.#torn.has(row.uid))) continue
       const docs = tables.resources.get(row.uid)?.get(row.since)?.docs
       const want = specText(this.opened(row, 'inputs', docs?.inputs ?? '{}') as unknown as Inputs)
       this.must(specText(o.spec) === want, 'f', () => `${row.address} is recorded as ${want}, and is ${specText(o.spec)}`)

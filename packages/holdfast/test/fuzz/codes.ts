@@ -1,17 +1,24 @@
 import type { Checks } from './check.ts'
 import type { Outcome } from './run.ts'
 
+/** What cannot be read at the moment is not taken for gone. */
+function unreadable({ op }: Outcome): boolean {
+  return op.kind === 'repair' && op.faults?.some((f) => f.call === 'read') === true
+}
+
 /** Failures before a run exists, and what must be so for them. Anything else is a rule that does not hold. */
 const refusals: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
   HF5001: (_, c) => c.lab.programs.some((p) => p.some((n) => n.protect)),
   HF2104: (_, c) => c.lab.programs.some((p) => p.some((n) => n.slot !== undefined || n.kind === 'B' || n.kind === 'L')),
   HF2102: (_, c) => c.lab.programs.some((p) => p.some((n) => n.movedFrom?.length)),
   HF6001: ({ op }) => 'targets' in op || 'excludes' in op || 'replace' in op,
+  HF2107: ({ op }) => 'targets' in op || 'excludes' in op,
   HF1001: ({ op }) => 'targets' in op && 'excludes' in op,
   HF6005: ({ op }) => op.kind === 'revert' || op.kind === 'resume',
   HF2401: ({ op }) => op.kind === 'resume',
   HF2404: ({ op }) => op.kind === 'resume',
-  HF3101: ({ op }) => op.kind === 'repair' && op.faults?.some((f) => f.call === 'read') === true,
+  HF3101: unreadable,
+  HF3105: unreadable,
   HF4006: ({ op }) => op.end?.how === 'full',
   HF1008: ({ process }) => process.stop.signal.aborted,
 }

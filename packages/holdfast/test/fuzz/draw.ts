@@ -5,9 +5,6 @@ import { faultNames } from './world.ts'
 
 const kindsByWeight: readonly KindName[] = ['A', 'A', 'A', 'A', 'B', 'B', 'B', 'C', 'C', 'D', 'F', 'L', 'P', 'P', 'R', 'X']
 
-/** Commands that name targets are drawn. */
-const NARROWED = false
-
 /** Same seed, same case. */
 export function drawCase(seed: number): FuzzCase {
   const r = new Stream(seed, 'case')
@@ -233,28 +230,30 @@ function drawEnd(r: Stream, chance: number): { end?: NonNullable<Op['end']> } {
   return { end: { how: r.pick(['dies', 'dies', 'dies', 'full', 'stop', 'abort'] as const), commit: r.chance(0.6) ? r.between(2, 12) : r.between(2, 30), phase: r.chance(0.5) ? 'before' : 'after' } }
 }
 
+const afterFailure = (r: Stream) => r.pick(['revert', 'revert', 'revert', 'revert', 'keep', 'continue'] as const)
+
 function applyOf(r: Stream, programs: readonly Program[], program: number, trouble: number): Op {
-  return { kind: 'apply', program, onFailure: r.chance(0.75) ? 'revert' : 'keep', ...drawFaults(r, programs, trouble), ...drawEnd(r, trouble * 0.7) }
+  return { kind: 'apply', program, onFailure: afterFailure(r), ...drawFaults(r, programs, trouble), ...drawEnd(r, trouble * 0.7) }
 }
 
 /** Leaves something behind: a run that failed or was killed, deletions that were not made, changes of which nobody knows. */
 function breaking(r: Stream, programs: readonly Program[]): Op {
   const program = r.chance(0.5) ? brokenOf(programs) : 1
   const faults = drawFaults(r, programs, 0.7)
-  return { kind: 'apply', program, onFailure: r.chance(0.5) ? 'revert' : 'keep', ...faults, ...drawEnd(r, faults.faults ? 0.4 : 1) }
+  return { kind: 'apply', program, onFailure: r.chance(0.4) ? 'keep' : afterFailure(r), ...faults, ...drawEnd(r, faults.faults ? 0.4 : 1) }
 }
 
 function mainOp(r: Stream, programs: readonly Program[], trouble: number): Op {
   const all = programs.slice(0, 2).flat()
   const some = () => [...new Set(Array.from({ length: r.between(1, 2) }, () => r.pick(all).address))]
   const more = { ...drawFaults(r, programs, trouble * 0.55), ...drawEnd(r, trouble * 0.3), ...(r.chance(0.7) ? { person: true } : {}) }
-  const onFailure = r.chance(0.75) ? 'revert' as const : 'keep' as const
+  const onFailure = afterFailure(r)
   const kind = r.below(100)
   if (kind < 45) return { kind: 'apply', program: r.chance(0.7) ? 1 : brokenOf(programs), onFailure, ...more }
-  if (NARROWED && kind < 60) return { kind: 'apply', program: 1, onFailure, ...more, ...(r.chance(0.7) ? { targets: some() } : {}), ...(r.chance(0.4) ? { excludes: some() } : {}) }
+  if (kind < 60) return { kind: 'apply', program: 1, onFailure, ...more, ...(r.chance(0.7) ? { targets: some() } : {}), ...(r.chance(0.4) ? { excludes: some() } : {}) }
   if (kind < 66) return { kind: 'apply', program: r.below(2), onFailure, ...more, replace: [r.pick(programs[1]?.length ? programs[1] : all).address] }
   if (kind < 72) return { kind: 'destroy', onFailure, ...more }
-  if (NARROWED && kind < 76) return { kind: 'destroy', onFailure, ...more, ...(r.chance(0.6) ? { targets: some() } : { excludes: some() }) }
+  if (kind < 76) return { kind: 'destroy', onFailure, ...more, ...(r.chance(0.6) ? { targets: some() } : { excludes: some() }) }
   if (kind < 86) {
     // Nobody sees what happened to something that cannot be read.
     const seen = (programs[0] ?? all).filter((n) => kinds[n.kind].readable)

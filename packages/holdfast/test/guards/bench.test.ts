@@ -18,7 +18,7 @@ test('the cost of a command is measured: time, processor time of its children, m
   expect(holdfastBin).toMatch(/dist\/bin\.js$/)
   const { tree } = await import('./tree.ts')
   const folder = tree({})
-  const work = "const { writeFileSync } = require('node:fs'); const until = Date.now() + 300; while (Date.now() < until); const b = Buffer.alloc(60e6, 1); writeFileSync('big', b.subarray(0, 8e6)); require('node:child_process').execFileSync(process.execPath, ['-e', 'const until = Date.now() + 200; while (Date.now() < until);']); require('node:timers').setTimeout(() => console.log('done'), 60)"
+  const work = "const { writeFileSync } = require('node:fs'); while (process.cpuUsage().user < 300e3); const b = Buffer.alloc(60e6, 1); writeFileSync('big', b.subarray(0, 8e6)); require('node:child_process').execFileSync(process.execPath, ['-e', 'while (process.cpuUsage().user < 200e3);']); require('node:timers').setTimeout(() => console.log('done'), 60)"
   const cost = await measure([process.execPath, '-e', work], { cwd: folder })
   expect(cost.stdout).toBe('done\n')
   expect(cost.wallMs).toBeGreaterThan(550)

@@ -34,7 +34,7 @@ test('.ci/run reads the line of section Tests, and only that', () => {
 })
 
 test('every link of the documentation leads to a file', () => {
-  const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/guide.md', 'docs/flow.md', 'docs/errors.md', 'docs/internals/journal.md', 'docs/internals/state-file.md', 'examples/quickstart/README.md', ...readdirSync(join(repository, 'changelog')).map((f) => `changelog/${f}`)]
+  const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/guide.md', 'docs/flow.md', 'docs/engine.md', 'docs/errors.md', 'docs/internals/journal.md', 'docs/internals/state-file.md', 'examples/quickstart/README.md', 'examples/embed/README.md', ...readdirSync(join(repository, 'changelog')).map((f) => `changelog/${f}`)]
   const broken = documents.flatMap((file) => {
     const text = readFileSync(join(repository, file), 'utf8').replace(/```[\s\S]*?```/g, '')
     return [...text.matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)].map((m) => join(dirname(file), m[1] as string)).filter((target) => !existsSync(join(repository, target))).map((target) => `${file}: ${relative('.', target)}`)

@@ -95,6 +95,25 @@ describe('one object, by the option of its node', () => {
     expect(lab.cloud.content).toEqual(['a=5'])
   })
 
+  test('E3#91 what is ignored is taken as it is found', async () => {
+    const lab = makeLab()
+    there(lab, 'a', 9)
+    const build = (size: number, name = 'a') => () => void lab.Box('a', { name, size }, { adopt: 'o1', ignore: ['size'] })
+    const plan = await lab.plan(build(5))
+    expect(plan.document.changes).toMatchObject([{ action: 'adopt', adopts: 'o1' }])
+    expect(plan.document.changes[0]?.paths).toBeUndefined()
+    expect(await lab.apply(build(5))).toMatchObject({ outcome: 'applied' })
+    expect(await showResource(lab.cx, 'a')).toMatchObject({ inputs: { size: 9 }, outputs: { size: 9 } })
+    expect((await lab.plan(build(6))).empty).toBe(true)
+    expect(await lab.apply(build(6, 'b'))).toMatchObject({ outcome: 'applied' })
+    expect(lab.cloud.content).toEqual(['b=9'])
+    // In place of another object: what that one had is not what this one has.
+    there(lab, 'c', 4)
+    const other = () => void lab.Box('a', { name: 'c', size: 5 }, { adopt: 'o2', ignore: ['size'] })
+    expect(await lab.apply(other)).toMatchObject({ outcome: 'applied', pending: [] })
+    expect([lab.cloud.content, lab.cloud.calls.filter((c) => c.startsWith('update c'))]).toEqual([['c=4'], []])
+  })
+
   test('the owner that the type tells is shown; what is somebody else\'s is refused unless it is forced', async () => {
     const owner = { it: 'other' as 'mine' | 'other' }
     const lab: Lab = makeLab({ more: { read: async ({ outputs: prior }) => {
@@ -231,6 +250,8 @@ describe('reads of what is not ours', () => {
     }
     await expect(lab.apply(build)).rejects.toMatchObject({ code: 'HF3101' })
     expect(lab.cloud.content).toEqual([])
+    await expect(lab.plan(() => void lab.Box('a', { name: 'a' }, { adopt: 'nowhere' }))).rejects.toMatchObject({ code: 'HF2120', message: expect.stringContaining('nowhere') })
+    there(lab, 'a') // a read that falls back to the name answers with another object
     await expect(lab.plan(() => void lab.Box('a', { name: 'a' }, { adopt: 'nowhere' }))).rejects.toMatchObject({ code: 'HF2120', message: expect.stringContaining('nowhere') })
   })
 

@@ -25,6 +25,18 @@ describe('what failed half-way', () => {
     expect(await listResources(lab.cx)).toMatchObject([{ status: 'ready' }])
     expect((await lab.plan(build)).empty).toBe(true)
   })
+
+  // A provider is not told what is ignored: it is given what stands there.
+  test('E3#43 what makes it whole again leaves what is ignored as it stands', async () => {
+    const lab = makeLab()
+    await lab.apply(() => void lab.Box('a', { name: 'a', size: 3 }))
+    lab.cloud.fault('update a', 'partly')
+    const build = (size: number) => () => void lab.Box('a', { name: 'a', size, secret: 's' }, { ignore: ['size'] })
+    expect(await lab.apply(build(7), { onFailure: 'keep' })).toMatchObject({ outcome: 'kept' })
+    expect(await lab.apply(build(8))).toMatchObject({ outcome: 'applied' })
+    expect([lab.cloud.content, lab.cloud.byName('a')?.secret]).toEqual([['a=3'], 's'])
+    expect((await lab.plan(build(9))).empty).toBe(true)
+  })
 })
 
 describe('outputs of the app', () => {

@@ -246,6 +246,15 @@ describe('deletedWith', () => {
     await holds(lab, { retained: ['t'] })
   })
 
+  test('E3#33 the old object of the other one is retained: then the old one of this is deleted by a call', async () => {
+    const lab = freeLab()
+    await lab.apply(inside(lab, 'x', { t: { retain: true } }))
+    calls(lab)
+    await lab.apply(inside(lab, 'y', { t: { retain: true } }))
+    expect(calls(lab)).toEqual(['create t', 'create d', 'delete d'])
+    await settles(lab, inside(lab, 'y', { t: { retain: true } }), { retained: ['t'] })
+  })
+
   test('E3#33 the delete of the other one fails: both are still known, and both go with the next apply', async () => {
     const lab = freeLab()
     await lab.apply(inside(lab, 'x', { chain: true }))

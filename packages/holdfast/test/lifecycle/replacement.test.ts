@@ -86,6 +86,8 @@ describe('order of a replacement', () => {
       lab.Box('b', { name: 'b' })
       lab.Box('a', { name: 'a', zone: 'y' }, options.a)
     }
+    // However long that takes: before, A is in use.
+    lab.cloud.latency = (call) => new Promise((done) => setTimeout(done, call === 'update b' ? 20 : 0))
     expect(await lab.apply(next)).toMatchObject({ outcome: 'applied' })
     expect(calls(lab)).toEqual(['update b', 'delete a', 'create a'])
     await settles(lab, next)

@@ -9,7 +9,7 @@ export function statusScreen(doc: StatusDocument, where: { readonly app: string;
   const busy = doc.leases.some((l) => l.alive && !l.kept && l.scope === `${where.app}/${where.env}`)
   if (doc.openRun) out += busy ? `Run ${doc.openRun} is at work.\n` : `${paint.yellow(`Run ${doc.openRun} is not finished.`)} To go on: holdfast run resume. To take it back: holdfast run revert.\n`
   if (doc.open.length > 0) {
-    out += '\nOpen changes\n'
+    out += '\nOpen changes: until they are settled, the record cannot be assumed to represent what is there\n'
     for (const o of doc.open) {
       out += `  ${o.tx}  ${o.address}  ${o.op}  ${o.status} since ${o.since}\n`
       if (o.evidence) out += `      ${o.evidence}\n`
