@@ -220,7 +220,9 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       tasks.plan(deleteTask(address), c)
       tasks.removal(deleteTask(address), c.uid, 'expand', c.takes)
       const goneAfter = goneTaskAfter(c)
-      specs.push(spec(deleteTask(address), type, doneAt.size ? [...goneAfter, ...doneOf(address), ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
+      // It counts among the calls of its own type, which may be another than that of what takes its place.
+      const goesAs = state.current.get(c.uid)?.type ?? type
+      specs.push(spec(deleteTask(address), goesAs, doneAt.size ? [...goneAfter, ...doneOf(address), ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
       specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, retries))
     } else specs.push(spec(address, type, after, c.uid, deadlineMs, retries))
   }

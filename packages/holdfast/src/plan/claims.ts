@@ -117,7 +117,7 @@ function tasksOf(changes: readonly PlannedChange[]): Map<string, readonly string
  */
 export function afterUsers(changes: readonly PlannedChange[], users: (gone: PlannedChange) => readonly Address[]): readonly PlannedChange[] {
   const goesFirst = (c: PlannedChange) => c.phase === 'expand' && (c.doc.action === 'delete' || (c.deleteFirst && c.uid !== undefined))
-  if (!changes.some(goesFirst)) return changes
+  if (!changes.some(goesFirst) || mutant('deleted-before-users')) return changes
   const tasks = tasksOf(changes)
   const ids = [...tasks.keys()]
   const at = new Map(ids.map((id, i) => [id, i]))

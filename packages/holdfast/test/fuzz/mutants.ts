@@ -1,4 +1,4 @@
-import { mutants, type MutantName } from '../../src/base/mutant.ts'
+import { fuzzedMutants, mutants, type MutantName } from '../../src/base/mutant.ts'
 
 /** Bugs of the engine's list that show after one or few operations; the others need time, or two processes at once. */
 const names = [
@@ -9,4 +9,4 @@ const names = [
   'undo-ignores-dependants', 'base-rows-stay-closed', 'undo-forgets-claims', 'undo-compares-with-base',
 ] as const satisfies readonly MutantName[]
 
-export const fuzzMutants: Readonly<Record<string, string>> = Object.fromEntries(names.map((name) => [name, mutants[name]]))
+export const fuzzMutants: Readonly<Record<string, string>> = Object.fromEntries(names.map((name) => [name, { ...mutants, ...fuzzedMutants }[name]]))
