@@ -33,7 +33,7 @@ export function checkDone(c: Checks, out: Outcome): void {
         say(!own?.has('delete') && !own?.has('create'))
         if (paths?.length) say(own?.has('update') === true)
         break
-      case 'replace': say(madeAt(address) && (own?.has('delete') === true || standing?.status === 'deleting' || !c.calm)); break
+      case 'replace': say(madeAt(address) && (own?.has('delete') === true || standing?.status === 'deleting' || c.rows.get(x.uid ?? '')?.meta.retain === true || !c.calm)); break
       case 'delete': say(own?.has('delete') === true || standing?.status === 'deleting' || !c.calm); break
       case 'forget': case 'move': say(own === undefined); break
       default:
