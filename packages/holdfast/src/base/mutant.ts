@@ -59,7 +59,6 @@ export const mutants = {
   'kept-run-deletes-used': 'a partly kept run deletes old objects to which something still refers',
   // Taking back.
   'open-run-left-beside': 'a new run does not take over what the open run did, and so does not take it back',
-  'revert-forgets-removed': 'what a dead run deleted to make room is not made again',
   'undo-ignores-dependants': 'an object is withdrawn before what depends on it',
   'restore-ignores-base-order': 'an object is restored before what it depended on',
   'base-rows-stay-closed': 'rows of the base that the run closed stay closed when it is taken back',
@@ -70,6 +69,7 @@ export const mutants = {
 /** Found by the fuzzer of the life cycle; the simulation does not find them yet. */
 export const fuzzedMutants = {
   'deleted-before-users': 'an object that goes first is deleted before its users are changed',
+  'revert-forgets-removed': 'what a dead run deleted to make room is not made again',
 } as const
 export type MutantName = keyof typeof mutants | keyof typeof fuzzedMutants
 

@@ -198,6 +198,8 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
   const spec = (id: string, limit: string, after: readonly string[], uid: string | undefined, deadlineMs?: number, retries = 0): TaskSpec =>
     ({ id, after, limit, undo: undoOf(id, uid), retries, deadlineMs, done: false })
 
+  // What goes may be of another type than what comes, and counts against the limit of its own.
+  const typeOf = (uid: string | undefined) => (uid === undefined ? undefined : state.current.get(uid)?.type)
   for (const c of changes) {
     if (c.phase !== 'expand') continue
     const { address, type, action } = c.doc
@@ -211,7 +213,7 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
     const retries = c.options?.hooks?.onError ? limits.hookRetriesMax : c.options?.retries
     if (action === 'delete' || action === 'forget') {
       tasks.removal(goneTask(c), c.uid as string, c.pending ? 'contract' : 'expand', c.takes)
-      specs.push(spec(goneTask(c), type, after, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
+      specs.push(spec(goneTask(c), typeOf(c.uid) ?? type, after, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
       continue
     }
     tasks.plan(address, c)
@@ -220,9 +222,7 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       tasks.plan(deleteTask(address), c)
       tasks.removal(deleteTask(address), c.uid, 'expand', c.takes)
       const goneAfter = goneTaskAfter(c)
-      // It counts among the calls of its own type, which may be another than that of what takes its place.
-      const goesAs = state.current.get(c.uid)?.type ?? type
-      specs.push(spec(deleteTask(address), goesAs, doneAt.size ? [...goneAfter, ...doneOf(address), ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
+      specs.push(spec(deleteTask(address), typeOf(c.uid) ?? type, doneAt.size ? [...goneAfter, ...doneOf(address), ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
       specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, retries))
     } else specs.push(spec(address, type, after, c.uid, deadlineMs, retries))
   }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { dieEverywhere, scenarios } from './die.ts'
 
 // Every moment of every scenario in every class: test/verify/embed-kill.test.ts.
-const some = [['B', 4, 4], ['A', 1, 9], ['C', 4, 9]] as const
+const some = [['B', 4, 6], ['A', 1, 13], ['C', 4, 13]] as const
 for (const s of scenarios) {
   test(`S003-21 S003-27 S003-31 ${s.name}: a process that dies at a write of a begin or an end, or around a call, leaves an unreliable snapshot; the next apply recovers, and makes nothing twice`, async () => {
     let deaths = { unreliable: 0, open: 0 }
@@ -11,7 +11,7 @@ for (const s of scenarios) {
       const { unreliable, open } = await dieEverywhere(s, cls, { parallelism, every, offset: 3 })
       deaths = { unreliable: deaths.unreliable + unreliable, open: deaths.open + open }
     }
-    expect(deaths.unreliable).toBeGreaterThan(5)
-    expect(deaths.open).toBeGreaterThan(3)
+    expect(deaths.unreliable).toBeGreaterThan(3)
+    expect(deaths.open).toBeGreaterThan(2)
   })
 }

@@ -5,12 +5,12 @@ import { killedAt, Place } from './kill.ts'
 
 // Every write, from nothing and from a deployed site: test/verify/embed-kill.test.ts.
 test('S003-18 S003-21 a real process, killed right after the mark of a change was renamed into place: the mark is on disk, and the next apply recovers', async () => {
-  expect(await killedAt({ DIE_AT: '7' }, 'nothing')).toEqual({ killed: true, marks: 2 })
-}, 60_000)
+  expect(await killedAt({ DIE_AT: '7' }, 'nothing', true)).toEqual({ killed: true, marks: 2 })
+}, 120_000)
 
 test('S003-21 a real process, killed in the provider of the resource, when the page was written and nobody had heard of it', async () => {
-  expect(await killedAt({ DIE_AFTER: 'PAGES/index.html' }, 'deployed')).toEqual({ killed: true, marks: 2 })
-}, 60_000)
+  expect(await killedAt({ DIE_AFTER: 'PAGES/index.html' }, 'deployed', true)).toEqual({ killed: true, marks: 2 })
+}, 120_000)
 
 test('S003-30 two real processes: the second is refused with MutationOpen and exit code 10 while the first is at work', async () => {
   const place = new Place()
@@ -26,4 +26,4 @@ test('S003-30 two real processes: the second is refused with MutationOpen and ex
   } finally {
     place.end()
   }
-}, 60_000)
+}, 120_000)

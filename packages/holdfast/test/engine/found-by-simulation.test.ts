@@ -540,3 +540,27 @@ test('tags that are taken back call nobody, and make no second object of a type 
     expect(lab.cloud.content).toEqual(['a=1'])
   }
 })
+
+test('what makes room for an object of another type counts against the limit of its own type', async () => {
+  const cloud = new Cloud()
+  let busy = 0
+  let most = 0
+  const Small = resource(boxSpec(cloud, { type: 'test:Small', more: {
+    limit: 1,
+    delete: async ({ outputs: prior }) => {
+      most = Math.max(most, ++busy)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      busy--
+      if (prior.id) cloud.objects.delete(prior.id)
+    },
+  } }))
+  const lab = makeLab({ cloud, types: [Small] })
+  const of = (Type: typeof Small) => () => {
+    Type('a', { name: 'x' })
+    Type('b', { name: 'y' })
+  }
+  await lab.apply(of(Small))
+  expect(await lab.apply(of(lab.Box as typeof Small))).toMatchObject({ outcome: 'applied' })
+  expect(cloud.content).toEqual(['x=1', 'y=1'])
+  expect(most).toBe(1)
+})

@@ -26,6 +26,8 @@ export function checkDone(c: Checks, out: Outcome): void {
     const { action, address, paths } = x.doc
     const own = x.uid === undefined ? undefined : byUid.get(x.uid)
     const standing = c.current().find((r) => r.uid === x.uid)
+    // The old object of a replacement that is retained stays.
+    const stays = x.options?.retain === true || (x.uid !== undefined && c.rows.get(x.uid)?.meta.retain === true)
     const say = (holds: boolean) => c.must(holds, 'm', () => `the plan says ${action} ${address}, and what was done is ${[...(own ?? [])].join(' ') || 'nothing'}`)
     switch (action) {
       case 'create': say(madeAt(address)); break
@@ -33,7 +35,7 @@ export function checkDone(c: Checks, out: Outcome): void {
         say(!own?.has('delete') && !own?.has('create'))
         if (paths?.length) say(own?.has('update') === true)
         break
-      case 'replace': say(madeAt(address) && (own?.has('delete') === true || standing?.status === 'deleting' || !c.calm)); break
+      case 'replace': say(madeAt(address) && (own?.has('delete') === true || standing?.status === 'deleting' || !c.calm || stays)); break
       case 'delete': say(own?.has('delete') === true || standing?.status === 'deleting' || !c.calm); break
       case 'forget': case 'move': say(own === undefined); break
       default:

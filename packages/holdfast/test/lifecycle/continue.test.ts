@@ -88,15 +88,16 @@ describe('--on-failure continue', () => {
       const bad = lab.Box('bad', { name: 'bad' })
       const reads = lab.Box('reads', { name: 'reads', secret: str`${bad.id}` })
       lab.Box('waits', { name: 'waits' }, { dependsOn: [bad] })
+      lab.Box('goes', { name: 'goes' }, { deletedWith: bad })
       lab.Box('far', { name: 'far', secret: str`${reads.id}` })
       // It takes the name that another gives up in place.
       lab.Box('holder', { name: 'moved' })
       lab.Box('taker', { name: 'place' })
       lab.Box('free', { name: 'free' })
     }, go)
-    expect(outcomes(doc)).toEqual({ bad: 'failed', reads: 'skipped', waits: 'skipped', far: 'skipped', holder: 'failed', taker: 'skipped', free: 'succeeded' })
+    expect(outcomes(doc)).toEqual({ bad: 'failed', reads: 'skipped', waits: 'skipped', goes: 'skipped', far: 'skipped', holder: 'failed', taker: 'skipped', free: 'succeeded' })
     expect(callsOf(lab).sort()).toEqual(['create bad', 'create free', 'update moved'])
-    expect(lab.events.filter((e) => e.type === 'task.skipped').map((e) => e.node).sort()).toEqual(['far', 'reads', 'taker', 'waits'])
+    expect(lab.events.filter((e) => e.type === 'task.skipped').map((e) => e.node).sort()).toEqual(['far', 'goes', 'reads', 'taker', 'waits'])
     expect([doc.outcome, doc.summary, (await stateOf(lab)).holder?.row.meta.claims]).toEqual(['kept', { create: 1 }, ['box:place']])
   })
 

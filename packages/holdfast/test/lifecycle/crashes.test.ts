@@ -101,12 +101,15 @@ describe('E3#135 a run that fails at its last step is taken back', () => {
       expect(Object.keys(now)).toEqual(Object.keys(state))
       // What had to go to make room is made again: the same content in another object, and the document says so.
       const asked = ({ uid, fingerprint, shape, meta }: (typeof state)[string]['row']) => ({ uid, fingerprint, shape, deps: meta.deps, claims: meta.claims })
-      for (const [address, was] of Object.entries(state)) expect(now[address] && asked(now[address].row), address).toEqual(asked(was.row))
+      for (const [address, was] of Object.entries(state)) {
+        // Who read an object that was made again reads the one that stands there now.
+        if (was.row.meta.deps.some((d) => anew.has(d))) continue
+        expect(now[address] && asked(now[address].row), address).toEqual(asked(was.row))
+      }
       expect(lab.cloud.content).toEqual(ids.map((b) => `${b.name}=${b.size}`).sort())
       for (const b of ids) if (anew.size === 0) expect(lab.cloud.objects.get(b.id)).toEqual(b)
       expect((await lab.store.doctor()).filter((c) => !c.ok)).toEqual([])
-      // Who refers to an object that was made again is brought up to date by the next apply.
-      expect(await lab.apply(before(lab))).toMatchObject(anew.has('a') && kind !== 'something takes the name of another' ? { outcome: 'applied', summary: { update: 1 } } : { outcome: 'unchanged' })
+      expect(await lab.apply(before(lab))).toMatchObject({ outcome: 'unchanged' })
     })
   }
 })

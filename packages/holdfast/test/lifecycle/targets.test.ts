@@ -93,6 +93,11 @@ describe('targets', () => {
     for (const needs of ['a b a2:b', 'a b a2^b', 'a x b:x a2:b']) {
       await refused(lab, () => lab.apply(boxes(lab, needs), { request: { targets: ['a2'] } }), { from: 'a2', to: 'b' })
     }
+    const tied = () => {
+      lab.Box('a', { name: 'a' })
+      lab.Box('a2', { name: 'a2' }, { deletedWith: lab.Box('b', { name: 'b' }) })
+    }
+    await refused(lab, () => lab.apply(tied, { request: { targets: ['a2'] } }), { from: 'a2', to: 'b' })
     // An existing node that would come to depend on it, too.
     await refused(lab, () => lab.apply(boxes(lab, 'b a:b'), { request: { targets: ['a'] } }), { from: 'a', to: 'b' })
     expect(await lab.apply(boxes(lab, 'a b a2:b'), { request: { targets: ['a2', 'b'] } })).toMatchObject({ outcome: 'applied', summary: { create: 2 } })
