@@ -9,8 +9,8 @@ import { shrink } from './shrink.ts'
 import { testOf } from './write.ts'
 
 const CASES = 300
-/** Other cases with every run; FUZZ_FROM=n repeats those from n on. */
-const from = Number(process.env.FUZZ_FROM ?? 1 + Math.floor(Math.random() * 1_000_000_000))
+/** The same cases every time; FUZZ_FROM=n runs those from n on. The many are in `npm run verify`. */
+const from = Number(process.env.FUZZ_FROM ?? 1)
 
 const small: FuzzCase = {
   seed: 1, parallelism: 1, store: 'memory', turnsMax: 0, last: 0, destroyed: true,

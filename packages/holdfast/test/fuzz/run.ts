@@ -152,15 +152,11 @@ export class Lab {
       if (!isFailure(e)) throw new Broken('b', e instanceof Error ? `${e.message}\n${e.stack}` : String(e))
       out.error = e
       out.code = e.exitCode
-    } finally {
-      if (session && !process.dead) {
-        try {
-          await session.end()
-        } catch (e) {
-          if (!isFailure(e)) throw e
-        }
-      }
     }
+    // A lease that cannot be given back ends by itself, or with its process.
+    if (session && !process.dead) await session.end().catch((e: unknown) => {
+      if (!isFailure(e)) throw e
+    })
   }
 
   /** Until the operation has ended, or its process is dead. */
