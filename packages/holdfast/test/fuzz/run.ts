@@ -149,6 +149,7 @@ export class Lab {
       out.code = exitCodeOf(out.doc)
     } catch (e) {
       if (process.dead) return
+      if (e instanceof Broken) throw e
       if (!isFailure(e)) throw new Broken('b', e instanceof Error ? `${e.message}\n${e.stack}` : String(e))
       out.error = e
       out.code = e.exitCode
