@@ -163,6 +163,21 @@ test('rows that another command changes while they are read are a failure, not a
   await expect(lab.plan(() => void lab.Box('a', { name: 'x', size: 2 }))).rejects.toMatchObject({ code: 'HF2401' })
 })
 
+test('what a failed run would keep is no revision yet while an earlier change is not settled: readers do not see that appear in it later', async () => {
+  const lab = makeLab({ class: 'D' })
+  lab.cloud.fault('create x', 'lost-applied')
+  expect(await lab.apply(() => void lab.Box('a', { name: 'x' }))).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103' } })
+  const broken = () => {
+    lab.Box('a', { name: 'x' })
+    lab.Box('bad', { name: 'bad', fail: true })
+  }
+  expect(await lab.apply(broken, { onFailure: 'keep' })).toMatchObject({ outcome: 'incomplete', revision: { from: 0, to: 0 } })
+  const [open] = (await readStatus(lab.cx)).open
+  await inSession(lab, (s) => s.settle(open?.tx as string, { kind: 'adopt', id: 'o1' }))
+  expect(await listResources(lab.cx)).toEqual([])
+  expect(await lab.apply(broken, { onFailure: 'keep' })).toMatchObject({ outcome: 'kept', revision: { from: 0, to: 1 } })
+})
+
 describe('taking back', () => {
   test('a secret of another node in what was deleted to make room does not look changed afterwards', async () => {
     const lab = makeLab()
