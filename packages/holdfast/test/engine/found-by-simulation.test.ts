@@ -457,6 +457,21 @@ test('what is deleted to make room is deleted after what refers to it and goes, 
   expect(lab.cloud.calls).toEqual(['delete c-of-o2', 'delete b-of-o1', 'delete a', 'create a'])
 })
 
+test('what is still to be deleted since an earlier run makes room after what refers to it and is still to be deleted, too', async () => {
+  const lab = strictLab()
+  const program = (both: boolean) => () => {
+    const a = lab.Box('a', { name: 'x' })
+    if (both) lab.Box('user', { name: str`user-of-${a.id}` })
+  }
+  await lab.apply(program(true))
+  lab.cloud.fault('delete user-of-o1', 'reject')
+  expect(await lab.apply(() => undefined)).toMatchObject({ outcome: 'applied', pending: ['a', 'user'] })
+  lab.cloud.calls.length = 0
+  expect(await lab.apply(program(false))).toMatchObject({ outcome: 'applied', pending: [] })
+  expect(lab.cloud.calls).toEqual(['delete user-of-o1', 'delete x', 'create x'])
+  expect(lab.cloud.content).toEqual(['x=1'])
+})
+
 test('many tasks that run at once are no leak that Node would warn of', async () => {
   const lab = makeLab()
   Object.assign(lab.cx, { parallelism: 64 })
