@@ -118,7 +118,8 @@ export function makeFlow(spec: FlowSpec): Flow {
   }
   return {
     spec, nodes, phase: 'execute', onFailure: spec.onFailure, running: 0, runningOf: new Map(), ready: new Map(), readyUndo: new Map(), unfinished, completions,
-    failed: false, cancelled: false, unknown: false,
+    // A change of an earlier flow that is not settled is part of what this one leaves: nothing is kept as a revision of its own before it is.
+    failed: false, cancelled: false, unknown: spec.tasks.some((t) => t.done === 'unknown'),
   }
 }
 

@@ -136,9 +136,12 @@ function withDependants(state: EnvState, uids: ReadonlySet<string>, left: readon
   // What is still to be deleted since an earlier run may refer to it, too.
   const pending = [...state.current.values()].filter((r) => r.status === 'deleting' && !r.meta.retain) as ResourceRow[]
   const replaced = new Set([...uids].map((uid) => state.current.get(uid)).filter((r) => r !== undefined && r.status !== 'deleting' && !going.has(r.uid)).map((r) => r?.address as Address))
+  // Rows name what they use by address: what was written after the old object there was set aside means the one that took its place.
+  const refersTo = (r: ResourceRow, gone: ResourceRow) => r.status === 'deleting' || r.seq < gone.seq || !state.at.has(gone.address)
+  const goes = (r: ResourceRow, a: Address) => replaced.has(a) || out.has(byAddress.get(a)?.uid ?? '') || pending.some((p) => p.address === a && p.uid !== r.uid && out.has(p.uid) && refersTo(r, p))
   for (let grew = true; grew;) {
     grew = false
-    for (const r of pending.length > 0 ? [...left, ...pending] : left) if (!out.has(r.uid) && (r.status === 'deleting' || !used.has(r.address)) && r.meta.deps.some((a) => replaced.has(a) || out.has(byAddress.get(a)?.uid ?? ''))) {
+    for (const r of pending.length > 0 ? [...left, ...pending] : left) if (!out.has(r.uid) && (r.status === 'deleting' || !used.has(r.address)) && r.meta.deps.some((a) => goes(r, a))) {
       out.add(r.uid)
       grew = true
     }

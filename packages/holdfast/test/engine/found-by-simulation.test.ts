@@ -163,6 +163,21 @@ test('rows that another command changes while they are read are a failure, not a
   await expect(lab.plan(() => void lab.Box('a', { name: 'x', size: 2 }))).rejects.toMatchObject({ code: 'HF2401' })
 })
 
+test('what a failed run would keep is no revision yet while an earlier change is not settled: readers do not see that appear in it later', async () => {
+  const lab = makeLab({ class: 'D' })
+  lab.cloud.fault('create x', 'lost-applied')
+  expect(await lab.apply(() => void lab.Box('a', { name: 'x' }))).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103' } })
+  const broken = () => {
+    lab.Box('a', { name: 'x' })
+    lab.Box('bad', { name: 'bad', fail: true })
+  }
+  expect(await lab.apply(broken, { onFailure: 'keep' })).toMatchObject({ outcome: 'incomplete', revision: { from: 0, to: 0 } })
+  const [open] = (await readStatus(lab.cx)).open
+  await inSession(lab, (s) => s.settle(open?.tx as string, { kind: 'adopt', id: 'o1' }))
+  expect(await listResources(lab.cx)).toEqual([])
+  expect(await lab.apply(broken, { onFailure: 'keep' })).toMatchObject({ outcome: 'kept', revision: { from: 0, to: 1 } })
+})
+
 describe('taking back', () => {
   test('a secret of another node in what was deleted to make room does not look changed afterwards', async () => {
     const lab = makeLab()
@@ -440,6 +455,21 @@ test('what is deleted to make room is deleted after what refers to it and goes, 
   expect((await lab.plan(next)).document.changes.map((c) => `${c.action} ${c.address}`)).toEqual(['replace a', 'delete b', 'delete c'])
   expect(await lab.apply(next)).toMatchObject({ outcome: 'applied', pending: [] })
   expect(lab.cloud.calls).toEqual(['delete c-of-o2', 'delete b-of-o1', 'delete a', 'create a'])
+})
+
+test('what is still to be deleted since an earlier run makes room after what refers to it and is still to be deleted, too', async () => {
+  const lab = strictLab()
+  const program = (both: boolean) => () => {
+    const a = lab.Box('a', { name: 'x' })
+    if (both) lab.Box('user', { name: str`user-of-${a.id}` })
+  }
+  await lab.apply(program(true))
+  lab.cloud.fault('delete user-of-o1', 'reject')
+  expect(await lab.apply(() => undefined)).toMatchObject({ outcome: 'applied', pending: ['a', 'user'] })
+  lab.cloud.calls.length = 0
+  expect(await lab.apply(program(false))).toMatchObject({ outcome: 'applied', pending: [] })
+  expect(lab.cloud.calls).toEqual(['delete user-of-o1', 'delete x', 'create x'])
+  expect(lab.cloud.content).toEqual(['x=1'])
 })
 
 test('many tasks that run at once are no leak that Node would warn of', async () => {

@@ -54,6 +54,13 @@ export class Rules {
             kernel.check(c.entries.some((m) => m.t === 'tx.move' && m.token === tx && m.to === to), 'I-REPLAY', () => `${process.name} writes ${e.kind}, and the change does not become ${to} with it`)
           }
           if (e.kind === 'run.started') this.#runs++
+          // The old object of a replacement stays, too (guide, `retain`), one that was made half-way and never stood in a revision included: it is let go
+          // after the commit, with a word.
+          if (e.kind === 'resource.retained') {
+            const { uid, node } = JSON.parse(e.data) as { uid: string; node: string }
+            kernel.check(this.#toRetain.has(uid), 'I-ORPHAN', () => `${process.name} gives up ${node}, and nobody said that it stays`)
+            this.retained.add(uid)
+          }
           break
         }
         case 'tx.open': case 'tx.move': case 'resource.put':
