@@ -207,8 +207,9 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       log.records.set(address, { address, op: action, outcome: 'skipped', attempts: 0, ms: 0 })
       continue
     }
-    // What an earlier run of this one has made and the plan leaves alone is no task of the plan, and may be taken back all the same: not before what refers to it.
-    const after = doneAt.size ? [...c.after, ...doneOf(address), ...[...new Set([...c.after, ...c.deps])].flatMap((a) => doneOf(a))] : c.after
+    // What an earlier run of this one has made and the plan leaves alone is no task of the plan, and may be taken back all the same: not before what refers to it. It may have had another address.
+    const before = [...doneOf(address), ...(c.uid === undefined || doneOf(address).includes(`done:${c.uid}`) ? none : [`done:${c.uid}`])]
+    const after = doneAt.size ? [...c.after, ...before, ...[...new Set([...c.after, ...c.deps])].flatMap((a) => doneOf(a))] : c.after
     const deadlineMs = deadlineOf(state, c)
     const retries = c.options?.hooks?.onError ? limits.hookRetriesMax : c.options?.retries
     if (action === 'delete' || action === 'forget') {
@@ -222,7 +223,7 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       tasks.plan(deleteTask(address), c)
       tasks.removal(deleteTask(address), c.uid, 'expand', c.takes)
       const goneAfter = goneTaskAfter(c)
-      specs.push(spec(deleteTask(address), typeOf(c.uid) ?? type, doneAt.size ? [...goneAfter, ...doneOf(address), ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
+      specs.push(spec(deleteTask(address), typeOf(c.uid) ?? type, doneAt.size ? [...goneAfter, ...before, ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
       specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, retries))
     } else specs.push(spec(address, type, after, c.uid, deadlineMs, retries))
   }

@@ -564,3 +564,21 @@ test('what makes room for an object of another type counts against the limit of 
   expect(cloud.content).toEqual(['x=1', 'y=1'])
   expect(most).toBe(1)
 })
+
+test('what a dead run made and this one has moved is kept while nobody knows whether something refers to it', async () => {
+  const lab = makeLab({ class: 'D' })
+  lab.cloud.fault('create lost', 'lost')
+  await lab.apply(() => {
+    const a = lab.Box('a', { name: 'a' })
+    lab.Box('lost', { name: 'lost' }, { dependsOn: [a] })
+  })
+  const [open] = await lab.store.txs({ unresolved: true })
+  await inSession(lab, (s) => s.settle(String(open?.token), { kind: 'absent' }))
+  lab.cloud.fault('create user', 'lost-applied')
+  const doc = await lab.apply(() => {
+    const moved = lab.Box('moved', { name: 'a' }, { movedFrom: ['a'] })
+    lab.Box('user', { name: 'user' }, { dependsOn: [moved] })
+  })
+  expect(doc).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103', address: 'user' } })
+  expect(lab.cloud.content).toEqual(['a=1', 'user=1'])
+})
