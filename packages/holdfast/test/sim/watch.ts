@@ -136,15 +136,23 @@ function reach(lab: Lab, uid: string, rowOf: (uid: string) => ResourceRow | unde
 
 const APP_SCOPE = 'sim/default'
 
+const identityText = (r: ResourceRow) => canonical([r.address, r.type, r.status, r.meta.claims as string[], r.meta.protect, r.meta.deps as string[]])
 const rowText = (r: ResourceRow) => canonical([r.address, r.type, r.fingerprint, r.shape, r.status, r.meta.claims as string[], r.meta.protect, r.meta.deps as string[]])
+
+/** Something that it depends on was deleted to make room and made again: what names the former id names the new one. */
+function follows(lab: Lab, rows: ReadonlyMap<string, ResourceRow>, was: ResourceRow): boolean {
+  for (const [uid, dep] of lab.base.rows) if (was.meta.deps.includes(dep.address) && rows.get(uid)?.ordinal !== dep.ordinal) return true
+  return false
+}
 
 /** The records are as the last committed revision has them. */
 export function checkReverted(lab: Lab, rows: ReadonlyMap<string, ResourceRow>): void {
   const { kernel, base } = lab
   for (const [uid, was] of base.rows) {
     const now = rows.get(uid)
-    // What had failed half-way before may be whole now; nothing else may differ.
-    kernel.check(now !== undefined && (was.status === 'partial' || rowText(now) === rowText(was)), 'I-REVERT', () => `${was.address} is not recorded as it was: ${now ? `${rowText(was)} became ${rowText(now)}` : 'it is gone'}`)
+    // What had failed half-way before may be whole now, and what was made again has another id; nothing else may differ.
+    const text = follows(lab, rows, was) ? identityText : rowText
+    kernel.check(now !== undefined && (was.status === 'partial' || text(now) === text(was)), 'I-REVERT', () => `${was.address} is not recorded as it was: ${now ? `${rowText(was)} became ${rowText(now)}` : 'it is gone'}`)
   }
   for (const [uid, now] of rows) kernel.check(base.rows.has(uid), 'I-REVERT', () => `${now.address} is recorded, and it was not there before`)
 }
@@ -154,7 +162,7 @@ export function checkReverted(lab: Lab, rows: ReadonlyMap<string, ResourceRow>):
  * `strict`: there is no unsettled change.
  */
 export function audit(lab: Lab, when: string): void {
-  const { kernel, tables, world } = lab
+  const { kernel, tables, world, base } = lab
   const current = new Map<string, { readonly row: ResourceRow; readonly inputs: string; readonly outputs: string }>()
   for (const rows of tables.resources.values()) for (const { row, docs } of rows.values()) if (row.until === undefined) current.set(row.uid, { row, ...docs })
   for (const { row, inputs, outputs } of current.values()) {
@@ -173,9 +181,11 @@ export function audit(lab: Lab, when: string): void {
   // A partial revision may hold what uses something that has made room already.
   const partial = [...tables.envs.values()].some((e) => e.partial)
   const standing = new Set([...current.values()].filter(({ row }) => row.status !== 'deleting').map(({ row }) => row.address))
+  // What the open run has not written names what it uses as that is called in the base.
+  const moved = new Set([...base.rows].flatMap(([uid, was]) => (current.has(uid) ? [was.address] : [])))
   for (const { row } of current.values()) {
     // What is kept of a run may have a node under its new address and a user that still names the old one.
-    if (row.status === 'ready' && !partial) for (const dep of row.meta.deps) kernel.check(standing.has(dep), 'I-REF', () => `${when}: ${row.address} is recorded as using ${dep}, which is not recorded`)
+    if (row.status === 'ready' && !partial) for (const dep of row.meta.deps) kernel.check(standing.has(dep) || (row.since <= base.revision && moved.has(dep)), 'I-REF', () => `${when}: ${row.address} is recorded as using ${dep}, which is not recorded`)
   }
   for (const o of world.objects.values()) {
     if (!partial && o.mark && !tables.unresolvedOf.has(o.mark.uid) && !o.torn) for (const id of o.spec.refs) kernel.check(world.objects.has(id) || id.startsWith(SHARED), 'I-REF', () => `${when}: ${o.id} (${o.spec.name}) refers to ${id}, which is gone`)
