@@ -13,6 +13,7 @@ import type { RunDocument } from './documents.ts'
 import { committedOutputs, ensureEnv, outputsPlace, planEntry, type PlannedRun } from './plan.ts'
 import type { RunOptions } from './session.ts'
 import { noteSkipped, unused } from './partial.ts'
+import { readsIn } from './reads.ts'
 import { followMoves, MARK_BATCH, markRemoved } from './removed.ts'
 import { doneTasks } from './revert.ts'
 
@@ -179,11 +180,7 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
   }
   const none: readonly string[] = []
   const doneOf = (a: Address) => doneAt.get(a) ?? none
-  const goesFirst = new Set(changes.filter((c) => c.phase === 'expand' && (c.deleteFirst || c.doc.action === 'delete')).map((c) => c.doc.address))
-  const reads = (uid: string | undefined): readonly string[] => {
-    if (uid === undefined) return none
-    return (state.base.get(uid) ?? state.current.get(uid))?.meta.deps.flatMap((d) => [d, ...(goesFirst.has(d) ? [deleteTask(d)] : none), ...doneOf(d)]) ?? none
-  }
+  const reads = readsIn(state, changes, doneOf)
   const makes = new Set(changes.filter((c) => c.doc.action === 'create' || c.mayReplace).map((c) => c.doc.address))
   // Who waits for another without depending on it takes over something of it.
   const takers = new Map<string, string[]>()
