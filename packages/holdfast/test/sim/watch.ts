@@ -10,6 +10,8 @@ import type { Given, Inputs, Mutation, Watcher } from './world.ts'
 export interface Base {
   readonly revision: number
   readonly rows: ReadonlyMap<string, ResourceRow>
+  /** Of each row, sealed. */
+  readonly inputs: ReadonlyMap<string, string>
 }
 
 /** A sealed document as the plain values it stands for. */
@@ -136,13 +138,20 @@ function reach(lab: Lab, uid: string, rowOf: (uid: string) => ResourceRow | unde
 
 const APP_SCOPE = 'sim/default'
 
-const identityText = (r: ResourceRow) => canonical([r.address, r.type, r.status, r.meta.claims as string[], r.meta.protect, r.meta.deps as string[]])
 const rowText = (r: ResourceRow) => canonical([r.address, r.type, r.fingerprint, r.shape, r.status, r.meta.claims as string[], r.meta.protect, r.meta.deps as string[]])
 
-/** Something that it depends on was deleted to make room and made again: what names the former id names the new one. */
-function follows(lab: Lab, rows: ReadonlyMap<string, ResourceRow>, was: ResourceRow): boolean {
-  for (const [uid, dep] of lab.base.rows) if (was.meta.deps.includes(dep.address) && rows.get(uid)?.ordinal !== dep.ordinal) return true
-  return false
+/** A row and its inputs, but for the ids of other objects. */
+function textBesideRefs(lab: Lab, r: ResourceRow, sealed: string): string {
+  const { refs, ...inputs } = opened(lab, r, 'inputs', sealed)
+  return canonical([rowText({ ...r, fingerprint: '', shape: '' }), inputs, (refs as string[]).length])
+}
+
+/** Where something that it depends on was deleted to make room and made again, it names the new id; nothing else may differ. */
+function isAsBefore(lab: Lab, rows: ReadonlyMap<string, ResourceRow>, was: ResourceRow, now: ResourceRow): boolean {
+  const { base, tables } = lab
+  const follows = [...base.rows].some(([uid, dep]) => was.meta.deps.includes(dep.address) && rows.get(uid)?.ordinal !== dep.ordinal)
+  if (!follows) return rowText(now) === rowText(was)
+  return textBesideRefs(lab, now, tables.resources.get(now.uid)?.get(now.since)?.docs.inputs ?? '') === textBesideRefs(lab, was, base.inputs.get(was.uid) ?? '')
 }
 
 /** The records are as the last committed revision has them. */
@@ -150,9 +159,8 @@ export function checkReverted(lab: Lab, rows: ReadonlyMap<string, ResourceRow>):
   const { kernel, base } = lab
   for (const [uid, was] of base.rows) {
     const now = rows.get(uid)
-    // What had failed half-way before may be whole now, and what was made again has another id; nothing else may differ.
-    const text = follows(lab, rows, was) ? identityText : rowText
-    kernel.check(now !== undefined && (was.status === 'partial' || text(now) === text(was)), 'I-REVERT', () => `${was.address} is not recorded as it was: ${now ? `${rowText(was)} became ${rowText(now)}` : 'it is gone'}`)
+    // What had failed half-way before may be whole now; nothing else may differ.
+    kernel.check(now !== undefined && (was.status === 'partial' || isAsBefore(lab, rows, was, now)), 'I-REVERT', () => `${was.address} is not recorded as it was: ${now ? `${rowText(was)} became ${rowText(now)}` : 'it is gone'}`)
   }
   for (const [uid, now] of rows) kernel.check(base.rows.has(uid), 'I-REVERT', () => `${now.address} is recorded, and it was not there before`)
 }
