@@ -13,6 +13,7 @@ import type { RunDocument } from './documents.ts'
 import { committedOutputs, ensureEnv, outputsPlace, planEntry, type PlannedRun } from './plan.ts'
 import type { RunOptions } from './session.ts'
 import { noteSkipped, unused } from './partial.ts'
+import { readsIn } from './reads.ts'
 import { followMoves, MARK_BATCH, markRemoved } from './removed.ts'
 import { doneTasks } from './revert.ts'
 
@@ -179,11 +180,7 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
   }
   const none: readonly string[] = []
   const doneOf = (a: Address) => doneAt.get(a) ?? none
-  const goesFirst = new Set(changes.filter((c) => c.phase === 'expand' && (c.deleteFirst || c.doc.action === 'delete')).map((c) => c.doc.address))
-  const reads = (uid: string | undefined): readonly string[] => {
-    if (uid === undefined) return none
-    return (state.base.get(uid) ?? state.current.get(uid))?.meta.deps.flatMap((d) => [d, ...(goesFirst.has(d) ? [deleteTask(d)] : none), ...doneOf(d)]) ?? none
-  }
+  const reads = readsIn(state, changes, doneOf)
   const makes = new Set(changes.filter((c) => c.doc.action === 'create' || c.mayReplace).map((c) => c.doc.address))
   // Who waits for another without depending on it takes over something of it.
   const takers = new Map<string, string[]>()
@@ -207,8 +204,9 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       log.records.set(address, { address, op: action, outcome: 'skipped', attempts: 0, ms: 0 })
       continue
     }
-    // What an earlier run of this one has made and the plan leaves alone is no task of the plan, and may be taken back all the same: not before what refers to it.
-    const after = doneAt.size ? [...c.after, ...doneOf(address), ...[...new Set([...c.after, ...c.deps])].flatMap((a) => doneOf(a))] : c.after
+    // What an earlier run of this one has made and the plan leaves alone is no task of the plan, and may be taken back all the same: not before what refers to it. It may have had another address.
+    const before = [...doneOf(address), ...(c.uid === undefined || doneOf(address).includes(`done:${c.uid}`) ? none : [`done:${c.uid}`])]
+    const after = doneAt.size ? [...c.after, ...before, ...[...new Set([...c.after, ...c.deps])].flatMap((a) => doneOf(a))] : c.after
     const deadlineMs = deadlineOf(state, c)
     const retries = c.options?.hooks?.onError ? limits.hookRetriesMax : c.options?.retries
     if (action === 'delete' || action === 'forget') {
@@ -222,7 +220,7 @@ function expandSpec(run: Run, changes: readonly PlannedChange[], through: readon
       tasks.plan(deleteTask(address), c)
       tasks.removal(deleteTask(address), c.uid, 'expand', c.takes)
       const goneAfter = goneTaskAfter(c)
-      specs.push(spec(deleteTask(address), typeOf(c.uid) ?? type, doneAt.size ? [...goneAfter, ...doneOf(address), ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
+      specs.push(spec(deleteTask(address), typeOf(c.uid) ?? type, doneAt.size ? [...goneAfter, ...before, ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
       specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, retries))
     } else specs.push(spec(address, type, after, c.uid, deadlineMs, retries))
   }

@@ -17,7 +17,9 @@ export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
   const at = new Map<Address, string[]>()
   for (const [uid, u] of order) at.set(u.address, [...(at.get(u.address) ?? []), `done:${uid}`])
   const ids = (addresses: readonly Address[] | undefined) => (addresses ?? []).flatMap((a) => at.get(a) ?? [])
-  const inBase = (addresses: readonly Address[] | undefined) => ids(addresses).filter((id) => state.base.has(id.slice('done:'.length)))
+  // What is restored stood on what the base had there, wherever the run has moved that.
+  const baseAt = new Map([...state.base.values()].map((r) => [r.address, `done:${r.uid}`]))
+  const inBase = (addresses: readonly Address[] | undefined) => (addresses ?? []).flatMap((a) => baseAt.get(a) ?? [])
   const takers = takersOf(state)
   const unknown = [...state.unknown.values()].filter((tx) => tx.target.change === undefined).map((tx): TaskSpec =>
     ({ id: `unknown:${tx.token}`, after: ids(tx.target.row?.meta.deps), limit: tx.type, undo: 'none', retries: 0, deadlineMs: undefined, done: 'unknown' }))

@@ -594,3 +594,51 @@ test('what makes room for an object of another type counts against the limit of 
   expect(cloud.content).toEqual(['x=1', 'y=1'])
   expect(most).toBe(1)
 })
+
+test('what a dead run made and this one has moved is kept while nobody knows whether something refers to it', async () => {
+  const lab = makeLab({ class: 'D' })
+  lab.cloud.fault('create lost', 'lost')
+  await lab.apply(() => {
+    const a = lab.Box('a', { name: 'a' })
+    lab.Box('lost', { name: 'lost' }, { dependsOn: [a] })
+  })
+  const [open] = await lab.store.txs({ unresolved: true })
+  await inSession(lab, (s) => s.settle(String(open?.token), { kind: 'absent' }))
+  lab.cloud.fault('create user', 'lost-applied')
+  const doc = await lab.apply(() => {
+    const moved = lab.Box('moved', { name: 'a' }, { movedFrom: ['a'] })
+    lab.Box('user', { name: 'user' }, { dependsOn: [moved] })
+  })
+  expect(doc).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103', address: 'user' } })
+  expect(lab.cloud.content).toEqual(['a=1', 'user=1'])
+})
+
+describe('what has moved comes back before what stood on it', () => {
+  const before = (lab: Lab) => () => {
+    const a = lab.Box('a', { name: 'a' })
+    lab.Box('user', { name: 'user' }, { dependsOn: [a] })
+  }
+  const after = (lab: Lab, last: object) => () => {
+    const moved = lab.Box('moved', { name: 'a', size: 2 }, { movedFrom: ['a'] })
+    const user = lab.Box('user', { name: 'user', size: 2 }, { dependsOn: [moved] })
+    lab.Box('last', { name: 'last', ...last }, { dependsOn: [user] })
+  }
+
+  test('when the run that moved it takes it back', async () => {
+    const lab = makeLab()
+    await lab.apply(before(lab))
+    expect(await lab.apply(after(lab, { fail: true }))).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.calls.slice(-2)).toEqual(['update a', 'update user'])
+  })
+
+  test('when a later run takes it back', async () => {
+    const lab = makeLab({ class: 'D' })
+    await lab.apply(before(lab))
+    lab.cloud.fault('create last', 'lost')
+    expect(await lab.apply(after(lab, {}))).toMatchObject({ outcome: 'incomplete' })
+    const [open] = await lab.store.txs({ unresolved: true })
+    await inSession(lab, (s) => s.settle(String(open?.token), { kind: 'absent' }))
+    expect(await revert(lab)).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.calls.slice(-2)).toEqual(['update a', 'update user'])
+  })
+})

@@ -43,7 +43,7 @@ export class Lab {
   readonly #byHolder = new Map<string, Process>()
   readonly #kindNames: readonly KindName[]
   /** What the committed revision holds. */
-  base: Base = { revision: 0, rows: new Map() }
+  base: Base = { revision: 0, rows: new Map(), inputs: new Map() }
   /** What processes have kept beside the store. */
   readonly spooled = new Map<string, string[]>()
   processes = 0
@@ -113,7 +113,7 @@ export class Lab {
     this.kernel.check(!fence || this.tables.leases.get(fence.scope)?.fence === fence.fence, 'I-FENCE', () => `${process.name} wrote, and its lease has gone to another`)
     this.rules.committed(c, process)
     for (const e of c.entries) {
-      if (e.t === 'env.commit') this.base = { revision: e.to, rows: committedRows(this.tables) }
+      if (e.t === 'env.commit') this.base = baseOf(this.tables, e.to)
       else if (e.t === 'event') this.kernel.count(`event ${e.kind}`)
     }
   }
@@ -130,6 +130,11 @@ function says(v: unknown, text: string): boolean {
 const KEY = new Uint8Array(32).fill(7)
 /** Every secret of the simulation ends so. */
 export const MARKER = '-marker'
+
+function baseOf(t: Tables, revision: number): Base {
+  const rows = committedRows(t)
+  return { revision, rows, inputs: new Map([...rows].map(([uid, { since }]) => [uid, t.resources.get(uid)?.get(since)?.docs.inputs ?? ''])) }
+}
 
 export function committedRows(t: Tables): Map<string, ResourceRow> {
   const out = new Map<string, ResourceRow>()

@@ -10,6 +10,8 @@ import type { Given, Inputs, Mutation, Watcher } from './world.ts'
 export interface Base {
   readonly revision: number
   readonly rows: ReadonlyMap<string, ResourceRow>
+  /** Of each row, sealed. */
+  readonly inputs: ReadonlyMap<string, string>
 }
 
 /** A sealed document as the plain values it stands for. */
@@ -138,13 +140,27 @@ const APP_SCOPE = 'sim/default'
 
 const rowText = (r: ResourceRow) => canonical([r.address, r.type, r.fingerprint, r.shape, r.status, r.meta.claims as string[], r.meta.protect, r.meta.deps as string[]])
 
+/** A row and its inputs, but for the ids of other objects. */
+function textBesideRefs(lab: Lab, r: ResourceRow, sealed: string): string {
+  const { refs, ...inputs } = opened(lab, r, 'inputs', sealed)
+  return canonical([rowText({ ...r, fingerprint: '', shape: '' }), inputs, (refs as string[]).length])
+}
+
+/** Where something that it depends on was deleted to make room and made again, it names the new id; nothing else may differ. */
+function isAsBefore(lab: Lab, rows: ReadonlyMap<string, ResourceRow>, was: ResourceRow, now: ResourceRow): boolean {
+  const { base, tables } = lab
+  const follows = [...base.rows].some(([uid, dep]) => was.meta.deps.includes(dep.address) && rows.get(uid)?.ordinal !== dep.ordinal)
+  if (!follows) return rowText(now) === rowText(was)
+  return textBesideRefs(lab, now, tables.resources.get(now.uid)?.get(now.since)?.docs.inputs ?? '') === textBesideRefs(lab, was, base.inputs.get(was.uid) ?? '')
+}
+
 /** The records are as the last committed revision has them. */
 export function checkReverted(lab: Lab, rows: ReadonlyMap<string, ResourceRow>): void {
   const { kernel, base } = lab
   for (const [uid, was] of base.rows) {
     const now = rows.get(uid)
     // What had failed half-way before may be whole now; nothing else may differ.
-    kernel.check(now !== undefined && (was.status === 'partial' || rowText(now) === rowText(was)), 'I-REVERT', () => `${was.address} is not recorded as it was: ${now ? `${rowText(was)} became ${rowText(now)}` : 'it is gone'}`)
+    kernel.check(now !== undefined && (was.status === 'partial' || isAsBefore(lab, rows, was, now)), 'I-REVERT', () => `${was.address} is not recorded as it was: ${now ? `${rowText(was)} became ${rowText(now)}` : 'it is gone'}`)
   }
   for (const [uid, now] of rows) kernel.check(base.rows.has(uid), 'I-REVERT', () => `${now.address} is recorded, and it was not there before`)
 }
@@ -154,7 +170,7 @@ export function checkReverted(lab: Lab, rows: ReadonlyMap<string, ResourceRow>):
  * `strict`: there is no unsettled change.
  */
 export function audit(lab: Lab, when: string): void {
-  const { kernel, tables, world } = lab
+  const { kernel, tables, world, base } = lab
   const current = new Map<string, { readonly row: ResourceRow; readonly inputs: string; readonly outputs: string }>()
   for (const rows of tables.resources.values()) for (const { row, docs } of rows.values()) if (row.until === undefined) current.set(row.uid, { row, ...docs })
   for (const { row, inputs, outputs } of current.values()) {
@@ -173,9 +189,11 @@ export function audit(lab: Lab, when: string): void {
   // A partial revision may hold what uses something that has made room already.
   const partial = [...tables.envs.values()].some((e) => e.partial)
   const standing = new Set([...current.values()].filter(({ row }) => row.status !== 'deleting').map(({ row }) => row.address))
+  // What the open run has not written names what it uses as that is called in the base.
+  const moved = new Set([...base.rows].flatMap(([uid, was]) => (current.has(uid) ? [was.address] : [])))
   for (const { row } of current.values()) {
     // What is kept of a run may have a node under its new address and a user that still names the old one.
-    if (row.status === 'ready' && !partial) for (const dep of row.meta.deps) kernel.check(standing.has(dep), 'I-REF', () => `${when}: ${row.address} is recorded as using ${dep}, which is not recorded`)
+    if (row.status === 'ready' && !partial) for (const dep of row.meta.deps) kernel.check(standing.has(dep) || (row.since <= base.revision && moved.has(dep)), 'I-REF', () => `${when}: ${row.address} is recorded as using ${dep}, which is not recorded`)
   }
   for (const o of world.objects.values()) {
     if (!partial && o.mark && !tables.unresolvedOf.has(o.mark.uid) && !o.torn) for (const id of o.spec.refs) kernel.check(world.objects.has(id) || id.startsWith(SHARED), 'I-REF', () => `${when}: ${o.id} (${o.spec.name}) refers to ${id}, which is gone`)
