@@ -32,7 +32,7 @@ export const refusals = {
     return failure('HF4201', {
       message: isKept(holder) ? `${scope} is kept for an apply, until ${new Date(expiresAt).toISOString()} (by ${who}).` : `${scope} is held by ${holder.id} (${who}).`,
       ...(isKept(holder) && { hint: 'Apply the plan with the lease that was printed with it, wait for it with --lock-timeout, or give it up:\n    holdfast state unlock' }),
-      details: { scope, holder: holder.id, host: holder.host, pid: holder.pid, ageMs, expiresAt },
+      details: { scope, holder: holder.id, host: holder.host, pid: holder.pid, ageMs, expiresAt: new Date(expiresAt).toISOString() },
     })
   },
   claimTaken: (key: string, owner: { readonly app: string; readonly env: string; readonly uid: string; readonly address: string | undefined }): HoldfastError =>

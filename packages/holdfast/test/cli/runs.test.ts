@@ -413,7 +413,7 @@ describe('two at once', () => {
     const begun = performance.now()
     const ran = await p.run('apply', '--yes', '--json', '--lock-timeout', '0s')
     expect(refused(ran)).toEqual([10, 'HF4201'])
-    expect(ran.json.error.details).toEqual({ scope: 'shop/default', holder: expect.stringMatching(/^h-/), host: expect.any(String), pid: first.pid, ageMs: expect.any(Number) })
+    expect(ran.json.error.details).toEqual({ scope: 'shop/default', holder: expect.stringMatching(/^h-/), host: expect.any(String), pid: first.pid, ageMs: expect.any(Number), expiresAt: expect.stringMatching(/Z$/) })
     expect(ran.json.error.message).toContain(`pid ${first.pid} on ${ran.json.error.details.host}`)
     expect(performance.now() - begun).toBeLessThan(10_000)
     expect((await p.run('status', '--json')).json.leases).toEqual([expect.objectContaining({ scope: 'shop/default', pid: first.pid, alive: true })])

@@ -8,7 +8,7 @@ import * as holdfast from '../../src/root.ts'
 const { app, asset, str } = holdfast
 
 test('the package gives the author what the author needs, and every function of expressions', () => {
-  const more = ['HoldfastError', 'Value', 'app', 'asset', 'component', 'policy', 'refused', 'defineProject', 'each', 'keyEnv', 'keyFile', 'lookup', 'notOurs', 'outcomeUnknown', 'resource', 'sensitive', 'sqlite', 'str']
+  const more = ['HoldfastError', 'Value', 'app', 'asset', 'component', 'policy', 'refused', 'defineProject', 'each', 'hook', 'keyEnv', 'keyFile', 'lookup', 'notOurs', 'outcomeUnknown', 'resource', 'sensitive', 'sqlite', 'str']
   expect(Object.keys(holdfast).sort()).toEqual([...functionNames, ...more].sort())
 })
 
