@@ -183,7 +183,22 @@ export class Rules {
   refers(op: Mutation, g: Given): void {
     const { kernel, world } = this.#lab
     if (op === 'delete') return
-    for (const id of g.inputs.refs) kernel.check(world.objects.has(id) || String(id).startsWith(SHARED), 'I-REF', () => `${op} ${g.inputs.name} refers to ${JSON.stringify(id)}, which is gone`)
+    for (const id of g.inputs.refs) kernel.check(world.objects.has(id) || String(id).startsWith(SHARED) || this.#goneInBase(g, id), 'I-REF', () => `${op} ${g.inputs.name} refers to ${JSON.stringify(id)}, which is gone`)
+  }
+
+  /** A partial revision may hold what uses something that has made room already; what is taken back to it names that again. */
+  #goneInBase(g: Given, id: string): boolean {
+    const { base, tables } = this.#lab
+    const docsOf = (row: ResourceRow) => tables.resources.get(row.uid)?.get(row.since)?.docs
+    const row = base.rows.get(g.mark.uid)
+    const docs = row && docsOf(row)
+    if (!docs || !openTx(this.#lab, g.mark.uid)?.undo || ![...tables.envs.values()].some((e) => e.partial)) return false
+    if (!(opened(this.#lab, row, 'inputs', docs.inputs) as unknown as Inputs).refs.includes(id)) return false
+    for (const other of base.rows.values()) {
+      const theirs = docsOf(other)
+      if (other.status !== 'deleting' && theirs && opened(this.#lab, other, 'outputs', theirs.outputs).id === id) return false
+    }
+    return true
   }
 
   /** The rules between rows, as a person's look at the store checks them. */
