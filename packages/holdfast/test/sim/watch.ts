@@ -59,7 +59,8 @@ export function watcherOf(lab: Lab): Watcher {
         const row = lab.base.rows.get(g.mark.uid)
         const o = world.ours(g.mark)[0]
         if (o) for (const user of usersInFlight(lab, o.id, g.mark.uid)) kernel.fail('I-REF', `${g.inputs.name} is deleted, and what becomes of ${user.op} ${user.address}, which refers to it, is not known`)
-        kernel.check(!row?.meta.protect || row.status === 'partial', 'I-PROT', () => `${g.inputs.name} is protected, and it is deleted`)
+        // What broke off half-way, in this run or before, can only be made anew: its operator gives its protection up for that.
+        kernel.check(!row?.meta.protect || row.status === 'partial' || newest(lab, g.mark.uid)?.status === 'partial', 'I-PROT', () => `${g.inputs.name} is protected, and it is deleted`)
         kernel.check(!lab.rules.isToStay(g.mark.uid), 'I-PROT', () => `${g.inputs.name} is protected or to be retained, and it is deleted`)
       }
       lab.rules.refers(op, g)
