@@ -136,9 +136,14 @@ export function afterUsers(changes: readonly PlannedChange[], users: (gone: Plan
   })
 }
 
-/** Two nodes that are to take over what the other has cannot both go second: such a plan would wait for itself. Fails HF2104 naming them. */
-export function refuseCircles(changes: readonly PlannedChange[]): void {
+/**
+ * Two nodes that are to take over what the other has cannot both go second: such a plan would wait for itself. Fails HF2104 naming them.
+ *
+ * Takes    `through`: unchanged nodes between two that change; the second waits for the first through them.
+ */
+export function refuseCircles(changes: readonly PlannedChange[], through: readonly { readonly id: string; readonly after: readonly string[] }[]): void {
   const after = tasksOf(changes)
+  for (const t of through) after.set(t.id, t.after)
   try {
     topologicalOrder(after.keys(), (id) => after.get(id) ?? [])
   } catch (e) {

@@ -62,7 +62,7 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
     const r = state.current.get(uid)
     if (r?.status === 'deleting') changes.push(removal(state, r as ResourceRow, before, afterCommit, options))
   }
-  refuseCircles(changes)
+  refuseCircles(changes, through)
   return { changes: afterUsers(changes, usersIn(diff)), through }
 }
 

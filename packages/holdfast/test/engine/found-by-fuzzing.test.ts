@@ -69,3 +69,9 @@ test('what cannot be updated is not made a second time when only what is recorde
   const after = [node('a', 'x', { kind: 'R', tag: 'y' })]
   expect(await brokenRule([before, [...after, node('b', 'y', { fail: true })], after], [apply(0), apply(1)])).toBeUndefined()
 })
+
+test('nodes that wait for each other through one that does not change are refused, and the run does not wait for ever', async () => {
+  const before = [node('a', 'x', { slot: 1 }), node('m', 'y', { dependsOn: ['a'] }), node('b', 'z', { slot: 2, dependsOn: ['m'] })]
+  const after = [node('a', 'x', { slot: 2 }), node('m', 'y', { dependsOn: ['a'] }), node('b', 'z', { dependsOn: ['m'] })]
+  expect(await brokenRule([before, after], [apply(0), apply(1)])).toBeUndefined()
+})

@@ -212,6 +212,14 @@ function unprotected({ programs }: Lab, at: number): number {
   return programs.push((programs[at] as Program).map(({ protect: _, ...n }) => n)) - 1
 }
 
+/** The program with nodes that have no place yet. */
+function vacated({ programs }: Lab, at: number, nodes: readonly string[]): number {
+  return programs.push((programs[at] as Program).map((n) => {
+    const { slot: _, ...rest } = n
+    return nodes.includes(n.address) ? rest : n
+  })) - 1
+}
+
 /** Gives the program that it came to. */
 async function until(lab: Lab, program: number | undefined): Promise<number> {
   let at = program
@@ -226,6 +234,8 @@ async function until(lab: Lab, program: number | undefined): Promise<number> {
     // What failed half-way can only be made anew, and what is protected is not: its operator gives the protection up.
     const refused = last.error?.code ?? last.doc?.error?.code
     if (refused === 'HF5001' && at !== undefined && at === program) at = unprotected(lab, at)
+    // Nodes that wait for each other's places, directly or through others, are moved as the refusal says: in two steps.
+    if (refused === 'HF2104' && at !== undefined) await lab.carryOut({ kind: 'apply', program: vacated(lab, at, last.error?.details?.nodes as readonly string[]), onFailure: 'revert', person: true })
   }
   throw new Broken('j', `after ${CONVERGE_MAX} runs there is still something to do: ${last?.error ? `${last.error.code} ${last.error.message}` : `${last?.doc?.outcome} ${last?.doc?.error?.code ?? ''} ${last?.doc?.error?.message ?? ''}`}`)
 }
