@@ -180,10 +180,16 @@ export function nameOfObject(outputs: Fields): string {
   return typeof id === 'string' ? id : JSON.stringify(masked(outputs as Value))
 }
 
-/** Which of the changed inputs show in the outputs, and as what. When none shows, equal outputs tell nothing: that is neither. */
+/**
+ * Which of the changed inputs show in the outputs, and as what. When none shows, equal outputs tell nothing, and nor do others where the object is not
+ * as the inputs say: somebody else changed it, and it is being repaired. That is neither.
+ */
 function compareUpdate(inputs: Fields, before: Fields, seen: Fields, old: Fields): 'new' | 'old' | 'neither' {
   const changed = Object.keys({ ...before, ...inputs }).filter((k) => k in seen && compare(before[k], inputs[k]).length > 0)
-  if (changed.length === 0) return compare(old as Value, seen as Value).length === 0 ? 'neither' : 'new'
+  if (changed.length === 0) {
+    const strange = Object.keys(inputs).some((k) => k in seen && compare(old[k], before[k]).length === 0 && compare(seen[k], inputs[k]).length > 0)
+    return strange || compare(old as Value, seen as Value).length === 0 ? 'neither' : 'new'
+  }
   if (changed.every((k) => compare(seen[k], inputs[k]).length === 0)) return 'new'
   if (changed.every((k) => compare(seen[k], before[k]).length === 0)) return 'old'
   return 'neither'

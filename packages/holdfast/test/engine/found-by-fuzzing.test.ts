@@ -75,3 +75,8 @@ test('nodes that wait for each other through one that does not change are refuse
   const after = [node('a', 'x', { slot: 2 }), node('m', 'y', { dependsOn: ['a'] }), node('b', 'z', { dependsOn: ['m'] })]
   expect(await brokenRule([before, after], [apply(0), apply(1)])).toBeUndefined()
 })
+
+test('a repair that was rejected after a lost attempt is not called done because the object is not as it is recorded', async () => {
+  const faults = [{ call: 'update', name: 'x', what: 'lost' }, { call: 'update', name: 'x', what: 'reject' }] as const
+  expect(await brokenRule([[node('a', 'x')]], [apply(0), repair(0, 'x', { faults, drift: [{ name: 'x', what: 'changed' }] })])).toBeUndefined()
+})
