@@ -80,3 +80,8 @@ test('a repair that was rejected after a lost attempt is not called done because
   const faults = [{ call: 'update', name: 'x', what: 'lost' }, { call: 'update', name: 'x', what: 'reject' }] as const
   expect(await brokenRule([[node('a', 'x')]], [apply(0), repair(0, 'x', { faults, drift: [{ name: 'x', what: 'changed' }] })])).toBeUndefined()
 })
+
+test('what refers to an object that is made anew on the way back follows it', async () => {
+  const program = [node('a', 'x'), node('b', 'y', { refs: ['a'] })]
+  expect(await brokenRule([program], [apply(0), repair(0, 'x', { faults: [{ call: 'update', name: 'y', what: 'partly' }] })])).toBeUndefined()
+})

@@ -45,6 +45,8 @@ export class Checks implements Watcher {
   /** Objects that somebody else removed; addresses whose objects were made anew while something was taken back. */
   readonly #gone = new Set<string>()
   readonly #renewed = new Set<string>()
+  /** What an operation has made anew on the way back: address and run. */
+  readonly #madeAgain = new Map<string, { readonly address: string; readonly run: string }>()
   /** Objects that were left half-way at some time: what they are nobody knows until they are whole again. */
   readonly #torn = new Set<string>()
   /** A person said that something exists, and no revision has been committed since: it may need what went in the meantime (unmended/adopted-after-destroy.ts). */
@@ -152,6 +154,10 @@ export class Checks implements Watcher {
     for (const e of c.entries) {
       if (e.t === 'event' && e.kind === 'tx.byHand') this.#byHand = true
       if (e.t === 'env.commit') this.#byHand = false
+      if (e.t === 'tx.move' && e.to === 'completed') {
+        const tx = this.#lab.tables.txs.get(e.token)
+        if (tx?.undo && tx.op === 'create') this.#madeAgain.set(e.token, { address: tx.address, run: tx.run })
+      }
     }
     const wrong = validPrefix(this.#lab.tables, this.#byHand)
     if (wrong !== undefined) this.fail('m', `after a commit: ${wrong}`)
@@ -179,6 +185,9 @@ export class Checks implements Watcher {
     if (this.violation) throw new Broken(this.violation.rule, this.violation.message)
     for (const d of checkTables(this.#lab.tables)) this.must(d.ok || (this.#byHand && d.name === DEPENDENCIES), 'a', () => `doctor: ${d.name}: ${d.detail}`)
     this.audit()
+    // A process that ends while it takes back has nobody to tell what it has made anew: its journal says so, and the run that ends the way back tells its own part.
+    for (const { address, run } of this.#madeAgain.values()) if (run !== out.doc?.run) this.#renewed.add(address)
+    this.#madeAgain.clear()
     if (out.process.died) {
       if (this.env?.openRun === undefined) this.#takeBase()
       return
@@ -230,14 +239,22 @@ export class Checks implements Watcher {
     const now = new Map(this.current().map((r) => [r.uid, r]))
     this.must(this.env?.openRun === undefined, 'l', () => 'it was taken back, and a run is open still')
     this.must(this.env?.revision === this.baseRevision, 'l', () => `it was taken back to ${this.baseRevision}, and the revision is ${this.env?.revision}`)
+    // What refers to an object that is made anew follows it, when it is taken back itself: its former inputs name something that is gone.
+    const ids = new Map<string, string>()
+    for (const [uid, was] of this.base) {
+      const id = now.has(uid) ? world.ours(now.get(uid) as ResourceRow)[0]?.id : undefined
+      if (was.id !== undefined && id !== undefined && id !== was.id && this.#renewed.has(was.row.address)) ids.set(was.id, id)
+    }
+    const followed = (spec: string) => [...ids].reduce((text, [was, is]) => text.replaceAll(JSON.stringify(was), JSON.stringify(is)), spec)
     for (const [uid, was] of this.base) {
       const is = now.get(uid)
       if (was.row.status === 'deleting') continue
-      this.must(is !== undefined && (was.row.status === 'partial' || rowText(is) === rowText(was.row)), 'l', () => `${was.row.address} is not recorded as it was: ${is ? `${rowText(was.row)} became ${rowText(is)}` : 'it is gone'}`)
+      const follows = was.spec !== undefined && followed(was.spec) !== was.spec
+      this.must(is !== undefined && (was.row.status === 'partial' || rowText(is, follows) === rowText(was.row, follows)), 'l', () => `${was.row.address} is not recorded as it was: ${is ? `${rowText(was.row)} became ${rowText(is)}` : 'it is gone'}`)
       if (was.row.status === 'partial' || was.spec === undefined || !is || this.#gone.has(markText(is))) continue
       const [o] = world.ours(is)
       if (o?.drifted) continue
-      this.must(o !== undefined && specText(o.spec) === was.spec, 'l', () => `${was.row.address} was ${was.spec}, and is ${o ? specText(o.spec) : 'gone'}`)
+      this.must(o !== undefined && (specText(o.spec) === was.spec || specText(o.spec) === followed(was.spec as string)), 'l', () => `${was.row.address} was ${was.spec}, and is ${o ? specText(o.spec) : 'gone'}`)
       this.must(o?.id === was.id || this.#renewed.has(was.row.address), 'l', () => `${was.row.address} was ${was.id}, and is ${o?.id} now, and nobody says so`)
     }
     for (const [uid, is] of now) this.must(this.base.has(uid), 'l', () => `${is.address} is recorded, and it was not there before`)
@@ -280,5 +297,6 @@ export class Checks implements Watcher {
   }
 }
 
-const rowText = (r: ResourceRow): string =>
-  canonical([r.address, r.type, r.fingerprint, r.shape, r.status, [...r.meta.claims], r.meta.protect, r.meta.retain, [...r.meta.deps], r.meta.tags as never])
+/** `follows`: what it refers to has another id now, so its inputs are others. */
+const rowText = (r: ResourceRow, follows = false): string =>
+  canonical([r.address, r.type, ...(follows ? [] : [r.fingerprint, r.shape]), r.status, [...r.meta.claims], r.meta.protect, r.meta.retain, [...r.meta.deps], r.meta.tags as never])
