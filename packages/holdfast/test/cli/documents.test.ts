@@ -148,7 +148,7 @@ describe('documents of one life, each exactly as the contract says', () => {
 
   test('plan ls and plan show: stored plans, newest first, with who used them', async () => {
     const { json } = await p.run('plan', 'ls', '--json')
-    expect(json.plans[json.plans.length - 1]).toEqual({ id: is(PLAN), createdAt: is(ISO), revision: 0, usedBy: null })
+    expect(json.plans[json.plans.length - 1]).toEqual({ id: is(PLAN), createdAt: is(ISO), revision: 0, usedBy: null, madeBy: expect.any(String), approval: null })
     expect(json.plans.find((x: any) => x.id === made.plan).usedBy).toBe(made.run)
     const times = json.plans.map((x: any) => x.createdAt)
     expect(times).toEqual([...times].sort().reverse())
