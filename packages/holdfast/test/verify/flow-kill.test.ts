@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 
-const programs = join(dirname(fileURLToPath(import.meta.url)), 'programs')
+const programs = fileURLToPath(new URL('../flow/programs', import.meta.url))
 
 interface Report { readonly state: string; readonly trace: readonly { readonly task: string; readonly event: string }[]; readonly y: number; readonly standing: readonly string[] }
 interface Did { readonly task: string; readonly attempt: number; readonly key: string }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { boxProject, boxTypes, endProjects, makeProject, program, type Project, type Ran } from './support.ts'
+import { boxProject, boxTypes, endProjects, makeProject, program, type Project, type Ran } from '../cli/support.ts'
 
 afterAll(endProjects)
 const ended = (ran: Ran) => [ran.code ?? ran.signal, ran.json?.outcome ?? ran.stderr]

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { boxProject, boxTypes, endProjects, filesWith, makeProject, onTerminal, program, type Project, type Ran } from './support.ts'
+import { boxProject, boxTypes, endProjects, filesWith, makeProject, onTerminal, program, type Project, type Ran } from '../cli/support.ts'
 
 afterAll(endProjects)
 const refused = (ran: Ran) => [ran.code, ran.json.error.code]
@@ -379,8 +379,8 @@ describe('Ctrl-C', () => {
     }
     running.kill('SIGINT')
     const ran = await running.ended.catch((e: Error) => e)
-    // Either the second was enough, with a document, or the third left at once without one.
-    if (!(ran instanceof Error)) expect(ran.code).toBe(8)
+    // Either the second was enough, with a document, or the third left at once without one, or it met a process that had done all and was on its way out.
+    if (!(ran instanceof Error)) expect([ran.code, ran.signal]).toEqual(ran.code === null ? [null, 'SIGINT'] : [8, null])
     p.behave({})
     expect(ended(await p.run('apply', '--yes', '--json'))).toEqual([0, 'applied'])
     expect((await p.run('state', 'doctor', '--json')).json.ok).toBe(true)

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { endProjects, filesWith, makeProject, program, type Project, type Ran } from './support.ts'
+import { endProjects, filesWith, makeProject, program, type Project, type Ran } from '../cli/support.ts'
 
 afterAll(endProjects)
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ProcessOutputs } from '../../src/builtin/local/process-inputs.ts'
-import { client, fetchText, freePort, isRunning, makeWorld, programsOf, supervisorsOf, webServer, type Inputs, type World } from './world.ts'
+import { client, fetchText, freePort, isRunning, makeWorld, programsOf, supervisorsOf, webServer, type Inputs, type World } from '../process/world.ts'
 
 /** The creator and the supervisor as an installed package has them: built, side by side. */
 let dist: string
@@ -14,7 +14,7 @@ beforeAll(async () => {
   dist = mkdtempSync(join(tmpdir(), 'holdfast-dist-'))
   writeFileSync(join(dist, 'package.json'), '{"type":"module"}')
   const at = (p: string) => fileURLToPath(new URL(p, import.meta.url))
-  await build({ entryPoints: { creator: at('./creator.ts'), supervisor: at('../../src/builtin/local/supervisor/main.ts') }, outdir: dist, bundle: true, platform: 'node', format: 'esm', target: 'node20', external: ['esbuild'], logLevel: 'silent' })
+  await build({ entryPoints: { creator: at('../process/creator.ts'), supervisor: at('../../src/builtin/local/supervisor/main.ts') }, outdir: dist, bundle: true, platform: 'node', format: 'esm', target: 'node20', external: ['esbuild'], logLevel: 'silent' })
 })
 afterAll(() => rmSync(dist, { recursive: true, force: true }))
 
@@ -184,7 +184,7 @@ describe('a Process', () => {
     const made = await w.create('u1', 'k1', inputs)
     const { processSpec } = await import('../../src/builtin/local/process.ts')
     const { processInputs } = await import('../../src/builtin/local/process-inputs.ts')
-    const { contextOf, hostOf } = await import('./world.ts')
+    const { contextOf, hostOf } = await import('../process/world.ts')
     const call = { ...contextOf(hostOf(w.root), 'u1', 'k9'), mark: { store: 'other', uid: 'u1', ordinal: 1 }, inputs: processInputs.parse(inputs), outputs: {} }
     await expect(processSpec.delete(call)).rejects.toMatchObject({ name: 'NotOurs' })
     await expect(processSpec.create({ ...call, partial: async () => {} })).rejects.toMatchObject({ code: 'HF3115' })
