@@ -207,7 +207,9 @@ export const priorOf = (state: EnvState, tx: TxRow): Change['prior'] =>
   tx.target.prior && { inputs: state.decode(tx, 'inputs', tx.target.prior.inputs), outputs: state.decode(tx, 'outputs', tx.target.prior.outputs) }
 
 export function openOutputs(state: EnvState, outputs: Fields): Record<string, unknown> {
-  for (const text of secretTexts(outputs as Value)) state.cx.redactor.add(text)
+  // What stands beside it in clear is no secret: the path, in an output that is secret for the digest of its content.
+  const clear = new Set(Object.values(outputs))
+  for (const text of secretTexts(outputs as Value)) if (!clear.has(text)) state.cx.redactor.add(text)
   return reveal(outputs as Value) as Record<string, unknown>
 }
 

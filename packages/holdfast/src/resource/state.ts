@@ -126,8 +126,11 @@ export class EnvState {
           if (row.status !== 'deleting') this.at.set(row.address, row.uid)
           if (row.since <= this.env.revision) this.base.delete(row.uid)
         } else if (row.until === this.next) this.base.set(row.uid, row)
-        if (e.docs) this.#docs.set(`${row.uid}@${row.since}`, e.docs)
-        this.#outputs.delete(row.uid)
+        // Without documents only the row is another: what the object gave stands.
+        if (e.docs) {
+          this.#docs.set(`${row.uid}@${row.since}`, e.docs)
+          this.#outputs.delete(row.uid)
+        }
         break
       }
       case 'resource.until': {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { systemClock } from '../../src/base/index.ts'
 import { exitCodeOf, listResources, readOutputs, readStatus } from '../../src/engine/index.ts'
-import { str } from '../../src/program/index.ts'
-import { makeLab } from '../support/world.ts'
+import { sensitive, str } from '../../src/program/index.ts'
+import { makeLab, outputs } from '../support/world.ts'
 
 const actions = (p: { document: { changes: readonly { address: string; action: string }[] } }) => p.document.changes.map((c) => `${c.action} ${c.address}`)
 
@@ -295,4 +296,15 @@ test('a secret in an error of a provider is not shown', async () => {
   expect(JSON.stringify(doc)).not.toContain('token-of-')
   expect(JSON.stringify(lab.events)).not.toContain('token-of-')
   expect(doc.error?.message).toContain('[secret]')
+})
+
+test('what an object gives in clear is not hidden because a secret of it says the same', async () => {
+  const lab = makeLab({ more: { outputs: outputs.extend({ file: sensitive(z.object({ path: z.string(), digest: z.string() })).optional() }) as never } })
+  const build = (size: number) => () => ({ name: lab.Box('a', { name: 'path/of/a', size }).name })
+  const given = (o: { name: string }) => ({ ...o, file: { path: o.name, digest: 'digest-of-a-secret' } })
+  const { create, update } = lab.Box.spec as { create: (a: never) => Promise<{ name: string }>; update: (a: never) => Promise<{ name: string }> }
+  Object.assign(lab.cx.types.get(lab.Box.type) as object, { create: async (a: never) => given(await create(a)), update: async (a: never) => given(await update(a)) })
+  await lab.apply(build(1))
+  expect(await lab.apply(build(2))).toMatchObject({ outcome: 'applied', outputs: { name: 'path/of/a' } })
+  expect(lab.cx.redactor.text('path/of/a digest-of-a-secret')).toBe('path/of/a [secret]')
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { listResources, showRun } from '../../src/engine/index.ts'
-import { buildGraph, component, forgetHooks, hook, type HookContext } from '../../src/program/index.ts'
+import { buildGraph, component, forgetHooks, hook, str, type HookContext } from '../../src/program/index.ts'
 import { z } from 'zod'
 import { makeLab, type Lab } from '../support/world.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
@@ -37,6 +37,19 @@ describe('hooks', () => {
       ['update', 'a', 2, 'top-secret', 1], ['update', 'a', 2, 'top-secret', 2],
       ['delete', 'a', 2, 'top-secret', 2], ['delete', 'a', 2, 'top-secret', 2],
     ])
+  })
+
+  test('what refers to a node with hooks has its outputs, when it is made and when it is changed', async () => {
+    const lab = makeLab()
+    const n = noting()
+    const build = (size: number) => () => {
+      const a = lab.Box('a', { name: 'a', size }, { hooks: { afterCreate: n.it, afterUpdate: n.it } })
+      lab.Box('b', { name: str`of-${a.name}-${a.size}` })
+    }
+    expect(await lab.apply(build(1))).toMatchObject({ outcome: 'applied' })
+    expect(lab.cloud.content).toEqual(['a=1', 'of-a-1=1'])
+    expect(await lab.apply(build(2))).toMatchObject({ outcome: 'applied' })
+    expect(lab.cloud.content).toEqual(['a=2', 'of-a-2=1'])
   })
 
   test('a failing hook before a step fails it, and no provider is called', async () => {
