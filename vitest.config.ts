@@ -8,7 +8,7 @@ const { version } = JSON.parse(readFileSync(new URL('packages/holdfast/package.j
 const verify = process.env.HOLDFAST_VERIFY === '1'
 
 /** The longest files, by the folder and name they end with: one that came last would run alone, beside an idle worker. */
-const long = ['cli/verbs', 'cli/documents', 'guards/bench', 'sim/sim', 'test/builtin-suite', 'backend/suite', 'cli/bad-program', 'cli/loader', 'cli/policies', 'backend/one-truth', 'process/restart', 'cli/transfer']
+const long = ['cli/verbs', 'cli/documents', 'test/builtin-suite', 'backend/suite', 'cli/bad-program', 'cli/loader', 'cli/policies', 'backend/one-truth', 'process/restart', 'cli/transfer']
 const isLong = ({ moduleId }: TestSpecification): boolean => long.some((name) => moduleId.endsWith(`${name}.test.ts`))
 
 /** Every run shows another order of files, the long ones among the first; the seed is printed, so that a failure can be repeated. */

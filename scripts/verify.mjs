@@ -49,10 +49,12 @@ const suites = [
   { name: 'simulation-4', what: 'seeds 50,001 to 75,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '50001', '25000'], byName: true },
   { name: 'simulation-5', what: 'seeds 75,001 to 100,000', script: ['node', 'scripts/verify-sim.mjs', 'seeds', '75001', '25000'], byName: true },
   { name: 'simulation-same', what: 'the same seeds give the same history in one process and in two, and told by name; a failing seed is written as a test', script: ['node', 'scripts/verify-sim.mjs', 'same'] },
+  { name: 'simulation-tool', what: 'npm run sim: one history for one seed, what it prints, planted bugs found, minimised and written as tests' },
   { name: 'mutants', what: 'each planted bug is found by the simulation within 5,000 seeds', script: ['node', 'scripts/verify-sim.mjs', 'mutants'] },
   { name: 'fuzz-1', what: 'the life cycle on drawn programs, states and faults, cases 1 to 10,000', script: ['node', 'scripts/verify-fuzz.mjs', 'seeds', '1', '10000'] },
   { name: 'fuzz-2', what: 'cases 10,001 to 20,000', script: ['node', 'scripts/verify-fuzz.mjs', 'seeds', '10001', '10000'] },
   { name: 'fuzz-mutants', what: 'each bug planted in the life cycle is found within 5,000 cases, and none without', script: ['node', 'scripts/verify-fuzz.mjs', 'mutants'] },
+  { name: 'bench-guard', what: 'the measuring itself, and a target that is missed' },
   { name: 'bench', what: 'the benchmarks against their targets', script: ['node', 'bench/run.mjs', '--gate', '--factor', '3'], alone: true },
 ]
 

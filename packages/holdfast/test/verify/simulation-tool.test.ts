@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { mutants } from '../../src/base/index.ts'
-import { drawScenario } from './draw.ts'
-import { relive } from './relive.ts'
-import { runScenario } from './seed.ts'
+import { drawScenario } from '../sim/draw.ts'
+import { relive } from '../sim/relive.ts'
+import { runScenario } from '../sim/seed.ts'
 
 const script = fileURLToPath(new URL('../../../../scripts/sim.mjs', import.meta.url))
 function sim(...args: string[]): { readonly code: number | null; readonly out: string; readonly err: string } {

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
-import { repository, script } from './tree.ts'
+import { repository, script } from '../guards/tree.ts'
 
 const lib = (name: string) => import(pathToFileURL(join(repository, 'bench/lib', name)).href)
 
@@ -16,7 +16,7 @@ test('the cost of a command is measured: time, processor time of its children, m
   const { measure } = await lib('measure.mjs')
   const { holdfastBin } = await lib('program.mjs')
   expect(holdfastBin).toMatch(/dist\/bin\.js$/)
-  const { tree } = await import('./tree.ts')
+  const { tree } = await import('../guards/tree.ts')
   const folder = tree({})
   const work = "const { writeFileSync } = require('node:fs'); while (process.cpuUsage().user < 300e3); const b = Buffer.alloc(60e6, 1); writeFileSync('big', b.subarray(0, 8e6)); require('node:child_process').execFileSync(process.execPath, ['-e', 'while (process.cpuUsage().user < 200e3);']); require('node:timers').setTimeout(() => console.log('done'), 60)"
   const cost = await measure([process.execPath, '-e', work], { cwd: folder })
