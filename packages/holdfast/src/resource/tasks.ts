@@ -379,7 +379,7 @@ export class ResourceTasks implements Executor {
       if (!(await this.#goesFirst(c, row))) return { kind: 'skipped' }
       this.#refuseAnyProtected(c)
     }
-    if (row.meta.retain && row.status === 'deleting') return this.#letGo(id, row)
+    if (row.meta.retain && row.status === 'deleting' && !mutant('retained-deleted')) return this.#letGo(id, row)
     const takes = r.takes.flatMap((uid) => (state.current.get(uid) as RowDraft | undefined) ?? [])
     const change = await removalOf(state, row, id, r.mode, takes)
     if (!change) return { kind: 'skipped' }
