@@ -18,7 +18,10 @@ class Outside {
   readonly broken: string[] = []
   /** Task -> tasks that must stand while it runs. */
   readonly after = new Map<string, readonly string[]>()
+  /** Keys under which a task ended well, and that was stored. */
   readonly stored = new Set<string>()
+  /** Key of the last call of a task: a flow may give one up that was never called, so keys cannot be counted. */
+  readonly last = new Map<string, string>()
 }
 
 class Crash extends Error {}
@@ -38,8 +41,8 @@ function mortal(inner: FlowJournal, n: number, when: 'before' | 'after', outside
       }
       await inner.commit(...args)
       for (const row of args[2].tasks ?? []) {
-        const at = `${row.name} ${row.epoch}`
-        if (row.kind === 'task' && row.state === 'SUCCESS') outside.stored.add(at)
+        const key = outside.last.get(row.name)
+        if (row.kind === 'task' && row.state === 'SUCCESS' && key !== undefined) outside.stored.add(key)
       }
       if (commits === n) {
         dead = true
@@ -62,7 +65,8 @@ function build(engine: TaskFlowEngine, shape: Drawn, outside: Outside): { readon
         const known = outside.keys.get(name) ?? []
         if (!known.includes(ctx.key)) outside.keys.set(name, [...known, ctx.key])
         const epoch = (outside.keys.get(name) as string[]).indexOf(ctx.key)
-        if (outside.stored.has(`${name} ${epoch}`)) outside.broken.push(`${name} ran again although it was stored as done`)
+        if (outside.stored.has(ctx.key)) outside.broken.push(`${name} ran again although it was stored as done`)
+        outside.last.set(name, ctx.key)
         for (const p of outside.after.get(name) ?? []) if (![...outside.standing.values()].includes(p)) outside.broken.push(`${name} ran before ${p}`)
         outside.standing.set(ctx.key, name)
         if (epoch < d.fails) throw new Error(`${name} failed`)
