@@ -1,5 +1,5 @@
 import type { Digest, EpochMs, Millis } from '../base/index.ts'
-import type { Address, CallOp, Capability, HookNames } from '../model/index.ts'
+import type { Address, CallOp, Capability, HookNames, ResolvedOptions } from '../model/index.ts'
 
 /**
  * One environment of one app: the unit that is leased, planned, applied and committed.
@@ -86,14 +86,9 @@ export interface ResourceMeta {
 }
 
 /** Options of a node as they hold after it has left the program (model/types.ts). */
-export interface StoredRules {
-  readonly ignore?: readonly string[]
-  readonly replaceOn?: readonly string[]
+export interface StoredRules extends Pick<ResolvedOptions, 'ignore' | 'replaceOn' | 'replaceWith' | 'deletedWith' | 'deleteFirst'> {
   /** Digest of the value of `replaceWhen`, secrets by HMAC. */
   readonly replaceWhen?: string
-  readonly replaceWith?: readonly Address[]
-  readonly deletedWith?: Address
-  readonly deleteFirst?: boolean
 }
 
 /** The documents of a row: canonical JSON in which secrets are sealed. Read only when needed. */

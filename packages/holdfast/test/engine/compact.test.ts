@@ -4,10 +4,9 @@ import { beginRun, compactHistory, showRun } from '../../src/engine/index.ts'
 import type { EventRow } from '../../src/state/index.ts'
 import { MemoryStore, type Store, type WatchOptions } from '../../src/store/index.ts'
 import { buildGraph } from '../../src/program/index.ts'
-import { makeLab } from '../support/world.ts'
+import { makeLab, never } from '../support/world.ts'
 
 const DAY = 86_400_000
-const never = new AbortController().signal
 
 function world(cls: 'B' | 'D' = 'B') {
   let ms = 1_800_000_000_000

@@ -4,20 +4,10 @@ import { beginRun, listResources, makePlan, readStatus } from '../../src/engine/
 import { buildGraph, resource, str } from '../../src/program/index.ts'
 import { MemoryStore } from '../../src/store/index.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
-import { boxSpec, Cloud, makeLab, type Lab } from '../support/world.ts'
+import { boxSpec, Cloud, how, inSession, type Lab, makeLab, never } from '../support/world.ts'
 
 /** What the simulation found in the engine, one small test each (the seeds themselves go stale with any change). */
-const never = new AbortController().signal
-const how = { onFailure: 'revert' as const, stop: never, abort: never }
 
-async function inSession<T>(lab: Lab, act: (session: Awaited<ReturnType<Lab['session']>>) => Promise<T>): Promise<T> {
-  const session = await lab.session()
-  try {
-    return await act(session)
-  } finally {
-    await session.end()
-  }
-}
 const revert = (lab: Lab) => inSession(lab, (s) => s.revert(how))
 const resume = (lab: Lab) => inSession(lab, (s) => s.resume(how))
 

@@ -2,10 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { beginRun, loadPlan, makePlan, readDrift, setSecret } from '../../src/engine/index.ts'
 import { buildGraph, lookup, resource, str } from '../../src/program/index.ts'
 import { completeType } from '../../src/provider/index.ts'
-import { makeLab, type Lab } from '../support/world.ts'
+import { type Lab, makeLab, never } from '../support/world.ts'
 import { z } from 'zod'
 
-const never = new AbortController().signal
 const options = { onFailure: 'revert' as const, stop: never, abort: never }
 
 async function stored(lab: Lab, build: () => unknown) {

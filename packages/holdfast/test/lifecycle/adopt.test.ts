@@ -1,20 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { adoptAll, listResources, readAdoptRows, readStatus, showResource, simulate, type AdoptRow, type RunDocument } from '../../src/engine/index.ts'
 import { buildGraph, hook, lookup, resource, str } from '../../src/program/index.ts'
-import { boxSpec, makeLab, type CloudObject, type Lab } from '../support/world.ts'
+import { boxSpec, type CloudObject, how, inSession, type Lab, makeLab } from '../support/world.ts'
 
 /** Import, read and adopt: spec/engine.md 3.9. The option is `adopt`, reads of what is not ours are `lookup`. */
-const never = new AbortController().signal
-const how = { onFailure: 'revert' as const, stop: never, abort: never }
 
-async function inSession<T>(lab: Lab, act: (session: Awaited<ReturnType<Lab['session']>>) => Promise<T>): Promise<T> {
-  const session = await lab.session()
-  try {
-    return await act(session)
-  } finally {
-    await session.end()
-  }
-}
 const bulk = (lab: Lab, build: () => unknown, rows: readonly AdoptRow[], adoptOther = false): Promise<RunDocument> =>
   inSession(lab, (s) => adoptAll(s, buildGraph(lab.app(build), {}), rows, { ...how, adoptOther }))
 const changes = async (lab: Lab, build: () => unknown) => (await lab.plan(build)).document.changes.map((c) => `${c.action} ${c.address}`)

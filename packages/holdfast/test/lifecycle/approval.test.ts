@@ -4,9 +4,8 @@ import { buildGraph } from '../../src/program/index.ts'
 import type { PlanRow } from '../../src/state/index.ts'
 import { MemoryStore } from '../../src/store/index.ts'
 import { boxes } from '../support/boxes.ts'
-import { makeLab, type Lab } from '../support/world.ts'
+import { type Lab, makeLab, never } from '../support/world.ts'
 
-const never = new AbortController().signal
 const o = { onFailure: 'revert' as const, stop: never, abort: never }
 
 /** The lab as somebody sees it in an environment that wants every plan approved. */

@@ -4,9 +4,8 @@ import { exitCodeOf, readStatus } from '../../src/engine/index.ts'
 import { buildGraph, lookup, resource, str } from '../../src/program/index.ts'
 import { completeType } from '../../src/provider/index.ts'
 import { boxes, callsOf, stateOf } from '../support/boxes.ts'
-import { makeLab } from '../support/world.ts'
+import { makeLab, never } from '../support/world.ts'
 
-const never = new AbortController().signal
 const go = { onFailure: 'continue' as const }
 const outcomes = (doc: { tasks: readonly { address: string; outcome: string }[] }) => Object.fromEntries(doc.tasks.map((t) => [t.address, t.outcome]))
 

@@ -5,9 +5,8 @@ import { buildGraph } from '../../src/program/index.ts'
 import { MemoryStore } from '../../src/store/index.ts'
 import { boxes, callsOf, stateOf } from '../support/boxes.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
-import { makeLab, type Class, type Lab } from '../support/world.ts'
+import { type Class, type Lab, makeLab, never } from '../support/world.ts'
 
-const never = new AbortController().signal
 const o = { onFailure: 'revert' as const, stop: never, abort: never }
 type Build = (lab: Lab) => () => unknown
 

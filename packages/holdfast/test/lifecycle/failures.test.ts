@@ -2,10 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { listResources, readOutputs, readStatus } from '../../src/engine/index.ts'
 import { buildGraph, component, str } from '../../src/program/index.ts'
-import { makeLab, type Lab } from '../support/world.ts'
+import { type Lab, makeLab, never } from '../support/world.ts'
 
 /** Partial failures, failed operations, outputs: spec/engine.md 3.5. A failed run is taken back; `keep` lets stand what succeeded. */
-const never = new AbortController().signal
 const outputsOf = (lab: Lab) => readOutputs(lab.cx, { reveal: false })
 const writes = (lab: Lab) => lab.cloud.calls.splice(0).filter((c) => !c.startsWith('read'))
 

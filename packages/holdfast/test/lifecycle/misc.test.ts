@@ -4,11 +4,10 @@ import { listResources, readDrift, readOutputs, readStatus, showResource } from 
 import { app, buildGraph, component, lookup, resource, sensitive, str } from '../../src/program/index.ts'
 import { completeType, type ResourceSpec } from '../../src/provider/index.ts'
 import { openRing } from '../../src/project/key.ts'
-import { boxSpec, makeLab, type Lab } from '../support/world.ts'
+import { boxSpec, type Lab, makeLab, never } from '../support/world.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 
 /** Options, secrets and the rest: spec/engine.md 3.12. */
-const never = new AbortController().signal
 const rowsOf = async (lab: Lab) => lab.store.resources((await lab.store.env('lab', 'default'))?.id as string, 'committed')
 let serial = 0
 /** Another type in the same lab. */

@@ -2,11 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { beginRun, exitCodeOf, listResources, loadPlan, makePlan, readStatus, setSecret, showResource } from '../../src/engine/index.ts'
 import { app, buildGraph, str } from '../../src/program/index.ts'
 import { notOurs } from '../../src/provider/index.ts'
-import { makeLab, type Lab } from '../support/world.ts'
+import { type Lab, makeLab, never } from '../support/world.ts'
 import { calls, dies, holds, said, settles } from './holds.ts'
 
 type Options = NonNullable<Parameters<Lab['Box']>[2]>
-const never = new AbortController().signal
 
 /** The objects of a replacement can stand side by side. */
 const freeLab = (more: NonNullable<Parameters<typeof makeLab>[0]>['more'] = {}) => makeLab({ class: 'A', more: { claims: () => [], ...more } })

@@ -5,9 +5,8 @@ import { buildGraph, resource, str } from '../../src/program/index.ts'
 import { completeType } from '../../src/provider/index.ts'
 import { Password } from '../../src/builtin/random/index.ts'
 import { boxes, callsOf, stateOf } from '../support/boxes.ts'
-import { makeLab, type Lab } from '../support/world.ts'
+import { type Lab, makeLab, never } from '../support/world.ts'
 
-const never = new AbortController().signal
 const o = { onFailure: 'revert' as const, stop: never, abort: never }
 
 const stored = (lab: Lab, build: () => unknown, more: Partial<PlanRequest> = {}) => makePlan(lab.cx, { graph: buildGraph(lab.app(build), {}), ...more }, { save: true })

@@ -2,20 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { listResources, listRuns, readDrift, readStatus, repairOf, showRun, type RefreshDocument, type RefreshRequest } from '../../src/engine/index.ts'
 import { buildGraph, str } from '../../src/program/index.ts'
 import type { ResourceRow } from '../../src/state/index.ts'
-import { makeLab, type Lab } from '../support/world.ts'
+import { how, inSession, type Lab, makeLab, never } from '../support/world.ts'
 
 /** Refresh: spec/engine.md 3.7. The world wins; there are no provider resources and no parents here, and refreshing does not run the program. */
-const never = new AbortController().signal
-const how = { onFailure: 'revert' as const, stop: never, abort: never }
 
-async function inSession<T>(lab: Lab, act: (session: Awaited<ReturnType<Lab['session']>>) => Promise<T>): Promise<T> {
-  const session = await lab.session()
-  try {
-    return await act(session)
-  } finally {
-    await session.end()
-  }
-}
 const refresh = (lab: Lab, request: RefreshRequest = {}, stop = never): Promise<RefreshDocument> => inSession(lab, (s) => s.refresh(request, { stop }))
 /** `apply --refresh`. */
 const refreshed = (lab: Lab, build: () => unknown) => inSession(lab, async (s) => {

@@ -5,11 +5,9 @@ import { describe, expect, test } from 'vitest'
 import { listResources, makePlan, readStatus } from '../../src/engine/index.ts'
 import { buildGraph, str } from '../../src/program/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import { makeLab, type Lab } from '../support/world.ts'
+import { how, type Lab, makeLab, never } from '../support/world.ts'
 
 /** Pending operations and the snapshot manager: spec/engine.md 3.8. There is no snapshot file: rows and transactions of one journal are the state. */
-const never = new AbortController().signal
-const how = { onFailure: 'revert' as const, stop: never, abort: never }
 const envOf = async (lab: Lab) => (await lab.store.env('lab', 'default')) as NonNullable<Awaited<ReturnType<Lab['store']['env']>>>
 const openTxs = async (lab: Lab) => (await lab.store.txs({ env: (await envOf(lab)).id, unresolved: true })).map((t) => `${t.op} ${t.address} ${t.status}`)
 const settledTxs = async (lab: Lab) => (await lab.store.txs({ env: (await envOf(lab)).id })).map((t) => `${t.op} ${t.status}`)

@@ -4,9 +4,8 @@ import { readDrift, type PlanRequest } from '../../src/engine/index.ts'
 import { buildGraph, component, lookup, resource, str } from '../../src/program/index.ts'
 import { completeType } from '../../src/provider/index.ts'
 import { boxes, callsOf, stateOf } from '../support/boxes.ts'
-import { makeLab, type Lab } from '../support/world.ts'
+import { type Lab, makeLab, never } from '../support/world.ts'
 
-const never = new AbortController().signal
 /** Twelve nodes: two roots, a diamond, a chain, a leaf that stands alone. */
 const TWELVE = 'a b:a c:a d:b,c e:d f:e g h:g i^g j:h,c k:j l'
 const NODES = TWELVE.split(' ').map((w) => w[0] as string)
@@ -29,7 +28,6 @@ async function refused(lab: Lab, act: () => Promise<unknown>, edge: { from: stri
   expect(lab.cloud.calls).toEqual([])
   expect(await stateOf(lab)).toEqual(before)
 }
-
 
 describe('targets', () => {
   test('E3#103 one target of a graph of 12 nodes is updated, the rest is the same to the byte; ** is all of them', async () => {

@@ -184,7 +184,6 @@ export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; re
     ring: makeKeyring(new Uint8Array(32).fill(7), 'store', systemRandom), redactor: makeRedactor(), holder: currentHolder(), emit: (e) => events.push(e),
     hook: declaredHook, asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: o.parallelism ?? 8, serial: false,
   }
-  const never = new AbortController().signal
   const lab: Lab = {
     cx, cloud, store, events, Box, Value,
     app: (build) => app('lab', { build: build as never }) as never,
@@ -209,4 +208,18 @@ export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; re
     again: () => makeLab({ ...o, store, cloud, Box }),
   }
   return lab
+}
+
+/** Options of a run that nobody stops; what fails is taken back. */
+export const never = new AbortController().signal
+export const how = { onFailure: 'revert' as const, stop: never, abort: never }
+
+/** Does something as one command would: under the lease, which is given back whatever happens. */
+export async function inSession<T>(lab: Lab, act: (session: Awaited<ReturnType<Lab['session']>>) => Promise<T>): Promise<T> {
+  const session = await lab.session()
+  try {
+    return await act(session)
+  } finally {
+    await session.end()
+  }
 }
