@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,11 +12,12 @@ const root = fileURLToPath(new URL('../../../../', import.meta.url))
 let built: string | undefined
 export function storeBundle(): string {
   if (built) return built
-  const cache = join(root, 'node_modules/.cache/holdfast-test')
-  mkdirSync(cache, { recursive: true })
-  const folder = mkdtempSync(join(cache, 'store-'))
-  chmodSync(folder, 0o755) // a child may run as another user
+  // A child may run as another user, who need not be let into the folder of the repository: what it loads lies outside.
+  const folder = mkdtempSync(join(tmpdir(), 'hf-store-bundle-'))
+  chmodSync(folder, 0o755)
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  for (const name of ['@photostructure/sqlite', 'node-gyp-build', 'zod']) cpSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), { recursive: true, dereference: true })
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
   const common = { bundle: true, platform: 'node', format: 'esm', target: 'node20', packages: 'external' } as const
   const contents = ['store/index.ts', 'base/index.ts', 'testing/store-fixtures.ts'].map((f) => `export * from ${JSON.stringify(src + f)}`).join('\n')
   buildSync({ ...common, stdin: { contents, resolveDir: src, loader: 'ts' }, outfile: join(folder, 'store.js') })
