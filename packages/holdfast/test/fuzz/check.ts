@@ -135,6 +135,7 @@ export class Checks implements Watcher {
     const was = this.base.get(g.mark.uid)?.row
     // What failed half-way can only be made anew, once its operator has given the protection up.
     if (was?.meta.protect && was.status === 'ready' && !this.#torn.has(g.mark.uid) && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is protected, and it is deleted`)
+    if (was?.meta.retain && was.status === 'ready' && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is to be retained, and it is deleted`)
     const tx = this.openTx(g.mark.uid)
     // What has to go first, to make room, may be referred to until its successor is there.
     if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm) return
