@@ -4,7 +4,7 @@
 //   node scripts/build.mjs --no-types   JavaScript only, half a second; the types stay as they were
 //
 // The entries share their code as chunks in the same folder, so that `new URL('./store-writer.js', import.meta.url)`
-// means the same from an entry and from a chunk.
+// means the same from an entry and from a chunk. The loader's hook is one file of its own: the program waits while its thread reads it.
 import { build } from 'esbuild'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
@@ -28,21 +28,23 @@ const entries = {
   testing: 'testing/index.ts',
   'store-writer': 'store/sqlite/writer.ts',
   supervisor: 'builtin/local/supervisor/main.ts',
-  'loader-hooks': 'project/loader-hooks.ts',
 }
+const alone = { 'loader-hooks': 'project/loader-hooks.ts' }
 
 const external = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)]
 
-const { metafile, outputFiles } = await build({
-  entryPoints: Object.entries(entries).map(([out, file]) => ({ in: join(holdfast, 'src', file), out })),
+const bundle = (files, splitting) => build({
+  entryPoints: Object.entries(files).map(([out, file]) => ({ in: join(holdfast, 'src', file), out })),
   outdir: dist, absWorkingDir: root,
-  bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20',
+  bundle: true, splitting, format: 'esm', platform: 'node', target: 'node20',
   chunkNames: '[name]-[hash]', external, loader: { '.sql': 'text' },
   // A bundled CommonJS package may ask for a built-in module by require().
   banner: { js: "import { createRequire as __createRequire } from 'node:module'\nconst require = __createRequire(import.meta.url)" },
   define: { HOLDFAST_VERSION: JSON.stringify(manifest.version) },
   minifySyntax: true, legalComments: 'none', metafile: true, logLevel: 'warning', write: false,
 }).catch(() => process.exit(1)) // esbuild has said why
+const [{ metafile, outputFiles: shared }, { outputFiles: single }] = await Promise.all([bundle(entries, true), bundle(alone, false)])
+const outputFiles = [...shared, ...single]
 
 // A build that failed leaves the last one alone, and a command that runs meanwhile finds every file that it asks for: new files come before old ones go.
 mkdirSync(dist, { recursive: true })
@@ -90,7 +92,7 @@ if (!flags['no-types']) {
 }
 
 const bytes = filesBelowDist(dist).reduce((sum, file) => sum + statSync(file).size, 0)
-console.log(`built ${relative(root, dist)}: ${Object.keys(entries).length} entries, ${Math.round(bytes / 1024)} KB`)
+console.log(`built ${relative(root, dist)}: ${Object.keys({ ...entries, ...alone }).length} entries, ${Math.round(bytes / 1024)} KB`)
 
 function filesBelowDist(folder) {
   return existsSync(folder) ? filesBelow(folder) : []

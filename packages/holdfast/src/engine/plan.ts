@@ -123,6 +123,9 @@ async function refuseReferenced(state: EnvState, changes: readonly PlannedChange
 
 /** A plan speaks of addresses; where two resources share one it would see one of them, and change or delete it for the other. */
 function refuseTwins(state: EnvState): void {
+  let standing = 0
+  for (const row of state.current.values()) if (row.status !== 'deleting') standing++
+  if (standing === state.at.size) return
   for (const row of state.current.values()) {
     const other = state.rowAt(row.address)
     if (row.status === 'deleting' || !other || other.uid === row.uid || state.provisional(row) || state.provisional(other)) continue

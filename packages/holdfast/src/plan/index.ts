@@ -9,4 +9,4 @@ export { afterUsers, orderByClaims, refuseCircles, type ClaimOrder, type Going, 
 export { readPlan, writePlan } from './codec.ts'
 export { guard, guardDeletes } from './guards.ts'
 export { deleteTask, goneTask, goneTaskAfter, isEmpty, pendingTask, summarise, type ChangeAction, type ChangeDocument, type FindingDocument, type PathChange, type Plan, type PlannedChange, type Vector } from './plan.ts'
-export { chosen, pattern, type Restriction } from './targets.ts'
+export { chosen, isWhole, pattern, type Restriction } from './targets.ts'

@@ -12,6 +12,9 @@ export interface Restriction {
   readonly excludeDependents: boolean
 }
 
+/** Nothing is left out. */
+export const isWhole = (r: Restriction): boolean => r.targets.length === 0 && r.excludes.length === 0
+
 /**
  * The nodes an operation may touch.
  *
@@ -21,7 +24,7 @@ export interface Restriction {
  * Fails    HF6001 for a word that names nothing: a slip of the pen must neither spare nor hit anything.
  */
 export function chosen(all: Iterable<Address>, r: Restriction, dependents: (a: Address) => readonly Address[]): Set<Address> | undefined {
-  if (r.targets.length === 0 && r.excludes.length === 0) return undefined
+  if (isWhole(r)) return undefined
   const known = new Set(all)
   const targets = named(known, r.targets)
   const wanted = r.targets.length === 0 ? known : r.targetDependents ? closure(targets, dependents) : targets

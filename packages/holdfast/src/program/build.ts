@@ -2,7 +2,7 @@ import { failure, isFailure, type Site } from '../base/index.ts'
 import { topologicalOrder, type DesiredGraph, type DesiredNode } from '../graph/index.ts'
 import { leafShape, type Address, type ExprNode, type ResolvedOptions } from '../model/index.ts'
 import { environmentNames, type AnyApp } from './app.ts'
-import { compareBuilds } from './compare.ts'
+import { compareBuilds, NodesBeside } from './compare.ts'
 import { readConfig } from './config.ts'
 import { isExpr, type Expr } from './expr.ts'
 import { nothingInherited } from './options.ts'
@@ -35,10 +35,9 @@ export interface BuildResult extends Build {
  */
 export function buildGraph(app: AnyApp, request: BuildRequest = {}): DesiredGraph {
   const env = chooseEnvironment(app, request.env)
-  const first = runApp(app, env, request.config, true)
-  const graph = finish(app, env, first)
-  if (request.checkPurity !== false) compareBuilds(first, again(app, env, request.config))
-  return graph
+  const first = runApp(app, env, request.config, { noteSites: true, nodes: new Map() })
+  if (request.checkPurity !== false) compareBuilds(first, again(app, env, request.config, first))
+  return finish(app, env, first)
 }
 
 /** The environment that is meant. Fails HF1302, HF1303. */
@@ -53,8 +52,8 @@ export function chooseEnvironment(app: AnyApp, env: string | undefined): string 
   throw failure('HF1302', { message: `${app.name} has no environment ${JSON.stringify(env)}. It has: ${names.join(', ')}.` })
 }
 
-function runApp(app: AnyApp, env: string, set: BuildRequest['config'], noteSites: boolean): BuildResult {
-  const build: Build = { env, noteSites, nodes: new Map(), components: new Map() }
+function runApp(app: AnyApp, env: string, set: BuildRequest['config'], how: Pick<Build, 'noteSites' | 'nodes'>): BuildResult {
+  const build: Build = { env, ...how, components: new Map() }
   const config = readConfig(app, env, set)
   const outputs = within({ build, prefix: '', inherited: nothingInherited, inEach: false }, () => {
     const out = runBuild(app.name, undefined, () => app.build({ config, env, secrets: secretsOf(app) }))
@@ -67,9 +66,9 @@ function runApp(app: AnyApp, env: string, set: BuildRequest['config'], noteSites
 }
 
 /** The second build, only to compare. What throws now and did not before is a difference too. */
-function again(app: AnyApp, env: string, set: BuildRequest['config']): BuildResult {
+function again(app: AnyApp, env: string, set: BuildRequest['config'], first: BuildResult): BuildResult {
   try {
-    return runApp(app, env, set, false)
+    return runApp(app, env, set, { noteSites: false, nodes: new NodesBeside(first) })
   } catch (e) {
     throw failure('HF1105', {
       message: `build() was called twice to compare, and the second call failed: ${e instanceof Error ? e.message : String(e)}`,
@@ -91,13 +90,15 @@ function secretsOf(app: AnyApp): Readonly<Record<string, Expr<string>>> {
 }
 
 function finish(app: AnyApp, env: string, build: BuildResult): DesiredGraph {
-  const nodes = new Map<Address, DesiredNode>()
-  for (const { address, type, action, inputs, refs, options, site } of build.nodes.values()) {
-    nodes.set(address, { address, type, action, inputs, deps: resolve(refs, build, address, site), options: tiesResolved(options, build, address, site), site })
+  const nodes: ReadonlyMap<Address, DesiredNode> = build.nodes
+  for (const node of build.nodes.values()) {
+    const { address, deps, options, site } = node
+    node.deps = resolve(deps, build, address, site)
+    node.options = tiesResolved(options, build, address, site)
   }
   const returned = new Set<Address>()
   collectRefs(build.outputs, returned, {})
-  resolve(returned, build, undefined, undefined)
+  resolve([...returned], build, undefined, undefined)
   try {
     topologicalOrder(nodes.keys(), (n) => (nodes.get(n) as DesiredNode).deps)
   } catch (e) {
@@ -115,13 +116,13 @@ function tiesResolved(options: ResolvedOptions, build: Build, address: Address, 
   const { replaceWith, deletedWith } = options
   const what = deletedWith === undefined ? undefined : build.components.has(deletedWith) ? 'a component, and not one object' : build.nodes.get(deletedWith)?.action === 'read' ? 'a look-up, which is never deleted' : undefined
   if (what !== undefined) throw failure('HF1208', { address, site: mapped(site), message: `${address}: deletedWith must be a node, and ${deletedWith} is ${what}.`, hint: 'Name the node whose deletion takes the object along.' })
-  return replaceWith ? { ...options, replaceWith: resolve(new Set(replaceWith), build, address, site) } : options
+  return replaceWith ? { ...options, replaceWith: resolve(replaceWith, build, address, site) } : options
 }
 
 const none: readonly Address[] = Object.freeze([])
 /** Addresses of nodes, each once; a component stands for every node under it. */
-function resolve(refs: ReadonlySet<Address>, build: Build, from: Address | undefined, site: Site | undefined): readonly Address[] {
-  if (refs.size === 0) return none
+function resolve(refs: readonly Address[], build: Build, from: Address | undefined, site: Site | undefined): readonly Address[] {
+  if (refs.length === 0) return none
   const out = new Set<Address>()
   for (const ref of refs) {
     if (build.nodes.has(ref)) out.add(ref)

@@ -105,18 +105,18 @@ export interface ReadNode {
   readonly above: Function
 }
 
-const noRefs: ReadonlySet<Address> = new Set()
+const none: readonly Address[] = Object.freeze([])
 
 export function addNode(scope: Scope, n: ReadNode): void {
   const { options, refs: dependsOn } = inherit(scope.inherited, n.own, n.name)
-  let refs = noRefs
+  let deps = none
   if (n.inputs.k !== 'lit' || dependsOn.length > 0) {
     const found = new Set<Address>()
     collectRefs(n.inputs, found, { address: n.address, above: n.above })
     for (const r of dependsOn) found.add(r)
-    refs = found
+    deps = [...found]
   }
   const resolved = complete(options)
   // A look-up owns nothing: what its component says about replacing and deleting does not concern it.
-  scope.build.nodes.set(n.address, { address: n.address, type: n.type, action: n.action, inputs: n.inputs, refs, options: n.action === 'read' ? withoutRules(resolved) : resolved, site: n.site })
+  scope.build.nodes.set(n.address, { address: n.address, type: n.type, action: n.action, inputs: n.inputs, deps, options: n.action === 'read' ? withoutRules(resolved) : resolved, site: n.site })
 }

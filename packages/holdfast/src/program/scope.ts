@@ -7,9 +7,10 @@ import { failureAt } from './site.ts'
 export const COMPONENT: unique symbol = Symbol.for('holdfast.component') as never
 
 /** A node as it was declared: what it depends on is resolved when the build has ended. */
-export interface DeclaredNode extends Omit<DesiredNode, 'deps'> {
-  /** Addresses of nodes and components, from references and `dependsOn`. */
-  readonly refs: ReadonlySet<Address>
+export interface DeclaredNode extends Omit<DesiredNode, 'deps' | 'options'> {
+  /** Addresses of nodes and components, from references and `dependsOn`; then of nodes alone. */
+  deps: readonly Address[]
+  options: ResolvedOptions
 }
 
 /** One build of a program: everything that is declared while it runs. */

@@ -34,10 +34,22 @@ function firstUserFrame(_: unknown, frames: readonly NodeJS.CallSite[]): Site | 
   for (const frame of frames) {
     const name = frame.getFileName()
     const file = name ? userFile(name) : undefined
-    if (file !== undefined) return { file, line: frame.getLineNumber() ?? 1, column: frame.getColumnNumber() ?? 1 }
+    if (file !== undefined) return siteAt(file, frame.getLineNumber() ?? 1, frame.getColumnNumber() ?? 1)
   }
   return undefined
 }
+
+const sites = new Map<string, Map<number, Site>>()
+/** One object for one place: a loop declares thousands of nodes in one line, and each place is mapped to the source once. */
+function siteAt(file: string, line: number, column: number): Site {
+  let places = sites.get(file)
+  if (!places) sites.set(file, (places = new Map()))
+  const at = line * COLUMNS_MAX + Math.min(column, COLUMNS_MAX - 1)
+  let site = places.get(at)
+  if (!site) places.set(at, (site = { file, line, column }))
+  return site
+}
+const COLUMNS_MAX = 2 ** 20
 
 const userFiles = new Map<string, string | undefined>()
 /** Path of a frame's file, or undefined when the file is ours or Node's. Remembered: a program has few files and many frames. */
@@ -59,18 +71,22 @@ function ownFolder(file: string): string {
 }
 
 let mapper: ((site: Site) => Site) | undefined
-const mapped = new WeakSet<Site>()
+/** From a place to the one in the source, and from that one to itself. */
+const mapped = new WeakMap<Site, Site>()
 
 /** Sets how sites of loaded code become sites of the author's source. */
 export function setSiteMapper(map: ((site: Site) => Site) | undefined): void {
   mapper = map
+  sites.clear()
 }
 
 /** The site in the author's source. Asking again gives the same. */
 export function mapSite(site: Site): Site {
-  if (!mapper || mapped.has(site)) return site
+  if (!mapper) return site
+  const known = mapped.get(site)
+  if (known) return known
   const source = mapper(site)
-  mapped.add(source)
+  mapped.set(site, source).set(source, source)
   return source
 }
 

@@ -104,6 +104,7 @@ async function assemble(request: OpenRequest, program: Program, store: Store, ch
     broken: program.broken, programDigest: program.loader.digest(), approve: place.approve === 'type-name',
     home: program.home, root: program.root, assets, warnings: placeWarnings(source, store.path),
     async close() {
+      graph = undefined // a collection is asked for when the store closes: it need not walk what nobody wants any more
       assets.save()
       await store.close()
     },

@@ -2,7 +2,7 @@ import { failure } from '../base/index.ts'
 import type { Matches } from '../diff/index.ts'
 import type { DesiredGraph, DesiredNode } from '../graph/index.ts'
 import { refsOf, type Address } from '../model/index.ts'
-import { chosen, type Restriction } from '../plan/index.ts'
+import { chosen, isWhole, type Restriction } from '../plan/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import type { NodeDiff } from './diff.ts'
 import { tiesOf } from './rules.ts'
@@ -15,6 +15,7 @@ import type { EnvState } from './state.ts'
  * Fails    HF6001 as {@link chosen} does; HF1001 where --replace names a node that is left out; HF2107 where an unfinished run has changed one that is, or may have.
  */
 export function restrictTo(state: EnvState, graph: DesiredGraph | undefined, m: Matches, r: Restriction, replace: ReadonlySet<Address>): ReadonlySet<Address> | undefined {
+  if (isWhole(r)) return undefined
   const pending = [...state.current.values()].filter((row) => row.status === 'deleting')
   const nowAt = new Map([...m.rowOf].map(([address, row]) => [row.uid, address]))
   const back = new Map<Address, Address[]>()

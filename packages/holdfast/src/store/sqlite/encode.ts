@@ -210,7 +210,9 @@ export function packMeta(meta: ResourceMeta): Partial<ResourceMeta> {
     ...rest, ...(deps.length > 0 && { deps }), ...(claims.length > 0 && { claims }), ...(protect && { protect }), ...(retain && { retain }), ...(Object.keys(tags).length > 0 && { tags }),
   }
 }
-export const unpackMeta = (meta: Partial<ResourceMeta>): ResourceMeta => ({ deps: [], claims: [], protect: false, retain: false, tags: {}, ...meta }) as unknown as ResourceMeta
+export const unpackMeta = (meta: Partial<ResourceMeta>): ResourceMeta => ({ deps: NONE, claims: NONE, protect: false, retain: false, tags: NO_TAGS, ...meta }) as unknown as ResourceMeta
+const NONE: readonly string[] = Object.freeze([])
+const NO_TAGS = Object.freeze({})
 
 /** Who a transaction is about: what its target need not repeat. */
 export interface TargetOwner {
