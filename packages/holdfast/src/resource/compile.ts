@@ -57,10 +57,10 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
     if (back !== undefined) after.push(pendingTask(address, back))
     changes.push({ ...planned(state, d, diff.scope, after, deleteFirst, options), ...(deleteFirst ? goneFirst(d, before, ofNode) : {}) })
   }
-  for (const r of diff.left) changes.push(removal(state, r, first.has(r.uid) ? before : undefined, afterCommit, options))
+  for (const r of diff.left) changes.push(removal(state, r, graph ? 'not in the program any more' : 'everything is destroyed', first.has(r.uid) ? before : undefined, afterCommit, options))
   for (const uid of first) {
     const r = state.current.get(uid)
-    if (r?.status === 'deleting') changes.push(removal(state, r as ResourceRow, before, afterCommit, options))
+    if (r?.status === 'deleting') changes.push(removal(state, r as ResourceRow, '', before, afterCommit, options))
   }
   refuseCircles(changes, through)
   return { changes: afterUsers(changes, usersIn(diff)), through }
@@ -300,7 +300,7 @@ function pathChange(state: EnvState, p: PathDiff): PathChange {
   }
 }
 
-function removal(state: EnvState, r: ResourceRow, first: DeletionOrder | undefined, last: DeletionOrder, options: DiffOptions): PlannedChange {
+function removal(state: EnvState, r: ResourceRow, why: string, first: DeletionOrder | undefined, last: DeletionOrder, options: DiffOptions): PlannedChange {
   const type = state.cx.types.get(r.type)
   const forget = (r.meta.retain && !mutant('retained-deleted')) || r.meta.lookup === true
   const hooks = forget ? undefined : hooksOf(r.meta.hooks, ['Delete'])
@@ -311,7 +311,7 @@ function removal(state: EnvState, r: ResourceRow, first: DeletionOrder | undefin
     doc: {
       address: r.address, type: r.type, action: forget ? 'forget' : 'delete',
       reasons: [
-        r.meta.retain ? 'retain: the object stays' : pending ? `left over from an earlier run; ${first ? 'it goes first' : 'its place is wanted'}` : 'not in the program any more',
+        r.meta.retain ? 'retain: the object stays' : pending ? `left over from an earlier run; ${first ? 'it goes first' : 'its place is wanted'}` : why,
         ...(first && !pending ? ['goes first: its place is wanted'] : []), ...(by === undefined || forget ? [] : [`deletedWith: it goes with ${by}, without a call of its own`]),
       ],
       ...(type?.irreversible?.includes('delete') ? { irreversible: true } : {}),
