@@ -3,7 +3,8 @@ import type { NoFields } from './component.ts'
 import type { Expr } from './expr.ts'
 import { nameOf } from './names.ts'
 import { isPolicy, type Policy } from './policy.ts'
-import { failureAt } from './site.ts'
+import { captureSite, failureAt } from './site.ts'
+import type { Site } from '../base/index.ts'
 
 const APP: unique symbol = Symbol.for('holdfast.app') as never
 
@@ -59,9 +60,14 @@ export function app<C extends z.ZodObject = NoFields, const E extends string = '
   if (!Array.isArray(secrets) || !secrets.every((s) => typeof s === 'string')) throw wrong('secrets must be a list of names')
   if (!Array.isArray(policies) || !policies.every(isPolicy)) throw wrong('policies must be a list of what policy() gives')
   for (const secret of secrets) nameOf(secret, 'A secret', app)
-  return Object.freeze({
+  const made = Object.freeze({
     [APP]: true as const, name: own, config, environments: Object.freeze({ ...environments }), secrets: Object.freeze([...new Set(secrets)]), policies: Object.freeze([...policies]),
     build: (context: AppContext<C, E, X>) => spec.build(context),
   }) as App<C, E, X, O>
+  places.set(made, captureSite(app))
+  return made
 }
+const places = new WeakMap<AnyApp, Site | undefined>()
+/** Where app() was called. */
+export const placeOf = (a: AnyApp): Site | undefined => places.get(a)
 const known = ['config', 'environments', 'secrets', 'policies', 'build']

@@ -1,7 +1,7 @@
 import { failure, isFailure, type Site } from '../base/index.ts'
 import { topologicalOrder, type DesiredGraph, type DesiredNode } from '../graph/index.ts'
 import { leafShape, type Address, type ExprNode, type ResolvedOptions } from '../model/index.ts'
-import { environmentNames, type AnyApp } from './app.ts'
+import { environmentNames, placeOf, type AnyApp } from './app.ts'
 import { compareBuilds, NodesBeside } from './compare.ts'
 import { readConfig } from './config.ts'
 import { isExpr, type Expr } from './expr.ts'
@@ -56,9 +56,9 @@ function runApp(app: AnyApp, env: string, set: BuildRequest['config'], how: Pick
   const build: Build = { env, ...how, components: new Map() }
   const config = readConfig(app, env, set)
   const outputs = within({ build, prefix: '', inherited: nothingInherited, inEach: false }, () => {
-    const out = runBuild(app.name, undefined, () => app.build({ config, env, secrets: secretsOf(app) }))
+    const out = runBuild(app.name, undefined, () => app.build({ config, env, secrets: secretsOf(app) }), placeOf(app))
     if (out !== undefined && (typeof out !== 'object' || out === null || Array.isArray(out) || (isExpr(out) && !isNode(out)))) {
-      throw failure('HF1109', { message: `build() of ${app.name} must return an object of outputs, or nothing.`, hint: 'Return { name: value }.' })
+      throw failure('HF1109', { message: `build() of ${app.name} must return an object of outputs, or nothing.`, site: mapped(placeOf(app)), hint: 'Return { name: value }.' })
     }
     return toNode(out ?? {}, { path: ['outputs'] })
   })

@@ -70,7 +70,7 @@ export function component<S extends z.ZodObject = NoFields, I extends z.ZodObjec
     build.components.set(address, { type, site })
     const inherited = inherit(scope.inherited, readOptions(options, address, instance, 'component'), own)
     const out = within({ ...scope, prefix: address, inherited }, () =>
-      runBuild(address, address, () => spec.build(Object.freeze({ settings, inputs, env: build.env }) as unknown as ComponentContext<S, I>)))
+      runBuild(address, address, () => spec.build(Object.freeze({ settings, inputs, env: build.env }) as unknown as ComponentContext<S, I>), site))
     if (out !== undefined && (typeof out !== 'object' || out === null || Array.isArray(out) || isExpr(out))) {
       throw failureAt('HF1109', instance, { address, message: `${address}: build() of ${type} must return an object${isNode(out) ? ', and returned a node' : ''}.`, hint: 'Return { name: value }.' })
     }
