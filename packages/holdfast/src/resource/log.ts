@@ -77,12 +77,12 @@ export class TaskLog {
     this.#emit(retry ? 'task.retrying' : 'task.failed', id, r, { message: e.message, data: { code: e.code } })
   }
 
-  unknown(id: string, began: Millis, e: HoldfastError): void {
+  unknown(id: string, began: Millis, e: HoldfastError, tx: string): void {
     const r = this.records.get(id) as TaskRecord
     r.outcome = 'unknown'
     r.ms = this.#cx.clock.mono() - began
     r.error = e.toDocument()
-    this.#emit('task.unknown', id, r, { message: e.message })
+    this.#emit('task.unknown', id, r, { tx, message: e.message })
   }
 
   reverting(id: string, address: Address): void {

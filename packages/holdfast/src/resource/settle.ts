@@ -99,7 +99,6 @@ export async function giveUp(work: Work, tx: TxRow, evidence: string): Promise<S
   ])
   const row: TxRow = { ...tx, status: 'unknown', evidence }
   state.unknown.set(tx.address, row)
-  state.cx.emit({ type: 'task.unknown', run: work.run, node: tx.address, op: tx.op, tx: tx.token, message: evidence })
   return { kind: 'unknown', tx: row, evidence }
 }
 

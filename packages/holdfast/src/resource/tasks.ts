@@ -292,7 +292,7 @@ export class ResourceTasks implements Executor {
       case 'unknown': case 'lost': {
         const e = failure('HF3103', { address: change.address, site: change.site, task: first.tx.token, message: `${change.address}: ${result.evidence}. Whether the ${change.op} happened is unknown.` })
         this.error ??= e
-        this.log.unknown(id, began, e)
+        this.log.unknown(id, began, e, first.tx.token)
         return { kind: 'unknown' }
       }
     }

@@ -198,6 +198,8 @@ describe('an answer that was lost', () => {
     expect(lab.cloud.content).toEqual(['a=1', 'd=1'])
     const status = await readStatus(lab.cx)
     expect(status.open).toMatchObject([{ address: 'd', status: 'unknown' }])
+    // Each attempt ends with one event.
+    expect(lab.events.filter((e) => e.type.startsWith('task.') && e.node === 'd')).toMatchObject([{ type: 'task.started', attempt: 1 }, { type: 'task.unknown', attempt: 1, tx: status.open[0]?.tx }])
     const session = await lab.session()
     await session.settle(status.open[0]?.tx as string, { kind: 'adopt', id: lab.cloud.byName('d')?.id as string })
     await session.end()
