@@ -1,8 +1,7 @@
-import { failure, isFailure, limits, mutant, type HoldfastError, type Millis } from '../base/index.ts'
-import { runFlow, type FlowOutcome, type FlowSpec, type TaskSpec } from '../flow/index.ts'
+import { failure, isFailure, mutant, type HoldfastError } from '../base/index.ts'
+import { runFlow, type FlowOutcome, type TaskSpec } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
-import { evaluate, firstUnknown, masked, refsOf, type Address, type CallOp, type Scope, type Value } from '../model/index.ts'
-import { deleteTask, goneTask, goneTaskAfter, type PlannedChange } from '../plan/index.ts'
+import { evaluate, firstUnknown, masked, refsOf, type Address, type Scope, type Value } from '../model/index.ts'
 import { assetsIn, forgetProvisional, makeScope, orderDeletions, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
 import { encodeDoc } from '../secret/index.ts'
 import { oldEvents } from '../store/index.ts'
@@ -10,12 +9,11 @@ import type { RunRow } from '../state/index.ts'
 import { equal } from '../diff/index.ts'
 import { namedAssets, pruneAssets } from './assets.ts'
 import type { RunDocument } from './documents.ts'
+import { blockedChanges, expandSpec, hookRetries, limitsOf, namedByUnknown, rowDeadline } from './expand.ts'
 import { committedOutputs, ensureEnv, outputsPlace, planEntry, type PlannedRun } from './plan.ts'
 import type { RunOptions } from './session.ts'
 import { noteSkipped, unused } from './partial.ts'
-import { readsIn } from './reads.ts'
 import { followMoves, MARK_BATCH, markRemoved } from './removed.ts'
-import { doneTasks } from './revert.ts'
 
 /** A run as it goes on: what the phases share. */
 export interface Run {
@@ -75,23 +73,26 @@ async function finishExpand(run: Run, planned: PlannedRun, outcome: FlowOutcome,
   const { state } = run
   switch (outcome) {
     case 'reverted': return closeReverted(run)
-    case 'incomplete': return endRun(run, 'incomplete')
+    case 'incomplete': return leaveOpen(run, o)
     case 'kept':
       if (o.onFailure === 'continue' && !o.stop.aborted) await markRemoved(state, unused(state, planned.plan.changes))
       await followMoves(state)
       await commit(run, planned, true)
       return contract(run, planned, o)
     case 'success': {
-      if (blocked.size > 0) {
-        const [tx] = state.unknown.values()
-        run.tasks.error ??= failure('HF3103', { ...(tx ? { address: tx.address, task: tx.token } : {}), message: `${tx?.address ?? 'A node'}: the outcome of an earlier change is unknown; everything that does not depend on it was done.` })
-        return endRun(run, 'incomplete')
-      }
+      if (blocked.size > 0) return leaveOpen(run, o)
       await markRemoved(state, planned.plan.changes)
       await commit(run, planned, false)
       return planned.plan.adoptOnly ? endRun(run, run.row.status) : contract(run, planned, o)
     }
   }
+}
+
+/** Nothing is committed while an outcome is unknown: what turns out to stand is part of the open run, and readers do not see it appear in a revision that is there already. */
+function leaveOpen(run: Run, o: RunOptions): Promise<void> {
+  const [tx] = [...run.state.undecided, ...run.state.unknown.values()]
+  if (tx && !o.stop.aborted) run.tasks.error ??= failure('HF3103', { address: tx.address, task: tx.token, message: `${tx.address}: the outcome of an earlier change is unknown; everything that does not depend on it was done, and nothing is committed or deleted before it is settled.` })
+  return endRun(run, 'incomplete')
 }
 
 /** Runs the phases. A failure of the store, or a bug, ends the run where it stands: the journal knows what was done. */
@@ -146,120 +147,6 @@ export async function openRun(state: EnvState, row: RunRow): Promise<Entry[]> {
   }
   const data = JSON.stringify({ run: row.id, kind: row.kind, plan: row.plan, tookOver: state.env.openRun })
   return [...entries, { t: 'run.put', row }, { t: 'env.open', env: state.env.id, run: row.id }, { t: 'event', at: row.startedAt, kind: 'run.started', data }]
-}
-
-/** Changes that wait for a person, and all that waits for them. */
-function blockedChanges(changes: readonly PlannedChange[], state: EnvState): Set<string> {
-  const blocked = new Set<string>()
-  const named = namedByUnknown(state)
-  const goesFirst = (c: PlannedChange) => c.phase === 'expand' && (c.deleteFirst || c.doc.action === 'delete') && named.has(c.doc.address)
-  const waits = (a: string) => blocked.has(a) || blocked.has(a.replace(/(~[^~]*)?#delete$/, ''))
-  for (let before = -1; before < blocked.size;) {
-    before = blocked.size
-    for (const c of changes) if (state.unknown.has(c.doc.address) || goesFirst(c) || c.after.some(waits) || c.goneAfter?.some(waits)) blocked.add(c.doc.address)
-  }
-  return blocked
-}
-
-/** What an object may refer to of which nobody knows whether it exists (spec/reliability.md F3): it is not deleted. */
-function namedByUnknown(state: EnvState): Set<Address> {
-  const named = new Set<Address>()
-  for (const tx of state.unknown.values()) for (const d of tx.target.row?.meta.deps ?? []) named.add(d)
-  return named
-}
-
-function expandSpec(run: Run, changes: readonly PlannedChange[], through: readonly { readonly id: string; readonly after: readonly string[] }[], blocked: ReadonlySet<string>, o: RunOptions): FlowSpec {
-  const { state, tasks, log } = run
-  const specs: TaskSpec[] = mutant('open-run-left-beside') ? [] : doneTasks(state, tasks)
-  const doneAt = new Map<Address, string[]>()
-  for (const s of specs) {
-    if (s.done !== true) continue
-    const uid = s.id.slice('done:'.length)
-    const address = (state.base.get(uid) ?? state.current.get(uid))?.address as Address
-    doneAt.set(address, [...(doneAt.get(address) ?? []), s.id])
-  }
-  const none: readonly string[] = []
-  const doneOf = (a: Address) => doneAt.get(a) ?? none
-  const reads = readsIn(state, changes, doneOf)
-  const makes = new Set(changes.filter((c) => c.doc.action === 'create' || c.mayReplace).map((c) => c.doc.address))
-  // Who waits for another without depending on it takes over something of it.
-  const takers = new Map<string, string[]>()
-  for (const c of changes) if (c.inputs) for (const a of c.after) if (!c.deps.includes(a)) takers.set(a, [...(takers.get(a) ?? []), c.doc.address])
-  const fresh = { restoreAfter: none, makes: true }
-  const nothing = { restoreAfter: none }
-  const undoOf = (id: string, uid: string | undefined): TaskSpec['undo'] => {
-    const freedBy = takers.get(id)
-    if (uid === undefined && !freedBy) return makes.has(id) ? fresh : nothing
-    return { restoreAfter: reads(uid), ...(freedBy ? { freedBy } : {}), makes: makes.has(id) }
-  }
-  const spec = (id: string, limit: string, after: readonly string[], uid: string | undefined, deadlineMs?: number, retries = 0): TaskSpec =>
-    ({ id, after, limit, undo: undoOf(id, uid), retries, deadlineMs, done: false })
-
-  // What goes may be of another type than what comes, and counts against the limit of its own.
-  const typeOf = (uid: string | undefined) => (uid === undefined ? undefined : state.current.get(uid)?.type)
-  for (const c of changes) {
-    if (c.phase !== 'expand') continue
-    const { address, type, action } = c.doc
-    if (blocked.has(address)) {
-      log.records.set(address, { address, op: action, outcome: 'skipped', attempts: 0, ms: 0 })
-      continue
-    }
-    // What an earlier run of this one has made and the plan leaves alone is no task of the plan, and may be taken back all the same: not before what refers to it. It may have had another address.
-    const before = [...doneOf(address), ...(c.uid === undefined || doneOf(address).includes(`done:${c.uid}`) ? none : [`done:${c.uid}`])]
-    const after = doneAt.size ? [...c.after, ...before, ...[...new Set([...c.after, ...c.deps])].flatMap((a) => doneOf(a))] : c.after
-    const deadlineMs = deadlineOf(state, c)
-    const retries = c.options?.hooks?.onError ? limits.hookRetriesMax : c.options?.retries
-    if (action === 'delete' || action === 'forget') {
-      tasks.removal(goneTask(c), c.uid as string, c.pending ? 'contract' : 'expand', c.takes)
-      specs.push(spec(goneTask(c), typeOf(c.uid) ?? type, after, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
-      continue
-    }
-    tasks.plan(address, c)
-    if (c.deleteFirst && c.uid !== undefined) {
-      // The old object goes in a task of its own, so that others can wait for its place, too.
-      tasks.plan(deleteTask(address), c)
-      tasks.removal(deleteTask(address), c.uid, 'expand', c.takes)
-      const goneAfter = goneTaskAfter(c)
-      specs.push(spec(deleteTask(address), typeOf(c.uid) ?? type, doneAt.size ? [...goneAfter, ...before, ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
-      specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, retries))
-    } else specs.push(spec(address, type, after, c.uid, deadlineMs, retries))
-  }
-  // A change that is not settled may refer to what a task of this plan changes: that is kept, too, while nobody knows.
-  const planned = new Set(specs.map((s) => s.id))
-  for (const [i, s] of specs.entries()) {
-    if (s.done !== 'unknown') continue
-    const deps = state.unknownDeps(s.id.slice('unknown:'.length)).filter((a) => planned.has(a))
-    if (deps.length > 0) specs[i] = { ...s, after: [...s.after, ...deps] }
-  }
-  for (const t of through) specs.push(spec(t.id, '', t.after, undefined))
-  return { tasks: specs, parallelism: state.cx.serial ? 1 : state.cx.parallelism, limits: limitsOf(state), onFailure: o.onFailure }
-}
-
-/** Deadline of a task: that of the calls it makes. Whether a change that may be one is an update shows later: it has the time of one. */
-function deadlineOf(state: EnvState, c: PlannedChange): Millis | undefined {
-  const type = state.cx.types.get(c.doc.type)
-  const of = (op: CallOp): Millis | undefined => c.options?.timeouts?.[op] ?? c.options?.timeoutMs ?? type?.timeoutMs
-  switch (c.doc.action) {
-    case 'create': case 'replace': return of('create')
-    case 'read': return of('read')
-    case 'adopt': return (of('read') ?? 0) + (of('update') ?? 0)
-    default: return of('update')
-  }
-}
-
-/** Of a deletion: the node may have left the program. */
-function rowDeadline(state: EnvState, uid: string | undefined): Millis | undefined {
-  const row = uid === undefined ? undefined : state.current.get(uid)
-  return row && (row.meta.timeouts?.delete ?? state.cx.types.get(row.type)?.timeoutMs)
-}
-
-/** An onError hook asks for further attempts by itself. */
-const hookRetries = (state: EnvState, uid: string | undefined): number => (uid !== undefined && state.current.get(uid)?.meta.hooks?.onError !== undefined ? limits.hookRetriesMax : 0)
-
-export function limitsOf(state: EnvState): Record<string, number> {
-  const out: Record<string, number> = {}
-  for (const t of state.cx.types.all()) out[t.type] = t.limit
-  return out
 }
 
 async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<void> {

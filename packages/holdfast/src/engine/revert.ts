@@ -2,8 +2,9 @@ import { failure, mutant, type HoldfastError } from '../base/index.ts'
 import { runFlow, type TaskSpec } from '../flow/index.ts'
 import type { Address } from '../model/index.ts'
 import { makeScope, ResourceTasks, TaskLog, type EnvState, type Work } from '../resource/index.ts'
-import { closeReverted, documentOf, endRun, guarded, limitsOf, newRun, openRun, type Run } from './apply.ts'
+import { closeReverted, documentOf, endRun, guarded, newRun, openRun, type Run } from './apply.ts'
 import type { RunDocument } from './documents.ts'
+import { limitsOf } from './expand.ts'
 import type { RunOptions } from './session.ts'
 import { ensureEnv } from './plan.ts'
 
@@ -21,7 +22,7 @@ export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
   const baseAt = new Map([...state.base.values()].map((r) => [r.address, `done:${r.uid}`]))
   const inBase = (addresses: readonly Address[] | undefined) => (addresses ?? []).flatMap((a) => baseAt.get(a) ?? [])
   const takers = takersOf(state)
-  const unknown = [...state.unknown.values()].filter((tx) => tx.target.change === undefined).map((tx): TaskSpec =>
+  const unknown = state.undecided.map((tx): TaskSpec =>
     ({ id: `unknown:${tx.token}`, after: ids(tx.target.row?.meta.deps), limit: tx.type, undo: 'none', retries: 0, deadlineMs: undefined, done: 'unknown' }))
   return [...unknown, ...order.map(([uid, u]): TaskSpec => {
     const id = `done:${uid}`
@@ -62,7 +63,7 @@ export async function revertOn(state: EnvState, o: RunOptions): Promise<RunDocum
   const run: Run = { state, work, log, tasks: new ResourceTasks(work, scope, log, state.env.seq), scope, from: state.env.revision, row, phase: 'revert' }
   const specs = doneTasks(state, run.tasks)
   // While an outcome is unknown, nobody can say that everything is as it was.
-  const stuck = () => [...state.unknown.values()].some((tx) => tx.target.change === undefined)
+  const stuck = () => state.undecided.length > 0
   const error = await guarded(run, async () => {
     const { outcome } = await runFlow({ tasks: specs, parallelism: cx.serial ? 1 : cx.parallelism, limits: limitsOf(state), onFailure: 'revert' }, run.tasks, { clock: cx.clock, stop: o.stop, abort: o.abort, revert: true })
     if (outcome === 'reverted' && !stuck()) await closeReverted(run)
@@ -72,6 +73,6 @@ export async function revertOn(state: EnvState, o: RunOptions): Promise<RunDocum
 }
 
 export function unknownLeft(state: EnvState): HoldfastError {
-  const tx = [...state.unknown.values()].find((t) => t.target.change === undefined)
+  const [tx] = state.undecided
   return failure('HF3103', { ...(tx ? { address: tx.address, task: tx.token } : {}), message: `${tx?.address}: ${tx?.evidence}. Whether the ${tx?.op} happened is unknown.` })
 }

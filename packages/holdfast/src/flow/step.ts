@@ -77,7 +77,7 @@ export type Act =
   | { readonly kind: 'end'; readonly outcome: FlowOutcome }
 
 /**
- * `success`     every task succeeded or was skipped.
+ * `success`     every task succeeded or was skipped, and nothing that ended before is unknown.
  * `reverted`    everything that had succeeded was taken back.
  * `kept`        stopped early; what succeeded stands.
  * `incomplete`  something could not be taken back, or its outcome is unknown.
@@ -247,7 +247,7 @@ function schedule(flow: Flow, acts: Act[]): Act[] {
         }
         if (q.head === q.items.length) q.items.length = q.head = 0
       }
-      if (flow.unfinished === 0) return end(flow, acts, 'success')
+      if (flow.unfinished === 0) return end(flow, acts, flow.unknown ? 'incomplete' : 'success')
       if (flow.failed && flow.running === 0 && !waiting(flow)) return end(flow, acts, flow.unknown ? 'incomplete' : 'kept')
     }
   }

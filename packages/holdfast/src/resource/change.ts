@@ -160,7 +160,10 @@ export async function send(
   const before = prior && { inputs: openInputs(state, type, prior.inputs, target), outputs: openOutputs(state, prior.outputs) }
   if (state.fence) state.cx.spool?.reserve(state.env.id, state.fence.fence)
   let row = tx
+  let ended = false
   const partial = async (raw: Record<string, unknown>) => {
+    // What a call says after it was given up is not heard, as its answer is not: what became of it may be settled, or a question for a person.
+    if (ended) return
     const outputs = receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, true)
     const text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: mutant('partial-sealed-elsewhere') ? 'inputs' : 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
     row = { ...row, target: { ...row.target, partial: text } }
@@ -194,7 +197,9 @@ export async function send(
       stale = !isFresh(work, row)
       return stale ? Promise.resolve(undefined) : call()
     })
-    if (!stale) return { tx: row, answer }
+    if (stale) continue
+    ended = true
+    return { tx: row, answer }
   }
 }
 

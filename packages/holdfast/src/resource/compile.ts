@@ -188,7 +188,10 @@ function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly str
   return {
     doc: document(state, d, deleteFirst, options),
     phase: 'expand', uid: d.row?.uid, inputs: freeze(node.inputs, scope), deps: node.deps, options: replaceWhen ? { ...node.options, replaceWhen: freeze(replaceWhen, scope) } : node.options, site: node.site, lookup: node.action === 'read',
-    after: [...new Set(after)], force, deleteFirst, mayReplace: replaces || d.row?.status === 'partial', blockedBy: d.blockedBy,
+    after: [...new Set(after)], force, deleteFirst,
+    // Where it shows only then whether anything differs, what failed half-way may have to be made anew; the plan says `maybe`.
+    mayReplace: replaces || (d.row?.status === 'partial' && 'maybe' in d.decision && d.decision.maybe),
+    blockedBy: d.blockedBy,
     ...(d.adopt ? { adopt: { id: d.adopt.id, other: d.adopt.other, only: d.adopt.only, claims: d.adopt.claims } } : {}),
     ...(d.ties ? { ties: d.ties } : {}),
   }

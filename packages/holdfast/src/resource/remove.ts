@@ -3,7 +3,7 @@ import type { Entry } from '../journal/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import type { ResolvedOptions } from '../model/index.ts'
 import type { Change, RowDraft } from './change.ts'
-import type { Fields } from './facts.ts'
+import { claimsOf, type Fields } from './facts.ts'
 import { rewired } from './rewire.ts'
 import { claimEntries, draftRow } from './rows.ts'
 import type { EnvState } from './state.ts'
@@ -43,6 +43,13 @@ export function goneEntries(state: EnvState, row: RowDraft): Entry[] {
 const takenEntries = (state: EnvState, row: RowDraft, by: RowDraft): Entry[] =>
   [...goneEntries(state, row), { t: 'event', at: state.cx.clock.now(), kind: 'resource.goneWith', data: JSON.stringify({ node: row.address, with: by.address }) }]
 
+/** As the row of an object that is whole again: it owns what its inputs say, and no more what it may have owned when a change of it had broken off. */
+export function whole(state: EnvState, base: RowDraft, inputs: Fields): RowDraft {
+  if (base.status !== 'partial') return base
+  const claims = claimsOf(state.type(base.type, base.address), inputs, state.cx.host, { address: base.address, site: undefined })
+  return claims ? { ...base, meta: { ...base.meta, claims } } : base
+}
+
 /** Makes an object of the base again that the run deleted to make room: same uid, next ordinal, same content; what it refers to may have been made again, too. */
 export async function recreation(state: EnvState, base: RowDraft, task: string, storeId: string): Promise<Change> {
   const type = state.type(base.type, base.address)
@@ -50,10 +57,10 @@ export async function recreation(state: EnvState, base: RowDraft, task: string, 
   const inputs = await rewired(state, base, before)
   state.remade.set(base.uid, await state.outputsOfBase(base as ResourceRow))
   const same = inputs === before ? { fingerprint: base.fingerprint, shape: base.shape } : {}
-  const row = baseRow(state, base, inputs, base.ordinal + 1, storeId)
+  const row = baseRow(state, whole(state, base, inputs), inputs, base.ordinal + 1, storeId)
   return {
     task, kind: 'create', address: base.address, site: undefined, type, op: 'create', uid: base.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName, undo: true,
-    inputs, prior: undefined, row: { ...row, ...same }, opening: claimEntries(state, base.uid, base.meta.claims, []).opening, before: [], also: [],
+    inputs, prior: undefined, row: { ...row, ...same }, opening: claimEntries(state, base.uid, row.meta.claims, []).opening, before: [], also: [],
   }
 }
 

@@ -89,6 +89,19 @@ export class EnvState {
     return this.env.revision + 1
   }
 
+  /**
+   * Changes of unknown outcome that are part of what the open run does: how they end shows in the next revision, and in the way back to the base. Not a
+   * deletion that an earlier revision left over, which shows in neither, nor what no run plans, which is its caller's.
+   */
+  get undecided(): readonly TxRow[] {
+    return [...this.unknown.values()].filter((tx) => tx.target.change === undefined && !this.#leftOver(tx))
+  }
+
+  #leftOver(tx: TxRow): boolean {
+    const row = tx.op === 'delete' ? this.current.get(tx.uid) : undefined
+    return row?.status === 'deleting' && !this.provisional(row)
+  }
+
   /** What a change that is not settled depends on, by address. */
   unknownDeps(token: string): readonly Address[] {
     for (const tx of this.unknown.values()) if (tx.token === token) return tx.target.row?.meta.deps ?? []

@@ -6,9 +6,9 @@ import type { ResourceRow } from '../state/index.ts'
 import { attempt, fail, priorOf, type Change, type RowDraft, type Work } from './change.ts'
 import type { Fields } from './facts.ts'
 import type { TaskLog } from './log.ts'
-import { baseRow, recreation, removalOf } from './remove.ts'
+import { baseRow, recreation, removalOf, whole } from './remove.ts'
 import { rewired } from './rewire.ts'
-import { sameDoc } from './rows.ts'
+import { claimEntries, sameDoc } from './rows.ts'
 import { settle } from './settle.ts'
 import type { EnvState } from './state.ts'
 
@@ -138,13 +138,15 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
   refuseIrreversible(state, base, 'update')
   const type = state.type(base.type, base.address)
   const back = await rewired(state, base, inputs)
+  const target = back === inputs ? { ...base, until: undefined } : baseRow(state, whole(state, base, back), back, row.ordinal, work.storeId)
   if (!type.update) return { ...(await recreation(state, { ...base, ordinal: row.ordinal }, id, work.storeId)), before: dropOf(row) }
   return {
     task: id, kind: 'update', address: base.address, site: undefined, type, op: 'update', uid, ordinal: row.ordinal, physicalName: base.meta.physicalName, undo: true,
     // A change that failed half-way may have left only some outputs; the rest is as it was.
     inputs: back, prior: { inputs: mutant('undo-compares-with-base') ? inputs : now.inputs, outputs: row.status === 'ready' ? now.outputs : { ...outputs, ...now.outputs } as Fields },
     // What the object claims now comes free only when it is as it was.
-    row: back === inputs ? { ...base, until: undefined } : baseRow(state, base, back, row.ordinal, work.storeId), opening: regained(state, base, row), before: dropOf(row), also: givenUp(base, row),
+    row: target, opening: regained(state, target, row), before: dropOf(row),
+    also: [...givenUp(base, row), ...claimEntries(state, uid, target.meta.claims, base.meta.claims.filter((k) => row.meta.claims.includes(k))).also],
   }
 }
 

@@ -85,3 +85,12 @@ test('what refers to an object that is made anew on the way back follows it', as
   const program = [node('a', 'x'), node('b', 'y', { refs: ['a'] })]
   expect(await brokenRule([program], [apply(0), repair(0, 'x', { faults: [{ call: 'update', name: 'y', what: 'partly' }] })])).toBeUndefined()
 })
+
+test('a destroy is not complete while the outcome of a create is unknown: only a person can settle what is left', async () => {
+  const program = [node('n1', 'o2', { size: 2 }), node('n3', 'o4', { kind: 'D', size: 7, refs: ['n1'] }), node('n9', 'o10', { size: 6 }), node('n11', 'o12', { size: 2 }), node('n13', 'o14', { size: 4, refs: ['n11', 'n1'] })]
+  const ops: readonly Op[] = [{ kind: 'apply', program: 0, onFailure: 'continue', end: { how: 'dies', commit: 11, phase: 'before' } }, { kind: 'destroy', onFailure: 'continue' }]
+  const { violation, codes } = await runCase({ seed: 6784, parallelism: 4, store: 'memory', turnsMax: 0, last: 0, destroyed: false, programs: [program], ops })
+  expect(violation).toBeUndefined()
+  expect(codes).toMatchObject({ 12: 1 })
+  expect(codes[14]).toBeUndefined()
+})

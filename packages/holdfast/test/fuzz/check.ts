@@ -8,7 +8,7 @@ import type { Inputs } from './kinds.ts'
 import type { Committed } from './process.ts'
 import { checkCode } from './codes.ts'
 import { checkDone } from './done.ts'
-import { DEPENDENCIES, replayed, validPrefix } from './replay.ts'
+import { replayed, validPrefix } from './replay.ts'
 import { Broken, type Lab, type Outcome } from './run.ts'
 import { markText, specText, type Given, type Mutation, type Watcher, type WorldObject } from './world.ts'
 
@@ -49,8 +49,6 @@ export class Checks implements Watcher {
   readonly #madeAgain = new Map<string, { readonly address: string; readonly run: string }>()
   /** Objects that were left half-way at some time: what they are nobody knows until they are whole again. */
   readonly #torn = new Set<string>()
-  /** A person said that something exists, and no revision has been committed since: it may need what went in the meantime (unmended/adopted-after-destroy.ts). */
-  #byHand = false
   #hash = 0x811c9dc5
 
   constructor(lab: Lab) {
@@ -153,14 +151,12 @@ export class Checks implements Watcher {
       if (e.row.status === 'partial') this.#torn.add(e.row.uid)
     }
     for (const e of c.entries) {
-      if (e.t === 'event' && e.kind === 'tx.byHand') this.#byHand = true
-      if (e.t === 'env.commit') this.#byHand = false
       if (e.t === 'tx.move' && e.to === 'completed') {
         const tx = this.#lab.tables.txs.get(e.token)
         if (tx?.undo && tx.op === 'create') this.#madeAgain.set(e.token, { address: tx.address, run: tx.run })
       }
     }
-    const wrong = validPrefix(this.#lab.tables, this.#byHand)
+    const wrong = validPrefix(this.#lab.tables)
     if (wrong !== undefined) this.fail('m', `after a commit: ${wrong}`)
   }
 
@@ -184,7 +180,7 @@ export class Checks implements Watcher {
 
   async end(out: Outcome): Promise<void> {
     if (this.violation) throw new Broken(this.violation.rule, this.violation.message)
-    for (const d of checkTables(this.#lab.tables)) this.must(d.ok || (this.#byHand && d.name === DEPENDENCIES), 'a', () => `doctor: ${d.name}: ${d.detail}`)
+    for (const d of checkTables(this.#lab.tables)) this.must(d.ok, 'a', () => `doctor: ${d.name}: ${d.detail}`)
     this.audit()
     // A process that ends while it takes back has nobody to tell what it has made anew: its journal says so, and the run that ends the way back tells its own part.
     for (const { address, run } of this.#madeAgain.values()) if (run !== out.doc?.run) this.#renewed.add(address)

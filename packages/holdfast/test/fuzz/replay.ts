@@ -2,11 +2,8 @@ import { emptyTables, fold, type Tables } from '../../src/journal/index.ts'
 import { rules } from '../../src/store/doctor.ts'
 import type { Committed } from './process.ts'
 
-/** The doctor's rule that every dependency of a committed node is there. */
-export const DEPENDENCIES = 'dependencies resolve'
-
 /** What is wrong with the rows between two commits; the history of events is looked at after each operation. */
-export function validPrefix(t: Tables, dangling: boolean): string | undefined {
+export function validPrefix(t: Tables): string | undefined {
   const checks = rules({
     envs: () => t.envs.values(),
     *resources() {
@@ -15,7 +12,7 @@ export function validPrefix(t: Tables, dangling: boolean): string | undefined {
     docsMissing: () => [], txs: () => t.txs.values(), claims: () => t.claims.values(), events: () => [], chains: () => [], runs: () => t.runs.keys(), plans: () => t.plans.values(),
     leases: () => t.leases.values(), tickets: () => t.tickets.values(), fenceSeq: t.fenceSeq,
   })
-  const wrong = checks.find((c) => !c.ok && c.name !== 'the history is as it was written' && !(dangling && c.name === DEPENDENCIES))
+  const wrong = checks.find((c) => !c.ok && c.name !== 'the history is as it was written')
   return wrong && `${wrong.name}: ${wrong.detail}`
 }
 

@@ -223,3 +223,23 @@ export async function inSession<T>(lab: Lab, act: (session: Awaited<ReturnType<L
     await session.end()
   }
 }
+
+/** What `run revert` and `run resume` do. */
+export const revert = (lab: Lab): Promise<RunDocument> => inSession(lab, (s) => s.revert(how))
+export const resume = (lab: Lab): Promise<RunDocument> => inSession(lab, (s) => s.resume(how))
+
+/** A cloud that refuses to delete a box whose id stands in the name of another. */
+export function strictLab(o: Pick<NonNullable<Parameters<typeof makeLab>[0]>, 'class' | 'more'> = {}): Lab {
+  const cloud = new Cloud()
+  return makeLab({
+    ...o, cloud,
+    more: {
+      ...o.more,
+      delete: ({ outputs: prior, inputs: i, signal }) => cloud.run(`delete ${i.name}`, signal, () => {
+        const user = [...cloud.objects.values()].find((o) => prior.id !== undefined && o.id !== prior.id && o.name.endsWith(`of-${prior.id}`))
+        if (user) throw new Error(`${i.name} is used by ${user.name}`)
+        if (prior.id) cloud.objects.delete(prior.id)
+      }),
+    },
+  })
+}
