@@ -17,6 +17,7 @@ const scope: Scope = {
   output: (node) => outputs[node] as Value,
   secret: (name) => secret(`s:${name}`),
   asset: (path) => ({ path, digest: 'd' }),
+  hide: (v) => secret('h:1', v as Plain),
 }
 const lit = (v: unknown): ExprNode => ({ k: 'lit', v })
 const ref = (node: string, ...path: (string | number)[]): ExprNode => ({ k: 'ref', node, path })

@@ -9,6 +9,8 @@ export interface Scope {
   output(node: string): Value
   secret(name: string): Value
   asset(path: string, ignore: readonly string[], at: Site | undefined): Value
+  /** The value as a secret of a field of a type; what is secret or unknown in it stays as it is. */
+  hide(value: Value, type: string, field: string): Value
 }
 
 /**
@@ -23,6 +25,7 @@ export function evaluate(e: ExprNode, scope: Scope, vars?: ReadonlyMap<string, V
     case 'var': return dig(vars?.get(e.name) as Value, e.path, 'the element', undefined)
     case 'secret': return scope.secret(e.name)
     case 'asset': return scope.asset(e.path, e.ignore, e.at)
+    case 'hide': return scope.hide(evaluate(e.of, scope, vars), e.type, e.field)
     case 'arr': return e.args.map((a) => evaluate(a, scope, vars))
     case 'obj': {
       const out: Record<string, Value> = {}
@@ -126,9 +129,20 @@ export function refsOf(e: ExprNode, out: Set<string> = new Set()): Set<string> {
     case 'ref': out.add(e.node); break
     case 'str': case 'call': case 'obj': case 'arr': for (const a of e.args) refsOf(a, out); break
     case 'each': refsOf(e.list, out); refsOf(e.body, out); break
+    case 'hide': refsOf(e.of, out); break
     case 'lit': case 'secret': case 'asset': case 'var': break
   }
   return out
+}
+
+/** Whether a part of it is hidden: then it is not stored in clear. */
+export function hides(e: ExprNode): boolean {
+  switch (e.k) {
+    case 'hide': return true
+    case 'str': case 'call': case 'obj': case 'arr': return e.args.some(hides)
+    case 'each': return hides(e.list) || hides(e.body)
+    case 'lit': case 'ref': case 'secret': case 'asset': case 'var': return false
+  }
 }
 
 /** The expression as a person would write it. */
@@ -138,6 +152,7 @@ export function showExpr(e: ExprNode): string {
     case 'ref': return [e.node, ...e.path].join('.')
     case 'var': return [e.name, ...e.path].join('.')
     case 'secret': return `secrets.${e.name}`
+    case 'hide': return '[secret]'
     case 'asset': return `asset('${e.path}')`
     case 'str': return e.parts.map((p, i) => p + (e.args[i] ? `\${${showExpr(e.args[i] as ExprNode)}}` : '')).join('')
     case 'obj': return `{ ${e.keys.map((k, i) => `${k}: ${showExpr(e.args[i] as ExprNode)}`).join(', ')} }`

@@ -17,6 +17,8 @@ export type ExprNode =
   /** `list` mapped by `body`, where `{k:'var', name}` is the element. */
   | { readonly k: 'each'; readonly list: ExprNode; readonly name: string; readonly body: ExprNode }
   | { readonly k: 'var'; readonly name: string; readonly path: readonly (string | number)[] }
+  /** What was given to a `sensitive()` input of a component: secret from here on. `type` and `field`: of which component, and which of its inputs. */
+  | { readonly k: 'hide'; readonly of: ExprNode; readonly type: string; readonly field: string }
 
 /** The closed set of functions: pure and total on the kinds of values they take (spec/api-cli.md 2.5). */
 export const functionNames = [

@@ -160,7 +160,8 @@ export function sensitivePaths(schema: z.ZodType): readonly string[] {
 }
 
 const secretsBelow = new WeakMap<z.ZodType, boolean>()
-function mayHoldSecrets(schema: z.ZodType): boolean {
+/** Whether any place of the schema is secret. Answered once for each. */
+export function mayHoldSecrets(schema: z.ZodType): boolean {
   let known = secretsBelow.get(schema)
   if (known === undefined) secretsBelow.set(schema, (known = sensitivePaths(schema).length > 0))
   return known
@@ -169,39 +170,43 @@ function mayHoldSecrets(schema: z.ZodType): boolean {
 /**
  * Walks schema and value together and puts `make(plain, path)` in the place of every secret value.
  *
- * Takes    a value that fits the schema; secrets and unknowns that stand in it already are left alone.
+ * Takes    a value that fits the schema; secrets and unknowns that stand in it already are left alone. `opaque`: what is not looked into, either.
  * Gives    the value itself when the schema has no secret place. `null` and missing values stay as they are: there is nothing to hide.
  *          Where one option of a union is secret, the value is.
  */
-export function wrapSensitive(schema: z.ZodType, value: Value, make: (plain: Value, path: readonly string[]) => Value): Value {
-  return mayHoldSecrets(schema) ? wrap(schema, value, make, []) : value
+export function wrapSensitive(schema: z.ZodType, value: Value, make: Make, opaque: Opaque = () => false): Value {
+  return mayHoldSecrets(schema) ? wrap(schema, value, { make, opaque }, []) : value
 }
+type Make = (plain: Value, path: readonly string[]) => Value
+type Opaque = (value: Value) => boolean
+interface Wrapping { readonly make: Make; readonly opaque: Opaque }
 
-function wrap(schema: z.ZodType, value: Value | undefined, make: (plain: Value, path: readonly string[]) => Value, path: readonly string[]): Value {
+function wrap(schema: z.ZodType, value: Value | undefined, w: Wrapping, path: readonly string[]): Value {
   if (value === undefined || value === null || isSecret(value) || isUnknown(value)) return value as Value
-  if (markedSensitive(schema)) return make(value, path)
+  if (markedSensitive(schema)) return w.make(value, path)
+  if (w.opaque(value)) return value
   const def = defOf(schema)
   let out: Value = value
-  for (const s of samePlace(def)) out = wrap(s, out, make, path)
+  for (const s of samePlace(def)) out = wrap(s, out, w, path)
   if (typeof out !== 'object' || out === null || isSecret(out) || isUnknown(out) || out instanceof Uint8Array || out instanceof Date) return out
   switch (def.type) {
     case 'object': {
       const shape = def.shape as Readonly<Record<string, z.ZodType>>
-      return mapped(out, (k) => (Object.hasOwn(shape, k) ? shape[k] : def.catchall), make, path)
+      return mapped(out, (k) => (Object.hasOwn(shape, k) ? shape[k] : def.catchall), w, path)
     }
-    case 'record': return mapped(out, () => def.valueType, make, path)
-    case 'array': return mapped(out, () => def.element, make, path)
-    case 'tuple': return mapped(out, (k) => def.items?.[Number(k)] ?? def.rest ?? undefined, make, path)
+    case 'record': return mapped(out, () => def.valueType, w, path)
+    case 'array': return mapped(out, () => def.element, w, path)
+    case 'tuple': return mapped(out, (k) => def.items?.[Number(k)] ?? def.rest ?? undefined, w, path)
     default: return out
   }
 }
 
-function mapped(value: Value, schemaOf: (key: string) => z.ZodType | undefined, make: (plain: Value, path: readonly string[]) => Value, path: readonly string[]): Value {
+function mapped(value: Value, schemaOf: (key: string) => z.ZodType | undefined, w: Wrapping, path: readonly string[]): Value {
   let changed = false
   const step = (x: Value, k: string): Value => {
     const s = schemaOf(k)
     if (!s) return x
-    const y = wrap(s, x, make, [...path, k])
+    const y = wrap(s, x, w, [...path, k])
     if (y !== x) changed = true
     return y
   }

@@ -56,6 +56,8 @@ export interface PlannedChange {
   /** Row that stands for the node now. */
   readonly uid: string | undefined
   readonly inputs: ExprNode | undefined
+  /** The type has secret inputs: what the program says stands in a stored plan under seal. */
+  readonly sealed?: boolean
   readonly deps: readonly Address[]
   readonly options: ResolvedOptions | undefined
   readonly site: Site | undefined

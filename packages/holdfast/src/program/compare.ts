@@ -100,6 +100,7 @@ function sameExpr(a: ExprNode, b: ExprNode): boolean {
     case 'str': return b.k === 'str' && sameList(a.parts, b.parts) && sameAll(a.args, b.args)
     case 'call': return b.k === 'call' && a.fn === b.fn && sameAll(a.args, b.args)
     case 'each': return b.k === 'each' && a.name === b.name && ofExpr(a.list, b.list) === undefined && ofExpr(a.body, b.body) === undefined
+    case 'hide': return b.k === 'hide' && a.type === b.type && a.field === b.field && ofExpr(a.of, b.of) === undefined
     case 'obj': case 'arr': return false // both sides were handled before: the kinds differ
   }
 }

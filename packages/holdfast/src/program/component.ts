@@ -1,11 +1,11 @@
 import type { z } from 'zod'
-import { shapeOf, type NodeOptions } from '../model/index.ts'
+import { anyShape, isSensitive, leafShape, mayHoldSecrets, shapeOf, wrapSensitive, type NodeOptions, type Value } from '../model/index.ts'
 import type { Built } from './app.ts'
 import { addressIn, claimAddress, listFields } from './declare.ts'
 import { exprOf, isExpr, type Expr, type NodeInputs, type Prim, type Ref } from './expr.ts'
 import { nameOf } from './names.ts'
 import { inherit, readOptions } from './options.ts'
-import { isNode, withShape } from './reference.ts'
+import { isNode, makeRef, withShape } from './reference.ts'
 import type { NodeArgs } from './resource.ts'
 import { runBuild } from './run-build.ts'
 import { COMPONENT, declaringScope, within } from './scope.ts'
@@ -84,6 +84,7 @@ function checkSpec(type: unknown, spec: ComponentSpec<z.ZodObject, z.ZodObject, 
   if (typeof type !== 'string' || type === '') throw wrong('the type must be a name')
   if (typeof spec !== 'object' || spec === null || typeof spec.build !== 'function') throw wrong('build must be a function')
   for (const k of ['settings', 'inputs'] as const) if (spec[k] !== undefined && !isZodObject(spec[k])) throw wrong(`${k} must be a zod object`)
+  if (spec.settings && mayHoldSecrets(spec.settings)) throw wrong('settings are plain values, which build() may put anywhere: what is sensitive belongs to the inputs')
   const both = Object.keys(spec.settings?.shape ?? {}).find((k) => k in (spec.inputs?.shape ?? {}))
   if (both !== undefined) throw wrong(`${JSON.stringify(both)} is a setting and an input`)
 }
@@ -128,27 +129,36 @@ function readSettings(spec: ComponentSpec<z.ZodObject, z.ZodObject, unknown>, va
   throw issue(called, [], parsed.error, spec)
 }
 
-/** References stay, with the shape of the schema; plain values are parsed and get their defaults. */
+/** References stay, with the shape of the schema; plain values are parsed and get their defaults. What is sensitive is hidden: it can only be passed on. */
 function readInputs(spec: ComponentSpec<z.ZodObject, z.ZodObject, unknown>, values: Record<string, unknown>, called: Called): unknown {
   const out: Record<string, unknown> = {}
   for (const [k, schema] of Object.entries(spec.inputs?.shape ?? {}) as [string, z.ZodType][]) {
     const value = values[k]
     const reference = exprOf(value)
     if (reference) {
-      out[k] = isNode(value) ? value : withShape(reference, schema)
+      out[k] = isNode(value) ? value : withShape(isSensitive(schema) ? { k: 'hide', of: reference, type: called.type, field: `inputs.${k}` } : reference, schema)
       continue
     }
     if (value === undefined && !shapeOf(schema, 'in').optional) throw invalid(called, k, `the input ${JSON.stringify(k)} is missing`, spec)
     const node = toNode(value, { address: called.address, path: [k], above: called.above })
     if (node.k !== 'lit') {
-      out[k] = value
+      out[k] = hidden(called, k, schema, value)
       continue
     }
     const parsed = schema.safeParse(node.v)
     if (!parsed.success) throw issue(called, [k], parsed.error, spec)
-    if (parsed.data !== undefined) out[k] = parsed.data
+    if (parsed.data !== undefined) out[k] = hidden(called, k, schema, parsed.data)
   }
   return Object.freeze(out)
+}
+
+/** A value in which everything at a `sensitive()` place has become a reference to a secret. */
+function hidden({ type, above, address }: Called, k: string, schema: z.ZodType, value: unknown): unknown {
+  return wrapSensitive(schema, value as Value, (v, path) => {
+    const of = toNode(v, { address, above, path: [k, ...path] })
+    const node = { k: 'hide', of, type, field: ['inputs', k, ...path].join('.') } as const
+    return makeRef(node, typeof v === 'object' && v !== null ? anyShape : leafShape) as never
+  }, isExpr)
 }
 
 function issue(called: Called, prefix: readonly string[], error: z.ZodError, spec: ComponentSpec<z.ZodObject, z.ZodObject, unknown>) {

@@ -131,6 +131,7 @@ export function collectRefs(e: ExprNode, out: Set<Address>, place: Place, bound:
     case 'each':
       collectRefs(e.list, out, place, bound)
       return collectRefs(e.body, out, place, [...bound, e.name])
+    case 'hide': return collectRefs(e.of, out, place, bound)
     default: for (const a of e.args) collectRefs(a, out, place, bound)
   }
 }
@@ -141,6 +142,7 @@ export function withoutSites(e: ExprNode): ExprNode {
     case 'lit': case 'secret': case 'var': return e
     case 'ref': return { k: 'ref', node: e.node, path: e.path }
     case 'asset': return { k: 'asset', path: e.path, ignore: e.ignore }
+    case 'hide': return { ...e, of: withoutSites(e.of) }
     case 'each': return { k: 'each', list: withoutSites(e.list), name: e.name, body: withoutSites(e.body) }
     case 'call': return { k: 'call', fn: e.fn, args: e.args.map(withoutSites) }
     default: return { ...e, args: e.args.map(withoutSites) }

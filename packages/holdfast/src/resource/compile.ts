@@ -1,5 +1,5 @@
 import { mutant } from '../base/index.ts'
-import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type HookNames, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
+import { firstUnknown, hasSecret, masked, mayHoldSecrets, type Address, type ExprNode, type HookNames, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import { classOf } from '../journal/index.ts'
 import type { PathDiff } from '../diff/index.ts'
 import { afterUsers, deleteTask, orderByClaims, pendingTask, refuseCircles, type ChangeAction, type ChangeDocument, type Going, type Owner, type PathChange, type PlannedChange, type Wanting } from '../plan/index.ts'
@@ -194,6 +194,7 @@ function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly str
     blockedBy: d.blockedBy,
     ...(d.adopt ? { adopt: { id: d.adopt.id, other: d.adopt.other, only: d.adopt.only, claims: d.adopt.claims } } : {}),
     ...(d.ties ? { ties: d.ties } : {}),
+    ...(mayHoldSecrets(d.type.inputs) ? { sealed: true } : {}),
   }
 }
 
@@ -338,6 +339,7 @@ export function freeze(e: ExprNode, scope: Scope): ExprNode {
       const args = e.args.map((a) => freeze(a, scope))
       return args.every((a, i) => a === e.args[i]) ? e : { ...e, args }
     }
+    case 'hide': return { ...e, of: freeze(e.of, scope) }
     case 'each': return { ...e, list: freeze(e.list, scope), body: freeze(e.body, scope) }
     default: return e
   }

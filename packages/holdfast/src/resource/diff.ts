@@ -8,6 +8,7 @@ import type { ResourceRow, SecretRow } from '../state/index.ts'
 import { claimsOf, idIn, predictOutputs, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { lookToAdopt, Owners, type Adoption, type AdoptOptions, type AdoptProblem } from './adopt.ts'
 import { lookup } from './call.ts'
+import { hide } from './hide.ts'
 import { GoesFirst } from './goes-first.ts'
 import { refuseLost, refuseMissing, restrictTo } from './restrict.ts'
 import { asksOf, tied, tiesOf, triggerOf } from './rules.ts'
@@ -242,6 +243,7 @@ export function makeScope(state: EnvState, outputs: ReadonlyMap<Address, Value>,
     output: (node) => outputs.get(node) ?? state.outputsNow(node),
     secret: declared,
     asset: (path, ignore, at) => locate(at, () => state.cx.asset(path, ignore)),
+    hide: (value, type, field) => hide(value, state.cx.ring, type, field),
   }
 }
 

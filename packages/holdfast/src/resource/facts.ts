@@ -1,8 +1,9 @@
 import { canonical, failure, isFailure, limits, sha256hex, type Plain, type Site } from '../base/index.ts'
 import type { Rules } from '../diff/index.ts'
-import { evaluate, firstUnknown, hasSecret, isSecret, isUnknown, mapLeaves, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ExprNode, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
+import { evaluate, firstUnknown, hasSecret, isSecret, isUnknown, mapLeaves, mayHoldSecrets, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ExprNode, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import type { Host, ResourceType } from '../provider/index.ts'
 import type { Keyring } from '../secret/index.ts'
+import { secretOf, withHidden, withoutTexts } from './hide.ts'
 import { rulesKept } from './rules.ts'
 
 export type Fields = Readonly<Record<string, Value | undefined>>
@@ -41,16 +42,29 @@ const literals = new WeakMap<object, Fields>()
 
 /**
  * Inputs of a node from its expression, normalised. Those that hold no reference are computed once for the plan and the task that carries it out;
- * the task, which asks last, takes them out of memory.
+ * the task, which asks last, takes them out of memory. What stands at a `sensitive()` place is secret, wherever it came from.
  */
 export function resolveInputs(type: ResourceType, e: ExprNode, scope: Scope, at: { readonly address: Address; readonly site: Site | undefined }, last = false): Fields {
-  if (e.k !== 'lit') return normalise(type, evaluate(e, scope), at)
+  if (!mayHoldSecrets(type.inputs)) return resolved(type, e, scope, at, last)
+  try {
+    return resolved(type, e, scope, at, last)
+  } catch (x) {
+    if (isFailure(x)) x.message = withoutTexts(type, x.message, e)
+    throw x
+  }
+}
+
+function resolved(type: ResourceType, e: ExprNode, scope: Scope, at: { readonly address: Address; readonly site: Site | undefined }, last: boolean): Fields {
+  if (e.k !== 'lit') {
+    const given = evaluate(e, scope)
+    return withHidden(type, given as Fields, normalise(type, given, at), scope)
+  }
   const known = literals.get(e)
   if (known) {
     if (last) literals.delete(e)
     return known
   }
-  const fields = normalise(type, e.v as Value, at)
+  const fields = withHidden(type, e.v as Fields, normalise(type, e.v as Value, at), scope)
   if (!last) literals.set(e, fields)
   return fields
 }
@@ -211,12 +225,6 @@ export function receiveOutputs(type: ResourceType, raw: unknown, inputs: Fields,
     for (const [path, from] of Object.entries(type.derived ?? {})) if (from.some((f) => hasSecret(inputs[f]))) value = taintPath(value as Value, path.split('.'), [], make) as Fields
   }
   return value
-}
-
-/** A value as a secret of a type's field. Fails HF4301 without a key. */
-export function secretOf(ring: Keyring | undefined, plain: Plain, type: string, field: string): SecretValue {
-  if (!ring) throw failure('HF4301')
-  return new SecretValue(ring.fingerprint(plain, { type, field }), () => plain)
 }
 
 function taintPath(v: Value, path: readonly string[], at: readonly string[], make: (plain: Plain, path: string) => Value): Value {

@@ -1,6 +1,8 @@
-import { isSecret, isUnknown, type Address, type Value } from '../model/index.ts'
+import { canonical, type Plain } from '../base/index.ts'
+import { isSecret, isUnknown, SecretValue, type Address, type Value } from '../model/index.ts'
 import type { RowDraft } from './change.ts'
 import type { Fields } from './facts.ts'
+import { secretOf } from './hide.ts'
 import type { EnvState } from './state.ts'
 
 /** From here on a text is taken for what it is also inside of another one. */
@@ -13,7 +15,13 @@ const INSIDE_CHARS = 6
 export async function rewired(state: EnvState, base: RowDraft, inputs: Fields): Promise<Fields> {
   const names = new Map<string, string>()
   for (const dep of base.meta.deps) await collect(state, dep, names)
-  return names.size === 0 ? inputs : (replaced(inputs as Value, names) as Fields)
+  if (names.size === 0) return inputs
+  const open = (v: SecretValue, path: readonly string[]): Value => {
+    const before = SecretValue.reveal(v)
+    const after = replaced(before, names, path, open) as Plain
+    return canonical(before) === canonical(after) ? v : secretOf(state.cx.ring, after, base.type, `inputs.${path.join('.')}`)
+  }
+  return replaced(inputs as Value, names, [], open) as Fields
 }
 
 async function collect(state: EnvState, dep: Address, names: Map<string, string>): Promise<void> {
@@ -29,7 +37,7 @@ async function outputsInJournal(state: EnvState, uid: string, ordinal: number): 
   return gone?.target.prior && state.decode(gone, 'outputs', gone.target.prior.outputs)
 }
 
-/** Texts that became others. Secrets are not looked into: nothing is named by one. */
+/** Texts that became others. Secret outputs are not looked into: nothing is named by one. */
 function pair(before: Value | undefined, after: Value | undefined, names: Map<string, string>): void {
   if (typeof before === 'string') {
     if (typeof after === 'string' && before !== '' && before !== after) names.set(before, after)
@@ -39,7 +47,8 @@ function pair(before: Value | undefined, after: Value | undefined, names: Map<st
   for (const [k, v] of Object.entries(before)) pair(v as Value, (after as Record<string, Value>)[k], names)
 }
 
-function replaced(v: Value, names: ReadonlyMap<string, string>): Value {
+/** `open`: what becomes of a secret. An id that was given to a sensitive input stands in one. */
+function replaced(v: Value, names: ReadonlyMap<string, string>, path: readonly string[], open: (v: SecretValue, path: readonly string[]) => Value): Value {
   if (typeof v === 'string') {
     const whole = names.get(v)
     if (whole !== undefined) return whole
@@ -47,7 +56,8 @@ function replaced(v: Value, names: ReadonlyMap<string, string>): Value {
     for (const [before, after] of names) if (before.length >= INSIDE_CHARS) out = out.replaceAll(before, () => after)
     return out
   }
-  if (typeof v !== 'object' || v === null || isSecret(v) || isUnknown(v) || v instanceof Uint8Array || v instanceof Date) return v
-  if (Array.isArray(v)) return v.map((x) => replaced(x as Value, names))
-  return Object.fromEntries(Object.entries(v as Record<string, Value>).map(([k, x]) => [k, x === undefined ? x : replaced(x, names)]))
+  if (isSecret(v)) return open(v, path)
+  if (typeof v !== 'object' || v === null || isUnknown(v) || v instanceof Uint8Array || v instanceof Date) return v
+  if (Array.isArray(v)) return v.map((x, i) => replaced(x as Value, names, [...path, String(i)], open))
+  return Object.fromEntries(Object.entries(v as Record<string, Value>).map(([k, x]) => [k, x === undefined ? x : replaced(x, names, [...path, k], open)]))
 }

@@ -6,6 +6,7 @@ import { unresolved, type EnvRow, type ResourceDocs, type ResourceRow, type Tras
 import { holderAlive, type Fence } from '../store/index.ts'
 import type { EngineContext } from './context.ts'
 import type { Fields } from './facts.ts'
+import { hide, hideInputs } from './hide.ts'
 
 type Row = Omit<ResourceRow, 'seq'> & { readonly seq?: number }
 
@@ -207,7 +208,10 @@ export class EnvState {
   }
 
   decode(row: { readonly uid: string; readonly type: string }, field: 'inputs' | 'outputs', text: string): Fields {
-    return decodeDoc(text, { table: 'resource', row: row.uid, field, type: row.type }, this.cx.ring) as Fields
+    const fields = decodeDoc(text, { table: 'resource', row: row.uid, field, type: row.type }, this.cx.ring) as Fields
+    const type = field === 'inputs' ? this.cx.types.get(row.type) : undefined
+    // What was written in clear before its place was sensitive is secret from now on.
+    return type ? hideInputs(type, fields, (v, path) => hide(v, this.cx.ring, row.type, path)) : fields
   }
 
   async inputsOf(row: Row): Promise<Fields> {

@@ -66,7 +66,7 @@ describe('a stored plan', () => {
     const lab = makeLab()
     const planned = await stored(lab, () => void lab.Box('a', { name: 'a' }))
     const text = planned.text()
-    await expect(loadPlan(lab.cx, { text: text.replace('"name":"a"', '"name":"b"') })).rejects.toMatchObject({ code: 'HF2402' })
+    await expect(loadPlan(lab.cx, { text: text.replace('"address":"a"', '"address":"b"') })).rejects.toMatchObject({ code: 'HF2402' })
     await expect(loadPlan(lab.cx, { text: 'no plan at all' })).rejects.toMatchObject({ code: 'HF2402' })
     await expect(loadPlan(makeLab().cx, { text })).rejects.toMatchObject({ code: 'HF2402' })
     await expect(loadPlan(lab.cx, { id: 'p-none' })).rejects.toMatchObject({ code: 'HF2404' })

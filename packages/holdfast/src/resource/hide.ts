@@ -1,0 +1,73 @@
+import type { z } from 'zod'
+import { failure, type Plain } from '../base/index.ts'
+import { compare } from '../diff/index.ts'
+import { firstUnknown, hasSecret, isSecret, isUnknown, mayHoldSecrets, SecretValue, wrapSensitive, type ExprNode, type Scope, type Value } from '../model/index.ts'
+import type { ResourceType } from '../provider/index.ts'
+import { makeRedactor, type Keyring } from '../secret/index.ts'
+import type { Fields } from './facts.ts'
+
+/**
+ * Normalised inputs in which what stands at a `sensitive()` place has become a secret. A field that holds one is parsed again at the call: where parsing
+ * it twice would give something else than parsing it once, it stays as it was given.
+ */
+export function withHidden(type: ResourceType, given: Fields, parsed: Fields, scope: Scope): Fields {
+  if (!mayHoldSecrets(type.inputs)) return parsed
+  const out: Record<string, Value | undefined> = { ...parsed }
+  for (const key of Object.keys(out)) {
+    const field = type.inputs.shape[key] as z.ZodType | undefined
+    const [before, now] = [given[key], out[key]]
+    if (!field || before === undefined || before === now || !mayHoldSecrets(field)) continue
+    const again = field.safeParse(now)
+    if (!again.success || compare(again.data as Value, now).length > 0) out[key] = before
+  }
+  return hideInputs(type, out, (v, field) => scope.hide(v, type.type, field))
+}
+
+/** Inputs in which everything at a `sensitive()` place is secret; they themselves, where it is already. */
+export const hideInputs = (type: ResourceType, inputs: Fields, hidden: (v: Value, field: string) => Value): Fields =>
+  wrapSensitive(type.inputs, inputs as Value, (v, path) => hidden(v, `inputs.${path.join('.')}`)) as Fields
+
+let unkeyed = 0
+
+/**
+ * A value as a secret of a type's field. Of a tree in which a secret or an unknown stands already, every other leaf becomes one.
+ * Without a key it is one that equals no other: it can be shown, and not be stored (HF4301).
+ */
+export function hide(value: Value, ring: Keyring | undefined, type: string, field: string): Value {
+  if (value === null || value === undefined || isSecret(value) || isUnknown(value)) return value
+  if (hasSecret(value) || firstUnknown(value)) {
+    if (Array.isArray(value)) return value.map((x, i) => hide(x as Value, ring, type, `${field}.${i}`))
+    return Object.fromEntries(Object.entries(value as Record<string, Value>).map(([k, x]) => [k, hide(x, ring, type, `${field}.${k}`)]))
+  }
+  const plain = value as Plain
+  return ring ? secretOf(ring, plain, type, field) : new SecretValue(`n:${++unkeyed}`, () => plain)
+}
+
+/** A value as a secret of a type's field. Fails HF4301 without a key. */
+export function secretOf(ring: Keyring | undefined, plain: Plain, type: string, field: string): SecretValue {
+  if (!ring) throw failure('HF4301')
+  return new SecretValue(ring.fingerprint(plain, { type, field }), () => plain)
+}
+
+/** A message about the inputs of a node, without what the program wrote in those that hold something secret. */
+export function withoutTexts(type: ResourceType, message: string, e: ExprNode): string {
+  const redactor = makeRedactor()
+  const isOpen = (key: string): boolean => {
+    const field = type.inputs.shape[key] as z.ZodType | undefined
+    return !field || !mayHoldSecrets(field)
+  }
+  const add = (v: unknown): void => {
+    if (typeof v === 'string') redactor.add(v)
+    else if (typeof v === 'object' && v !== null) Object.values(v).forEach(add)
+  }
+  const walk = (x: ExprNode): void => {
+    if (x.k === 'lit') add(x.v)
+    if (x.k === 'str') add(x.parts)
+    if ('args' in x) x.args.forEach(walk)
+    if (x.k === 'hide') walk(x.of)
+    if (x.k === 'each') [x.list, x.body].forEach(walk)
+  }
+  if (e.k === 'obj') e.keys.forEach((k, i) => isOpen(k) || walk(e.args[i] as ExprNode))
+  if (e.k === 'lit') for (const [k, v] of Object.entries(e.v as object)) if (!isOpen(k)) add(v)
+  return redactor.text(message)
+}
