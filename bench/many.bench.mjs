@@ -17,7 +17,7 @@ export async function run({ repeat, peer: wanted }) {
       atMost('create, memory', create.rssMb, 250, 'MB'),
       atMost('create, written for each', round((create.writtenMb * 1000) / n, 2), 10, 'KB'),
       atMost('plan with no change', median(noop.wallMs), 600, 'ms'),
-      ...(peer ? [atLeast(`create, times as fast as ${peer.program}`, round(median(peer.wallMs) / median(create.wallMs), 2), 3, 'x')] : []),
+      ...(peer ? [atLeast(`create, times as fast as ${peer.program}`, round(median(peer.parts.create.wallMs) / median(create.wallMs), 2), 3, 'x')] : []),
     ],
   }
 }

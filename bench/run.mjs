@@ -2,9 +2,9 @@
 //
 //   npm run bench                    all, with targets beside the figures
 //   npm run bench -- many            one
-//   npm run bench -- many --json     { name, n, wallMs: [], cpuMs: [], rssMb, writtenMb, node, peer?, measures, targets, machine }
+//   npm run bench -- many --json     { name, n, wallMs: [], cpuMs: [], rssMb, writtenMb, node, peer?: { program, parts: { [part]: {} } }, note?, measures, targets, machine }
 //   --repeat N    runs of each measure (default 3)
-//   --no-peer     without OpenTofu or Terraform
+//   --no-peer     without OpenTofu, Terraform and TaskFlow
 //   --write       also writes the figures, with machine and versions, into README.md
 //   --gate        only those that are not about how fast the disk syncs; exit 1 when a figure is above its target times --factor (default 1.5: a busy machine is no regression);
 //                 the last line is `N passed, N failed`
@@ -37,6 +37,7 @@ if (process.platform !== 'linux') {
 }
 
 const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memoryGb: round(totalmem() / 2 ** 30, 0), kernel: release(), holdfast: JSON.parse(readFileSync(join(folder, '../packages/holdfast/package.json'), 'utf8')).version }
+const measured = (what, m) => `      ${what.padEnd(30)} wall ${String(median(m.wallMs)).padStart(9)} ms   cpu ${String(median(m.cpuMs)).padStart(8)} ms   memory ${String(m.rssMb).padStart(7)} MB   written ${String(m.writtenMb).padStart(8)} MB`
 const say = (text) => { if (!flags.json) console.log(text) }
 say(`Node ${process.version}, ${machine.cores} x ${machine.cpu}, ${machine.memoryGb} GB, Linux ${machine.kernel}, Holdfast ${machine.holdfast}; medians of ${repeat}\n`)
 
@@ -48,16 +49,19 @@ for (const name of positionals.length > 0 ? positionals : names) {
   if (flags.gate && bench.syncs && positionals.length === 0) continue
   try {
     // A gate judges Holdfast alone: how fast a peer is on this machine says nothing about a change of ours.
-    const { main, measures = {}, peer, targets } = await bench.run({ repeat, peer: !flags['no-peer'] && !flags.gate, gate: flags.gate === true })
+    const { main, measures = {}, peer, note, targets } = await bench.run({ repeat, peer: !flags['no-peer'] && !flags.gate, gate: flags.gate === true })
     documents.push({
-      name, n: bench.n, ...main, node: process.version, ...(peer ? { peer } : {}), measures,
+      name, n: bench.n, ...main, node: process.version, ...(peer ? { peer } : {}), ...(note ? { note } : {}), measures,
       targets: targets.map((target) => ({ ...target, ok: kept(target, factor) })), machine,
     })
     for (const target of targets) counts[kept(target, factor) ? 'passed' : 'failed']++
     say(`${name} (n = ${bench.n})`)
-    for (const [what, m] of Object.entries({ [name]: main, ...measures, ...(peer ? { [peer.program]: peer, [`${peer.program}, no change`]: peer.noop } : {}) })) {
-      say(`      ${what.padEnd(30)} wall ${String(median(m.wallMs)).padStart(9)} ms   cpu ${String(median(m.cpuMs)).padStart(8)} ms   memory ${String(m.rssMb).padStart(7)} MB   written ${String(m.writtenMb).padStart(8)} MB`)
+    for (const [what, m] of Object.entries({ [name]: main, ...measures })) say(measured(what, m))
+    if (peer) {
+      say(`    ${peer.program}, the same work`)
+      for (const [what, m] of Object.entries(peer.parts)) say(measured(what, m))
     }
+    if (note) say(`      ${note}`)
     for (const target of targets) say(`  ${line(target, factor)}`)
     say('')
   } catch (error) {
@@ -70,7 +74,7 @@ for (const name of positionals.length > 0 ? positionals : names) {
 if (flags.write) {
   const rows = documents.flatMap(({ name, targets, peer }) => [
     ...targets.map((t) => `| ${name} | ${t.what} | ${t.value.toLocaleString('en')} ${t.unit} | ${t.compare} ${t.limit.toLocaleString('en')} ${t.unit} |`),
-    ...(peer ? [`| ${name} | ${peer.program}, the same work: create; plan with no change | ${median(peer.wallMs).toLocaleString('en')} ms; ${median(peer.noop.wallMs).toLocaleString('en')} ms | |`] : []),
+    ...(peer ? [`| ${name} | ${peer.program}, the same work: ${Object.keys(peer.parts).join('; ')} | ${Object.values(peer.parts).map((m) => (m.seconds === undefined ? `${median(m.wallMs).toLocaleString('en')} ms` : `${m.seconds.toLocaleString('en')} s, ${m.rssMb} MB`)).join('; ')} | |`] : []),
   ])
   const text = `Medians of ${repeat} on ${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB, Linux ${machine.kernel}, Node ${process.version}, Holdfast ${machine.holdfast}; written by \`npm run bench -- --write\`.\n\n| benchmark | what | measured | target |\n|---|---|---|---|\n${rows.join('\n')}`
   const readme = join(folder, '../README.md')

@@ -28,6 +28,6 @@ export function peerMany({ command, program }, n) {
     if (!create.stdout.includes(`${n} added`)) throw new Error(`${program} did not create ${n}`)
     const noop = await tofu('plan', '-no-color')
     if (!noop.stdout.includes('No changes.')) throw new Error(`${program}: the plan is not empty`)
-    return { program, n, ...gather([create]), noop: gather([noop]) }
+    return { program, n, parts: { create: gather([create]), 'plan with no change': gather([noop]) } }
   })
 }

@@ -1,3 +1,4 @@
+import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
@@ -26,6 +27,16 @@ test('the cost of a command is measured: time, processor time of its children, m
   expect(cost.rssMb).toBeGreaterThan(90)
   expect(cost.writtenMb).toBeGreaterThan(7.9)
   await expect(measure([process.execPath, '-e', 'process.exit(3)'], { cwd: folder })).rejects.toThrow('ended with 3')
+})
+
+test('a peer that is not installed is named with the reason, and one that is with its version', async () => {
+  const { findTaskFlow } = await lib('taskflow.mjs')
+  expect(findTaskFlow({ HOLDFAST_TASKFLOW_PYTHON: '/nowhere/python3' })).toEqual({ missing: expect.stringMatching(/^TaskFlow is not measured: \/nowhere\/python3: ENOENT/) })
+  const { tree } = await import('../guards/tree.ts')
+  const folder = tree({ without: "#!/bin/sh\necho 'Traceback' >&2\necho \"ModuleNotFoundError: No module named 'taskflow'\" >&2\nexit 1\n", with: "#!/bin/sh\necho 'TaskFlow 6.5.0 on Python 3.12.1'\n" })
+  for (const name of ['without', 'with']) chmodSync(join(folder, name), 0o755)
+  expect(findTaskFlow({ HOLDFAST_TASKFLOW_PYTHON: join(folder, 'without') }).missing).toContain("No module named 'taskflow'")
+  expect(findTaskFlow({ HOLDFAST_TASKFLOW_PYTHON: join(folder, 'with') })).toEqual({ command: join(folder, 'with'), program: 'TaskFlow 6.5.0 on Python 3.12.1' })
 })
 
 test('red: the gate ends with 1 when a figure is above its target', () => {

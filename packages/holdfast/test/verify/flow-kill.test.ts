@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { bugs, emptyTally, hunt } from '../flow/hunt.ts'
 
 const programs = fileURLToPath(new URL('../flow/programs', import.meta.url))
 
@@ -73,4 +74,15 @@ describe('a durable flow that is killed at a commit and run again', () => {
     }, ['before'])
     expect(commits).toBeGreaterThan(12)
   }, 240_000)
+})
+
+describe('red: the hunt of flow-hunt finds a planted bug', () => {
+  for (const [bug, what] of Object.entries(bugs)) {
+    test(`${bug}: ${what}`, async () => {
+      const t = emptyTally()
+      for (let seed = 1; t.wrong.length === 0 && t.kills < 150; seed++) await hunt(seed, t, { bug })
+      console.log(`${bug}: found after ${t.kills} kills: ${t.wrong[0]}`)
+      expect(t.wrong).not.toEqual([])
+    }, 240_000)
+  }
 })
