@@ -1,4 +1,4 @@
-import { completeLone, dropLone, failLone, openLone, type Entry, type LoneChange } from '../journal/index.ts'
+import { completeLone, dropLone, failLone, loneRun, openLone, type Entry, type LoneChange } from '../journal/index.ts'
 import type { EnvRow, ResourceDocs, ResourceRow, TxRow } from '../state/index.ts'
 import { unresolved } from '../state/index.ts'
 import { oldEvents } from '../store/index.ts'
@@ -138,7 +138,7 @@ async function recordIntent(s: Session, env: EnvRow, componentName: string, seed
     ...(previous ? { previous: { name: previous.name, hash: previous.hash } } : {}),
   }
   const tx: TxRow = {
-    token, env: env.id, run: s.ids.next('r'), task: address, uid, address, type, op: ops[diff.actionType], status: 'sent', applied: undefined, undo: false, ordinal: old?.ordinal ?? 1, epoch: 0, attempts: 1,
+    token, env: env.id, run: loneRun(token), task: address, uid, address, type, op: ops[diff.actionType], status: 'sent', applied: undefined, undo: false, ordinal: old?.ordinal ?? 1, epoch: 0, attempts: 1,
     payloadDigest: change.digest, capability: {}, fence: s.fenceOf(env, componentName), openedAt: now, firstSentAt: now, lastSentAt: now, endedAt: undefined, evidence: undefined,
     target: { ...(row ? { row } : {}), inputs, ...(prior ? { prior } : {}), change: JSON.stringify(change) },
   }

@@ -4,7 +4,7 @@ import type { EnvRow, Holder } from '../state/index.ts'
 import { createEnv, ENV, put, resourceRow, txRow } from '../testing/store-fixtures.ts'
 import type { Entry } from './entry.ts'
 import { fold } from './fold.ts'
-import { completeLone, dropLone, failLone, openLone, type LoneChange } from './lone-change.ts'
+import { completeLone, dropLone, failLone, loneRun, openLone, type LoneChange } from './lone-change.ts'
 import { emptyTables, type Tables } from './tables.ts'
 
 const holder: Holder = { id: 'h', host: 'x', bootId: 'b', pid: 1, startedAt: '1' }
@@ -28,40 +28,40 @@ const codeOf = (act: () => void): unknown => {
 
 const lone = (w: ReturnType<typeof world>, token: string, uid: string, op: 'create' | 'update' | 'delete', hash?: string): LoneChange => ({
   env: w.env(), holder, now: 5,
-  tx: txRow(token, uid, { run: `r-${token}`, status: 'sent', op, target: { inputs: '{}', ...(op === 'delete' ? {} : { row: resourceRow(uid) }), change: JSON.stringify(hash === undefined ? {} : { previous: { hash } }) } }),
+  tx: txRow(token, uid, { run: loneRun(token), status: 'sent', op, target: { inputs: '{}', ...(op === 'delete' ? {} : { row: resourceRow(uid) }), change: JSON.stringify(hash === undefined ? {} : { previous: { hash } }) } }),
 })
 const done = (w: ReturnType<typeof world>, c: LoneChange) => completeLone({ ...c, env: w.env() }, { old: undefined, put: { row: resourceRow(c.tx.uid), docs: { inputs: '{}', outputs: '{}' } } })
 
 describe('a change that no run plans', () => {
   test('is a run of one task that is committed when it completes', () => {
     const w = world()
-    const c = lone(w, 't1', 'u1', 'create')
+    const c = lone(w, 't-1', 'u1', 'create')
     w.commit(...openLone(c))
-    expect([w.tables.runs.get('r-t1')?.status, w.env().revision, w.env().openRun]).toEqual(['running', 0, undefined])
+    expect([w.tables.runs.get('r-1')?.status, w.env().revision, w.env().openRun]).toEqual(['running', 0, undefined])
     w.commit(...done(w, c))
-    expect([w.tables.runs.get('r-t1')?.status, w.env().revision]).toEqual(['committed', 1])
-    expect(w.tables.txs.get('t1')?.status).toBe('completed')
+    expect([w.tables.runs.get('r-1')?.status, w.env().revision]).toEqual(['committed', 1])
+    expect(w.tables.txs.get('t-1')?.status).toBe('completed')
   })
 
   test('stands in the way while it has failed, until it is recovered or given up (HF4101)', () => {
     for (const how of ['previous', 'abandoned'] as const) {
       const w = world()
-      const c = lone(w, 't1', 'u1', 'create')
+      const c = lone(w, 't-1', 'u1', 'create')
       w.commit(...openLone(c))
       w.commit(...failLone(c, 'failed', 'why', '"said"'))
-      expect(codeOf(() => w.commit(...openLone(lone(w, 't2', 'u1', 'create'))))).toBe('HF4101')
+      expect(codeOf(() => w.commit(...openLone(lone(w, 't-2', 'u1', 'create'))))).toBe('HF4101')
       w.commit(...dropLone(c, how, 'a person said so'))
-      w.commit(...openLone(lone(w, 't2', 'u1', 'create')))
-      expect(w.tables.runs.get('r-t1')?.status).toBe(how === 'previous' ? 'reverted' : 'kept')
+      w.commit(...openLone(lone(w, 't-2', 'u1', 'create')))
+      expect(w.tables.runs.get('r-1')?.status).toBe(how === 'previous' ? 'reverted' : 'kept')
     }
   })
 
   test('is refused when what it was decided on has changed (HF2401)', () => {
     const w = world()
     w.commit(put(resourceRow('u1')), { t: 'env.commit', env: ENV, from: 0, to: 1, partial: false })
-    expect(codeOf(() => w.commit(...openLone(lone(w, 't1', 'u1', 'update', 'f1:old'))))).toBe('HF2401')
-    expect(codeOf(() => w.commit(...openLone({ ...lone(w, 't2', 'u2', 'create'), tx: { ...lone(w, 't2', 'u2', 'create').tx, address: 'app/u1' } })))).toBe('HF2401')
-    w.commit(...openLone(lone(w, 't3', 'u1', 'update', 'f1:u1')))
+    expect(codeOf(() => w.commit(...openLone(lone(w, 't-1', 'u1', 'update', 'f1:old'))))).toBe('HF2401')
+    expect(codeOf(() => w.commit(...openLone({ ...lone(w, 't-2', 'u2', 'create'), tx: { ...lone(w, 't-2', 'u2', 'create').tx, address: 'app/u1' } })))).toBe('HF2401')
+    w.commit(...openLone(lone(w, 't-3', 'u1', 'update', 'f1:u1')))
   })
 })
 
@@ -74,9 +74,9 @@ describe('what the founding contract keeps', () => {
     expect(codeOf(() => w.commit(component('c1', 'web'), reference))).toBe('HF4103')
     w.commit(put(resourceRow('u1')), { t: 'env.commit', env: ENV, from: 0, to: 1, partial: false })
     w.commit(component('c1', 'web'), reference)
-    expect(codeOf(() => w.commit(...openLone(lone(w, 't1', 'u1', 'delete', 'f1:u1'))))).toBe('HF4103')
+    expect(codeOf(() => w.commit(...openLone(lone(w, 't-1', 'u1', 'delete', 'f1:u1'))))).toBe('HF4103')
     w.commit({ t: 'component.drop', env: ENV, uid: 'c1' })
-    w.commit(...openLone(lone(w, 't1', 'u1', 'delete', 'f1:u1')))
+    w.commit(...openLone(lone(w, 't-1', 'u1', 'delete', 'f1:u1')))
     expect(codeOf(() => w.commit(component('c1', 'web'), reference))).toBe('HF4101')
   })
 

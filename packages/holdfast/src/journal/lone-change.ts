@@ -16,9 +16,14 @@ export interface LoneChange {
 /** Fingerprint of the row that the change was made for, from `TxTarget.change`; undefined: it is to make the resource. */
 export const baseOf = (change: string): string | undefined => (JSON.parse(change) as { readonly previous?: { readonly hash: string } }).previous?.hash
 
+/** Id of the run that a lone change is: called as its token is, so that each is found by the other. */
+export const loneRun = (token: string): string => `r${token.slice(1)}`
+/** Token of the lone change that a run is, if it is one. */
+export const loneToken = (run: string): string | undefined => (run.startsWith('r-') ? `t${run.slice(1)}` : undefined)
+
 /** R1 and R2: durable before anything is sent. */
 export const openLone = (c: LoneChange): Entry[] =>
-  [{ t: 'run.put', row: runOf(c, 'running') }, { t: 'tx.open', row: c.tx }, { t: 'task.put', row: taskOf(c, 'running') }, eventOf(c, 'tx.sent', {})]
+  [{ t: 'tx.open', row: c.tx }, { t: 'run.put', row: runOf(c, 'running') }, { t: 'task.put', row: taskOf(c, 'running') }, eventOf(c, 'tx.sent', {})]
 
 /**
  * R3, R4 and the commit of the revision, in one. With an open run of somebody else, the row is part of that run and nothing is committed.

@@ -34,7 +34,7 @@ async function everything(store: Store): Promise<unknown> {
     views.push(await store.txs({ env, unresolved: true }), await store.runs(env, 9), await store.plans(env, 9), await store.claimsOf(env), await store.events(env, { seq: 20 }, 50), await store.outputs(env, 7))
   }
   views.push(await store.references({ targetUid: 'u1' }), await store.resolved(['u1', 'xu2', 'none']), await store.request('', 'q-1'))
-  for (const run of ['r-1', `${ENV}-r-1`]) views.push(await store.tasks(run), await store.txs({ run }))
+  for (const run of ['r-1', `${ENV}-r-1`, `r-${ENV}-0`, `r-${ENV}-1`]) views.push(await store.tasks(run), await store.txs({ run }), await store.run(run))
   return { lines, views }
 }
 

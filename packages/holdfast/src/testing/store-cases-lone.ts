@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { failLone, completeLone, openLone, type Entry, type LoneChange } from '../journal/index.ts'
+import { failLone, completeLone, loneRun, openLone, type Entry, type LoneChange } from '../journal/index.ts'
 import type { Store } from '../store/index.ts'
 import { ALREADY, refused, started, type Case } from './store-case.ts'
 import { commitRevision, createEnv, docsOf, ENV, event, holder, put, resourceRow, txRow } from './store-fixtures.ts'
@@ -15,7 +15,7 @@ async function lone(store: Store, token: string, uid: string, op: 'create' | 'de
   assert(env)
   return {
     env, holder: holder(), now: 2000,
-    tx: txRow(token, uid, { run: `r-${token}`, status: 'sent', op, target: { inputs: '{}', ...(op === 'delete' ? {} : { row: resourceRow(uid) }), change: JSON.stringify({ action: op, ...(hash === undefined ? {} : { previous: { hash } }) }) } }),
+    tx: txRow(token, uid, { run: loneRun(token), status: 'sent', op, target: { inputs: '{}', ...(op === 'delete' ? {} : { row: resourceRow(uid) }), change: JSON.stringify({ action: op, ...(hash === undefined ? {} : { previous: { hash } }) }) } }),
   }
 }
 
@@ -83,7 +83,7 @@ export const loneCases: Readonly<Record<string, Case>> = {
     const env = await store.envById(ENV)
     assert(env)
     await store.commit(completeLone({ ...create, env }, { old: undefined, put: { row: resourceRow('u2'), docs: docsOf('u2') }, evidence: 'seen' }), ALREADY)
-    assert.deepEqual([(await store.envById(ENV))?.revision, (await store.run('r-t-2'))?.status], [2, 'committed'])
+    assert.deepEqual([(await store.envById(ENV))?.revision, (await store.run('r-2'))?.status], [2, 'committed'])
   },
   'a state that is in use stays; one that is not frees its name, and keeps its history': async ({ store }) => {
     await store.commit([createEnv({ app: '/', name: 'demo' }), event('made')], ALREADY)

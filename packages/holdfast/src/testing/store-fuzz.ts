@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { sha256hex, type Random } from '../base/index.ts'
-import type { Entry } from '../journal/index.ts'
+import { loneRun, type Entry } from '../journal/index.ts'
 import type { CommitOptions } from '../store/index.ts'
 import { txMoves, type PlanApproval, type TxStatus } from '../state/index.ts'
 import { claimRow, commitRevision, createEnv, ENV, event, planRow, put, putRowOnly, resourceRow, runRow, taskRow, txRow } from './store-fixtures.ts'
@@ -59,9 +59,10 @@ const approval = (dice: Dice): PlanApproval => {
 function randomEntry(dice: Dice, env: string): Entry {
   const uid = `${env === ENV ? '' : 'x'}${dice.pick(UIDS)}`
   const since = 1 + dice.int(4)
+  const loneToken = `t-${env}-${dice.int(3)}`
   const text = () => `{"n":${dice.int(4)}}`
   const maybe = <T>(value: T): T | undefined => (dice.int(2) === 0 ? value : undefined)
-  switch (dice.int(28)) {
+  switch (dice.int(32)) {
     case 0: return { ...commitRevision(dice.int(6), 0), env, to: dice.int(6) + 1 + dice.int(30) } as Entry
     case 1: return { t: 'env.open', env, run: maybe(dice.pick(RUNS)) }
     case 2: return { t: 'run.put', row: runRow({ id: `${env}-${dice.pick(RUNS)}`, env, status: dice.pick(['running', 'running', 'committed', 'incomplete']), startedAt: dice.int(5), to: maybe(3), endedAt: maybe(9), result: maybe(text()) }) }
@@ -104,6 +105,11 @@ function randomEntry(dice: Dice, env: string): Entry {
     case 24: return dice.int(2) === 0 ? { t: 'reference.drop', env, component: `${env}-${dice.pick(['c1', 'c2'])}`, targetUid: uid } : dice.int(6) === 0 ? { t: 'env.drop', env } : event('k3')
     case 25: return dice.int(3) === 0 ? { t: 'resolved.drop', env, uid } : { t: 'resolved.put', row: { env, uid, doc: text() } }
     case 26: return { t: 'request.put', row: { scope: dice.pick(['', env]), id: `q-${dice.int(40)}`, method: 'm', digest: 'd', result: text(), at: dice.int(3) * 400_000_000 } }
+    // Changes that no run plans, in pieces and in any order.
+    case 28: return { t: 'tx.open', row: txRow(loneToken, uid, { env, run: loneRun(loneToken), status: dice.pick(['open', 'sent']), target: { inputs: text() } }) }
+    case 29: return { t: 'tx.move', token: loneToken, to: dice.pick(['sent', 'completed', 'failed']), set: { endedAt: maybe(5) } }
+    case 30: return { t: 'run.put', row: runRow({ id: loneRun(loneToken), env, kind: dice.int(9) === 0 ? 'apply' : 'change', plan: '', status: dice.pick(['running', 'running', 'committed']), startedAt: dice.int(5), to: maybe(3), endedAt: maybe(9) }) }
+    case 31: return { t: 'task.put', row: taskRow(dice.pick(['a', 'a', 'a', 'b']), { run: loneRun(loneToken), state: dice.pick(['running', 'success']), tx: loneToken, startedAt: dice.int(5), note: maybe('n') }) }
     default: return dice.int(3) === 0 ? { t: 'trash.put', row: { id: `${env}-1`, env, address: 'a', type: 'b', at: dice.int(9), doc: text() } } : dice.int(3) === 0 ? { t: 'trash.drop', id: `${env}-1` } : event(dice.pick(['k1', 'k2']))
   }
 }

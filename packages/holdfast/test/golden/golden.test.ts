@@ -34,6 +34,20 @@ async function readsAsMade(store: Store): Promise<void> {
   expect((await store.events(test_?.id as string, { seq: 0 }, 1000)).length).toBeGreaterThan(30)
 }
 
+/** What `changesOfItsOwn` of `make.mjs` does, read back. */
+async function lonesReadAsMade(store: Store): Promise<void> {
+  const env = (await store.env('/', 'seed'))?.id as string
+  const txs = await store.txs({ env })
+  expect(txs.map((t) => [t.address, t.status])).toEqual([['db/done', 'completed'], ['db/failed', 'failed'], ['db/open', 'sent']])
+  const runs = await store.runs(env, 9)
+  expect(runs.map((r) => [r.kind, r.status, r.holder.host])).toEqual([['change', 'running', 'golden'], ['change', 'incomplete', 'golden'], ['change', 'committed', 'golden']])
+  for (const [i, tx] of txs.entries()) {
+    expect((await store.run(tx.run))?.status).toBe(runs[2 - i]?.status)
+    expect((await store.txs({ run: tx.run })).map((t) => t.token)).toEqual([tx.token])
+    expect((await store.tasks(tx.run)).map((t) => [t.id, t.state])).toEqual([[tx.address, ['success', 'failure', 'running'][i]]])
+  }
+}
+
 describe('state files of released schemas', () => {
   test('there is one of each that is older than this one', () => {
     expect(schemas).toContain(1)
@@ -50,6 +64,7 @@ describe('state files of released schemas', () => {
       expect((await store.meta()).schema).toBe(schemaVersion)
       expect((await store.doctor()).filter((c) => !c.ok)).toEqual([])
       await readsAsMade(store)
+      if (schema >= 4) await lonesReadAsMade(store)
       const env = (await store.env('golden', 'test'))?.id as string
       await store.commit([event('after')], { env })
       expect((await store.doctor()).filter((c) => !c.ok)).toEqual([])

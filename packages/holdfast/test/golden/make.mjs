@@ -64,6 +64,20 @@ export default app('golden', {
 })
 `
 
+/** Changes that no run planned: one completed, one that failed, one that is open. */
+async function changesOfItsOwn(path) {
+  const { SqliteBackend } = await import('../../dist/backend.js')
+  const backend = new SqliteBackend({ path })
+  const state = await backend.createResourceState('seed')
+  await backend.updateComponent(state, { actionType: 'CREATE', newName: 'db' })
+  const diff = (name) => ({ actionType: 'CREATE', componentName: 'db', newResource: { name, ruuid: 'golden::thing', hash: `hash-${name}`, size: 1 } })
+  const begin = async (name) => (await backend.createResourceChangeTransaction(state, 'db', diff(name)))[0]
+  await backend.completeResourceChange(state, 'db', diff('done'), await begin('done'), { arn: 'arn:done' })
+  await backend.failResourceChange(state, 'db', diff('failed'), await begin('failed'), { why: 'quota' })
+  await begin('open')
+  await backend.close()
+}
+
 const root = mkdtempSync(join(tmpdir(), 'holdfast-golden-'))
 try {
   mkdirSync(join(root, 'node_modules'))
@@ -87,12 +101,13 @@ try {
   run(['apply', '--yes', '--env', 'test', '--on-failure', 'keep'], 12)
   at(4)
   run(['apply', '--yes', '--env', 'test', '--on-failure', 'keep'], 'SIGKILL')
+  await changesOfItsOwn(join(root, '.holdfast/state.db'))
 
   const state = join(root, '.holdfast/state.db')
   const { DatabaseSync } = createRequire(import.meta.url)('@photostructure/sqlite')
   const db = new DatabaseSync(state)
   // The machine that made it is nobody's business.
-  for (const table of ['runs', 'leases']) db.exec(`update ${table} set holder = json_set(holder, '$.host', 'golden', '$.bootId', 'boot-1', '$.pid', 4711)`)
+  for (const table of ['runs', 'leases']) db.exec(`update ${table} set holder = json_set(holder, '$.host', 'golden', '$.bootId', 'boot-1', '$.pid', 4711) where holder <> '{}'`)
   db.exec(`pragma wal_checkpoint(truncate); pragma journal_mode = delete; vacuum`)
   const schema = db.prepare('select max(version) as v from schema_versions').get().v
   const kinds = Object.fromEntries(['envs', 'runs', 'plans', 'resources', 'claims', 'txs', 'tasks', 'outputs', 'secrets', 'trash', 'events', 'leases'].map((t) => [t, Number(db.prepare(`select count(*) as n from ${t}`).get().n)]))

@@ -268,7 +268,7 @@ describe('the schema', () => {
     const db = connect(path, 'write')
     const plan = (sql: string) => db.prepare(`explain query plan ${sql}`).all().map((r) => r.detail as string).join('\n')
     expect(plan('select d.inputs from resources r join docs d on d.id = r.doc where r.env in (select k from envs) and r.uid = ? and r.since = ?')).toMatch(/resources_key \(env=\? AND uid=\? AND since=\?\)/)
-    expect(plan('select uid from resources indexed by resources_since where env = ? and since = ?')).toMatch(/resources_since \(env=\? AND since=\?\)/)
+    expect(plan('select uid from resources indexed by resources_since where env = ? and since = ? and alone is null')).toMatch(/resources_since \(env=\? AND since=\?\)/)
     db.close()
   })
 })

@@ -1,13 +1,14 @@
 import { assert, limits } from '../../base/index.ts'
-import { chainHash, COMPACT_ROWS_MAX, compactedChain, GONE, refusals, REQUEST_KEPT_MS, REQUESTS_SWEPT, type ChainedEvent } from '../../journal/index.ts'
-import { runMoves, txMoves, type EventRow, type Holder, type ReferenceRow, type RequestRow } from '../../state/index.ts'
+import { chainHash, COMPACT_ROWS_MAX, compactedChain, GONE, loneToken, refusals, REQUEST_KEPT_MS, REQUESTS_SWEPT, type ChainedEvent } from '../../journal/index.ts'
+import { runMoves, txMoves, type EventRow, type Holder, type ReferenceRow, type RequestRow, type RunRow } from '../../state/index.ts'
 import { hold, type GrantActs } from '../grant.ts'
 import { clockPutOn, holderAlive } from '../holder.ts'
 import { isConstraint, type Cell, type Connection, type Row, type Statement } from './driver.ts'
 import { grantRows, performGrant } from './lease-row.ts'
+import { adoptRun, LONE_SPAN, putLoneRun, putLoneTask, runIdOf, statusOfRun } from './lone-rows.ts'
 import { sumOf } from './sum.ts'
 import { chainRow, eventRow } from './read.ts'
-import { ENV_SPAN, HEAD_CELLS, HOLD_CELLS, MOVE_COLUMNS, OP, RUN_SPAN } from './encode.ts'
+import { ENV_SPAN, HEAD_CELLS, HOLD_CELLS, loneRunDoc, MOVE_COLUMNS, OP, RUN_SPAN } from './encode.ts'
 
 /** An environment as the open database transaction sees it. Written back once, when the batch commits. */
 interface EnvState {
@@ -17,8 +18,9 @@ interface EnvState {
   partial: number
   seq: number
   openRun: string | null
-  /** Chain of the events; undefined until there is one to add. */
-  chain?: { readonly seq: number; readonly hash: string } | undefined
+  /** Of the chain of its events. */
+  chainSeq: number
+  chainHash: string
 }
 
 /**
@@ -56,12 +58,8 @@ export class Applier {
 
   /** Before the database commits: environment rows are written once for all transactions of the batch. */
   flush(): void {
-    const update = this.sql('update envs set revision = ?, partial = ?, seq = ?, open_run = ? where k = ?')
-    const link = this.sql('update chains set seq = ?, hash = ? where env = ?')
-    for (const e of this.envs.values()) {
-      update.run(e.revision, e.partial, e.seq, e.openRun, e.k)
-      if (e.chain) link.run(e.chain.seq, e.chain.hash, e.k)
-    }
+    const update = this.sql('update envs set revision = ?, partial = ?, seq = ?, open_run = ?, chain_seq = ?, chain_hash = ? where k = ?')
+    for (const e of this.envs.values()) update.run(e.revision, e.partial, e.seq, e.openRun, e.chainSeq, e.chainHash, e.k)
   }
 
   /** Undo of a savepoint: the environment is as before. */
@@ -109,7 +107,10 @@ export class Applier {
         said.push(event)
       } else this.operation(op, env, seq)
     }
-    if (said.length > 0) env.chain = { seq, hash: chainHash(this.chainOf(env).hash, id, seq, said) }
+    if (said.length > 0) {
+      env.chainHash = chainHash(env.chainHash, id, seq, said)
+      env.chainSeq = seq
+    }
     return seq
   }
 
@@ -218,6 +219,7 @@ export class Applier {
       }
       case OP.taskPut: {
         const at = this.take(3)
+        if (putLoneTask(this.db, c[at] as string, c[at + 1] as string, c[at + 2] as string)) return
         this.sql('insert into tasks (k, id, doc) values (?, ?, ?)').run(this.nextIn('tasks', this.word(c[at] as string), RUN_SPAN), c[at + 1] as Cell, c[at + 2] as Cell)
         return
       }
@@ -304,22 +306,17 @@ export class Applier {
     const [id, app, name, revision, partial, openRun] = this.c.slice(at, at + 6) as [string, string, string, number, number, string | null]
     if (this.sql('select 1 from envs where id = ? or (app = ? and name = ?)').get(id, app, name)) throw refusals.envExists(app, name)
     const row = this.sql('insert into envs (id, app, name, revision, partial, seq, open_run) values (?, ?, ?, ?, ?, 0, ?)').run(id, app, name, revision, partial, openRun)
-    const env: EnvState = { k: Number(row.lastInsertRowid), id, revision, partial, seq: 0, openRun }
-    this.sql("insert into chains (env, compacted_to, base_seq, base_hash, seq, hash) values (?, 0, 0, '', 0, '')").run(env.k)
+    const env: EnvState = { k: Number(row.lastInsertRowid), id, revision, partial, seq: 0, openRun, chainSeq: 0, chainHash: '' }
     this.envs.set(id, env)
     return env
-  }
-
-  private chainOf(env: EnvState): { readonly seq: number; readonly hash: string } {
-    return (env.chain ??= this.sql('select seq, hash from chains where env = ?').get(env.k) as { seq: number; hash: string })
   }
 
   private compactEvents(env: EnvState, upTo: number): void {
     const range = [env.k * ENV_SPAN, (env.k + 1) * ENV_SPAN]
     const old = this.sql('select * from events where k >= ? and k < ? and seq <= ? order by k').all(...range, upTo).map((v) => eventRow(v, env.id))
-    const chain = chainRow(this.sql('select *, ? as env_id from chains where env = ?').get(env.id, env.k) as Row)
+    const chain = { ...chainRow(this.sql('select * from envs where k = ?').get(env.k) as Row), seq: env.chainSeq, hash: env.chainHash }
     const { compactedTo, baseSeq, baseHash } = compactedChain(chain, upTo, old)
-    this.sql('update chains set compacted_to = ?, base_seq = ?, base_hash = ? where env = ?').run(compactedTo, baseSeq, baseHash, env.k)
+    this.sql('update envs set compacted_to = ?, base_seq = ?, base_hash = ? where k = ?').run(compactedTo, baseSeq, baseHash, env.k)
     this.sql('delete from events where k >= ? and k < ? and seq <= ?').run(...range, upTo)
     this.counters.events.delete(env.k) // with all of them gone, keys begin anew
   }
@@ -406,26 +403,31 @@ export class Applier {
   private putRun(k: number): void {
     const at = this.take(11)
     const id = this.c[at] as string
-    const status = this.c[at + 3] as string
-    const old = this.sql('select status from runs where id = ?').get(id)?.status as keyof typeof runMoves | undefined
-    assert(old === undefined || old === status || (runMoves[old] as readonly string[]).includes(status), `run.put: ${id} cannot move from ${old} to ${status}`)
+    const status = this.c[at + 3] as RunRow['status']
+    const check = (old: RunRow['status'] | undefined) => checkRun(id, old, status)
+    if (putLoneRun(this.db, id, () => loneRunDoc(this.c.slice(at, at + 11)), check)) return
+    check(this.sql('select status from runs where id = ?').get(id)?.status as RunRow['status'] | undefined)
     this.sql(`insert into runs (env, id, kind, plan, status, phase, from_rev, to_rev, holder, started_at, ended_at, result) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       on conflict (id) do update set kind = excluded.kind, plan = excluded.plan, status = excluded.status, phase = excluded.phase, from_rev = excluded.from_rev,
         to_rev = excluded.to_rev, holder = excluded.holder, started_at = excluded.started_at, ended_at = excluded.ended_at, result = excluded.result`).run(k, ...this.c.slice(at, at + 11))
   }
 
   private openTx(k: number): void {
-    const at = this.take(15)
+    const at = this.take(17)
     const c = this.c
     const target = this.sql('insert into docs (inputs, outputs, sum) values (?, ?, ?)').run(c[at] as Cell, c[at + 1] as Cell, sumOf(c[at], c[at + 1])).lastInsertRowid
+    const [run, token] = [c[at + 2] as string, c[at + 5] as string]
+    const isLone = loneToken(run) === token
+    const place = isLone ? this.nextIn('txs', -k, LONE_SPAN) : this.nextIn('txs', this.word(run), RUN_SPAN)
     try {
-      this.sql(`insert into txs (k, env, target, capability, token, uid, status, applied, epoch, attempts, first_sent_at, last_sent_at, ended_at, evidence)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(this.nextIn('txs', this.word(c[at + 2] as string), RUN_SPAN), k, Number(target), this.word(c[at + 3] as string), ...c.slice(at + 5, at + 15))
+      this.sql(`insert into txs (k, env, target, capability, token, uid, status, applied, epoch, attempts, first_sent_at, last_sent_at, ended_at, evidence, run, task)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(place, k, Number(target), this.word(c[at + 3] as string), ...c.slice(at + 5, at + 17))
     } catch (e) {
       const taken = isConstraint(e, 'txs.') && this.sql('select 1 from txs where token = ?').get(c[at + 5] as Cell)
       assert(!taken, `tx.open: ${String(c[at + 5])} exists already`)
       throw isConstraint(e, 'txs.uid') ? this.busy(c[at + 4] as string, c[at + 6] as string) : e
     }
+    if (isLone) adoptRun(this.db, token, run, c[at + 15] === null ? undefined : (old) => checkRun(run, old, statusOfRun(c[at + 15] as string)))
   }
 
   private moveTx(k: number): void {
@@ -460,12 +462,12 @@ export class Applier {
   }
 
   private putResource({ k, id }: EnvState, seq: number): void {
-    const at = this.take(12)
+    const at = this.take(13)
     const c = this.c
     const inputs = c[at] as string | null
     const outputs = c[at + 1] as string | null
-    const uid = c[at + 2] as string
-    const since = c[at + 3] as number
+    const uid = c[at + 3] as string
+    const since = c[at + 4] as number
     let doc: number | undefined
     let otherOpen = false
     for (const row of this.sql('select since, doc from resources where env = ? and uid = ? and (since = ? or until is null)').all(k, uid, since)) {
@@ -473,17 +475,17 @@ export class Applier {
       else otherOpen = true
     }
     if (doc !== undefined) this.untag(k, uid, since)
-    assert(inputs !== null || doc !== undefined, `resource.put: ${String(c[at + 7])} comes without documents, and there is no row since ${since}`)
-    assert(!otherOpen || c[at + 4] !== null, `${uid} would have two rows without an end`)
+    assert(inputs !== null || doc !== undefined, `resource.put: ${String(c[at + 8])} comes without documents, and there is no row since ${since}`)
+    assert(!otherOpen || c[at + 5] !== null, `${uid} would have two rows without an end`)
     if (inputs !== null) {
       const same = this.sameInputs(inputs)
       const text = same === null ? inputs : null
       if (doc === undefined) doc = Number(this.sql('insert into docs (inputs, outputs, same, sum) values (?, ?, ?, ?)').run(text, outputs, same, sumOf(text, outputs)).lastInsertRowid)
       else this.sql('update docs set inputs = ?, outputs = ?, same = ?, sum = ? where id = ?').run(text, outputs, same, sumOf(text, outputs), doc)
     }
-    this.sql(`insert into resources (env, seq, doc, uid, since, until, ordinal, status, address, type, fingerprint, shape, meta, sum) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-      on conflict (env, uid, since) do update set seq = excluded.seq, until = excluded.until, ordinal = excluded.ordinal, status = excluded.status, address = excluded.address,
-        type = excluded.type, fingerprint = excluded.fingerprint, shape = excluded.shape, meta = excluded.meta, sum = excluded.sum`).run(k, seq, doc as number, ...c.slice(at + 2, at + 12), sumOf(id, uid, since, ...c.slice(at + 5, at + 12)))
+    this.sql(`insert into resources (env, seq, doc, alone, uid, since, until, ordinal, status, address, type, fingerprint, shape, meta, sum) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      on conflict (env, uid, since) do update set seq = excluded.seq, alone = excluded.alone, until = excluded.until, ordinal = excluded.ordinal, status = excluded.status, address = excluded.address,
+        type = excluded.type, fingerprint = excluded.fingerprint, shape = excluded.shape, meta = excluded.meta, sum = excluded.sum`).run(k, seq, doc as number, ...c.slice(at + 2, at + 13), sumOf(id, uid, since, ...c.slice(at + 6, at + 13)))
   }
 
   /** A change that completes in this transaction has its inputs in its target already, and the target of a completed change never changes. */
@@ -507,7 +509,7 @@ export class Applier {
   }
 
   private busy(address: string, uid: string) {
-    const row = this.sql(`select token, (select text from words where words.k = txs.k / ${RUN_SPAN}) as run from txs where uid = ? and (status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly'))`).get(uid) as Row
+    const row = this.sql(`select token, ${runIdOf('txs')} as run from txs where uid = ? and (status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly'))`).get(uid) as Row
     return refusals.busy(address, row.token as string, row.run as string)
   }
 
@@ -520,7 +522,7 @@ export class Applier {
   private envOf(id: string): EnvState | undefined {
     const known = this.envs.get(id)
     if (known) return known
-    const row = this.sql('select k, id, revision, partial, seq, open_run as openRun from envs where id = ?').get(id)
+    const row = this.sql('select k, id, revision, partial, seq, open_run as openRun, chain_seq as chainSeq, chain_hash as chainHash from envs where id = ?').get(id)
     if (!row) return undefined
     const env = { ...row } as EnvState
     this.envs.set(id, env)
@@ -559,6 +561,10 @@ export class Applier {
   private sql(text: string): Statement {
     return this.db.prepare(text)
   }
+}
+
+function checkRun(id: string, old: RunRow['status'] | undefined, status: RunRow['status']): void {
+  assert(old === undefined || old === status || (runMoves[old] as readonly string[]).includes(status), `run.put: ${id} cannot move from ${old} to ${status}`)
 }
 
 const UNRESOLVED = "(status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly'))"

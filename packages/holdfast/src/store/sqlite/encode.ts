@@ -1,6 +1,6 @@
 import { unreachable } from '../../base/index.ts'
-import { baseOf, checkEntries, type Entry } from '../../journal/index.ts'
-import type { ResourceMeta, ResourceRow, TaskRow, TxRow, TxTarget } from '../../state/index.ts'
+import { baseOf, checkEntries, loneToken, type Entry } from '../../journal/index.ts'
+import type { ResourceMeta, ResourceRow, RunRow, TaskRow, TxRow, TxTarget } from '../../state/index.ts'
 import type { CommitOptions } from '../port.ts'
 import type { Cell } from './driver.ts'
 
@@ -49,7 +49,11 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
   checkEntries(entries, env, options.fence?.scope)
   const cells: Cell[] = [env, options.fence?.scope ?? null, options.fence?.fence ?? null, options.expectSeq ?? null, 0]
   const hold: Cell[] = options.hold ? [options.hold.scope, JSON.stringify(options.hold.holder), options.hold.ttlMs, options.hold.nowMs, options.hold.after === 'keep' ? 1 : 0, options.hold.force ? JSON.stringify(options.hold.force) : null] : []
+  // A row of the revision that the same commit makes is never part of an open run.
+  const shown = entries.find((e) => e.t === 'env.commit')?.to
+  const told = new Set<Entry>()
   for (const e of entries) {
+    if (told.has(e)) continue
     switch (e.t) {
       case 'env.create':
         cells.push(OP.envCreate, e.row.id, e.row.app, e.row.name, e.row.revision, e.row.partial ? 1 : 0, e.row.openRun ?? null)
@@ -62,7 +66,7 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       case 'run.put': {
         const r = e.row
-        cells.push(OP.runPut, r.id, r.kind, r.plan, r.status, r.phase, r.from, r.to ?? null, JSON.stringify(r.holder), r.startedAt, r.endedAt ?? null, r.result ?? null)
+        cells.push(OP.runPut, ...runCells(r))
         break
       }
       case 'plan.put': {
@@ -81,7 +85,7 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         const about: TxAbout = [r.type, r.op, short(r.task, r.address), r.address, r.undo ? 1 : 0, r.ordinal, r.payloadDigest, r.fence, r.openedAt]
         cells.push(
           OP.txOpen, r.target.inputs, `[${JSON.stringify(about)},${packTarget(r.target, r)}]`, r.run, JSON.stringify(r.capability), r.address, r.token, r.uid, r.status, r.applied ?? null,
-          r.epoch, r.attempts, r.firstSentAt ?? null, r.lastSentAt ?? null, r.endedAt ?? null, r.evidence ?? null,
+          r.epoch, r.attempts, r.firstSentAt ?? null, r.lastSentAt ?? null, r.endedAt ?? null, r.evidence ?? null, ...loneParts(r, entries, told),
         )
         if (r.target.change !== undefined) cells.push(OP.guardLone, r.uid, r.address, r.type, baseOf(r.target.change) ?? null, r.op === 'delete' ? 1 : 0)
         break
@@ -99,7 +103,7 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
       case 'resource.put': {
         const r = e.row
         cells.push(
-          OP.resourcePut, e.docs?.inputs ?? null, e.docs?.outputs ?? null, r.uid, r.since, r.until ?? null, r.ordinal, r.status, r.address, r.type, r.fingerprint,
+          OP.resourcePut, e.docs?.inputs ?? null, e.docs?.outputs ?? null, r.since === shown ? 1 : null, r.uid, r.since, r.until ?? null, r.ordinal, r.status, r.address, r.type, r.fingerprint,
           r.shape === r.fingerprint ? '' : r.shape, JSON.stringify(packMeta(r.meta)),
         )
         const tags = Object.entries(r.meta.tags)
@@ -120,8 +124,7 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       case 'task.put': {
         const r = e.row
-        const doc: TaskDoc = [within(r.address, r.id), r.kind, r.state, r.intention, r.attempt, r.tx ?? null, r.failure ?? null, r.startedAt, r.endedAt ?? null, r.note ?? null]
-        cells.push(OP.taskPut, r.run, r.id, JSON.stringify(doc))
+        cells.push(OP.taskPut, r.run, r.id, packTask(r))
         break
       }
       case 'outputs.put':
@@ -185,6 +188,25 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
   return { cells, bytes }
 }
 
+const runCells = (r: RunRow): Cell[] => [r.id, r.kind, r.plan, r.status, r.phase, r.from, r.to ?? null, JSON.stringify(r.holder), r.startedAt, r.endedAt ?? null, r.result ?? null]
+
+/** Run and task of a lone change that is opened with them: they become part of its row at once (lone-rows.ts), and are `told`. */
+function loneParts(tx: TxRow, entries: readonly Entry[], told: Set<Entry>): [run: string | null, task: string | null] {
+  if (loneToken(tx.run) !== tx.token) return [null, null]
+  const after = entries.slice(entries.findIndex((e) => e.t === 'tx.open' && e.row === tx) + 1)
+  const run = after.find((e) => e.t === 'run.put' && e.row.id === tx.run)
+  const task = after.find((e) => e.t === 'task.put' && e.row.run === tx.run)
+  if (run) told.add(run)
+  if (task) told.add(task)
+  return [run?.t === 'run.put' ? loneRunDoc(runCells(run.row)) : null, task?.t === 'task.put' ? loneTaskDoc(task.row.id, packTask(task.row)) : null]
+}
+
+/** Run of a lone change as it stands in its transaction (`txs.run`), from the cells of an entry. */
+export const loneRunDoc = ([, kind, plan, status, phase, from, to, holder, startedAt, endedAt, result]: readonly Cell[]): string =>
+  `[${holder as string},${JSON.stringify([status, phase, from, to, startedAt, endedAt, result, kind, plan]).slice(1)}`
+/** `doc` as in `tasks`. */
+export const loneTaskDoc = (id: string, doc: string): string => `[${JSON.stringify(id)},${doc.slice(1)}`
+
 /** What a transaction says once, in its document. */
 export type TxAbout = [
   type: string, op: TxRow['op'], task: Shortened, address: string, undo: 0 | 1, ordinal: number, payloadDigest: string, fence: number, openedAt: number,
@@ -202,6 +224,16 @@ export type TaskDoc = [
   address: string | number, kind: TaskRow['kind'], state: TaskRow['state'], intention: TaskRow['intention'], attempt: number, tx: string | null, failure: string | null, startedAt: number,
   endedAt: number | null, note: string | null,
 ]
+
+function packTask(r: TaskRow): string {
+  const doc: TaskDoc = [within(r.address, r.id), r.kind, r.state, r.intention, r.attempt, r.tx ?? null, r.failure ?? null, r.startedAt, r.endedAt ?? null, r.note ?? null]
+  return JSON.stringify(doc)
+}
+
+export function taskRow(t: { readonly id: string; readonly doc: string }, run: string): TaskRow {
+  const [address, kind, state, intention, attempt, tx, failure, startedAt, endedAt, note] = JSON.parse(t.doc) as TaskDoc
+  return { run, id: t.id, address: typeof address === 'number' ? t.id.slice(address) : address, kind, state, intention, attempt, tx: tx ?? undefined, failure: failure ?? undefined, startedAt, endedAt: endedAt ?? undefined, note: note ?? undefined }
+}
 
 /** What most rows have is left out: half of the text is the names of empty fields. */
 export function packMeta(meta: ResourceMeta): Partial<ResourceMeta> {

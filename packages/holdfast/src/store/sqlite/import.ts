@@ -1,11 +1,12 @@
 import { assert } from '../../base/index.ts'
-import type { Entry } from '../../journal/index.ts'
+import { newChain, type Entry } from '../../journal/index.ts'
 import type { ChainRow, EnvRow, EventRow, LeaseRow, StoreMeta, TicketRow } from '../../state/index.ts'
 import { notEmpty, readExport, type Imported } from '../transfer.ts'
 import { Applier } from './apply.ts'
 import type { Connection, Row } from './driver.ts'
 import { encode } from './encode.ts'
 import type { Failpoint } from './failpoint.ts'
+import { raiseFenceSeq } from './lease-row.ts'
 import { migrations } from './migrations.ts'
 import { rollback } from './open.ts'
 
@@ -18,7 +19,7 @@ import { rollback } from './open.ts'
 export async function importLines(db: Connection, lines: AsyncIterable<string> | Iterable<string>, failpoint: Failpoint): Promise<Imported> {
   const applier = new Applier(db)
   const envs = new Map<string, EnvRow>()
-  const chained = new Set<string>()
+  const chains = new Map<string, ChainRow>()
   const entry = (e: Entry, env: string, seq = 0) => applier.restore(encode([e], { env }).cells, seq)
   db.exec('begin immediate')
   try {
@@ -27,9 +28,9 @@ export async function importLines(db: Connection, lines: AsyncIterable<string> |
     applier.begin()
     const imported = await readExport(lines, migrations.length, {
       begin: ({ fenceSeq }) => {
-        db.prepare('delete from leases').run()
+        db.prepare("delete from leases where scope <> ''").run()
         db.prepare('delete from tickets').run()
-        db.prepare('update store_meta set fence_seq = max(fence_seq, ?)').run(fenceSeq)
+        raiseFenceSeq(db, fenceSeq)
       },
       row: ({ table, row }) => {
         switch (table) {
@@ -62,17 +63,14 @@ export async function importLines(db: Connection, lines: AsyncIterable<string> |
           case 'resolved': return entry({ t: 'resolved.put', row }, row.env)
           case 'requests': return applier.restoreRequest(row)
           case 'events': return applier.restoreEvent(row as EventRow)
-          case 'chains': {
-            const c = row as ChainRow
-            chained.add(c.env)
-            db.prepare('update chains set compacted_to = ?, base_seq = ?, base_hash = ?, seq = ?, hash = ? where env = (select k from envs where id = ?)').run(c.compactedTo, c.baseSeq, c.baseHash, c.seq, c.hash, c.env)
+          case 'chains':
+            chains.set((row as ChainRow).env, row as ChainRow)
             return
-          }
           case 'leases': {
             const l = row as LeaseRow
             db.prepare('insert into leases (scope, fence, mode, holder, granted_at, expires_at) values (?, ?, ?, ?, ?, ?)').run(l.scope, l.fence, l.mode ?? 'X', JSON.stringify(l.holder), l.grantedAt, l.expiresAt)
             // Exports of before there was a header do not say how far the numbers have come.
-            db.prepare('update store_meta set fence_seq = max(fence_seq, ?)').run(l.fence)
+            raiseFenceSeq(db, l.fence)
             return
           }
           case 'tickets': {
@@ -86,9 +84,9 @@ export async function importLines(db: Connection, lines: AsyncIterable<string> |
       end: () => {
         applier.flush()
         for (const e of envs.values()) {
-          db.prepare('update envs set seq = ? where id = ?').run(e.seq, e.id)
           // Events of before there were chains are taken as they are; the chain begins after them.
-          if (!chained.has(e.id)) db.prepare("update chains set base_seq = ?, seq = ? where env = (select k from envs where id = ?)").run(e.seq, e.seq, e.id)
+          const c = chains.get(e.id) ?? { ...newChain(e.id), baseSeq: e.seq, seq: e.seq }
+          db.prepare('update envs set seq = ?, compacted_to = ?, base_seq = ?, base_hash = ?, chain_seq = ?, chain_hash = ? where id = ?').run(e.seq, c.compactedTo, c.baseSeq, c.baseHash, c.seq, c.hash, e.id)
         }
       },
     })

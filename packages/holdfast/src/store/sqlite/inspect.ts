@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { TxRow } from '../../state/index.ts'
+import type { TaskRow, TxRow } from '../../state/index.ts'
 import { rules, verdict, type Check } from '../doctor.ts'
 import { compareText, exportLine, TABLES, type TableName } from '../rows.ts'
 import { framed } from '../transfer.ts'
@@ -9,7 +9,8 @@ import { resultCode, type Connection, type Row } from './driver.ts'
 import { ENV_SPAN, RUN_SPAN } from './encode.ts'
 import { migrations } from './migrations.ts'
 import { chainRow, claimRow, componentRow, envRow, eventRow, INPUTS, latestTasks, planRow, Reader, REFERENCES, referenceRow, requestRow, resolvedRow, RESOURCE, resourceRow, type ResourceList, runRow, TX_COLUMNS, txRow } from './read.ts'
-import { leaseRow, ticketRow } from './lease-row.ts'
+import { leaseRow, LEASES, ticketRow } from './lease-row.ts'
+import { allLoneRuns, allLoneTasks, loneTask } from './lone-rows.ts'
 
 const SECRET_BITS = 0o077
 
@@ -51,7 +52,7 @@ export function examine(db: Connection, path: string): Check[] {
     claims: () => map(db.prepare('select c.key, e.id as env, c.uid, c.until from claims c join envs e on e.k = c.env').iterate(), claimRow),
     events: () => map(db.prepare('select * from events order by k').iterate(), (v) => eventRow(v, envIds.get(Math.floor((v.k as number) / ENV_SPAN)) ?? '?')),
     chains: () => reader.chains(),
-    runs: () => map(db.prepare('select id from runs').iterate(), (r) => r.id as string),
+    runs: () => map(db.prepare("select id from runs union all select 'r' || substr(token, 2) from txs where run is not null").iterate(), (r) => r.id as string),
     plans: () => map(db.prepare('select p.*, e.id as env_id from plans p join envs e on e.k = p.env where p.approval is not null').iterate(), planRow),
     leases: () => reader.leases(),
     tickets: () => reader.tickets(),
@@ -63,7 +64,7 @@ export function examine(db: Connection, path: string): Check[] {
 function* dangling(db: Connection): Generator<string> {
   const questions: readonly [sql: string, say: (r: Row) => string][] = [
     ['select token from txs where not exists (select 1 from docs d where d.id = txs.target)', (r) => `change ${r.token} has lost what it was to do`],
-    [`select token from txs where not exists (select 1 from words w where w.k = txs.k / ${RUN_SPAN})`, (r) => `change ${r.token} belongs to no run`],
+    [`select token from txs where case when k < 0 then run is null else not exists (select 1 from words w where w.k = txs.k / ${RUN_SPAN}) end`, (r) => `change ${r.token} belongs to no run`],
     [`select id from tasks where not exists (select 1 from words w where w.k = tasks.k / ${RUN_SPAN})`, (r) => `task ${r.id} belongs to no run`],
     ['select id, same from docs where same is not null and not exists (select 1 from docs d where d.id = docs.same and d.inputs is not null)', (r) => `document ${r.id} shares its inputs with ${r.same}, which is not there`],
     ['select address, uid, since from resources where not exists (select 1 from docs d where d.id = resources.doc)', (r) => `${r.address} (${r.uid}) since ${r.since} has lost its inputs and outputs`],
@@ -99,7 +100,7 @@ export function* exportLines(db: Connection): Generator<string> {
   const tables: Record<TableName, () => Iterable<object>> = {
     meta: () => [reader.meta()],
     envs: () => map(db.prepare('select * from envs order by id').iterate(), envRow),
-    runs: () => map(db.prepare(ofEnv('runs', 'x.id')).iterate(), runRow),
+    runs: () => merged(map(db.prepare(ofEnv('runs', 'x.id')).iterate(), runRow), allLoneRuns(db), (r) => r.id),
     plans: () => map(db.prepare(ofEnv('plans', 'x.id')).iterate(), planRow),
     resources: () => map(
       db.prepare(`select ${RESOURCE} as list, (select id from envs e where e.k = r.env) as env_id, ${INPUTS} as inputs, d.outputs from resources r join docs d on d.id = r.doc order by uid, since`).iterate(),
@@ -107,7 +108,7 @@ export function* exportLines(db: Connection): Generator<string> {
     ),
     claims: () => map(db.prepare('select c.key, e.id as env, c.uid, c.until from claims c join envs e on e.k = c.env order by c.key').iterate(), claimRow),
     txs: () => map(db.prepare(`${TX_COLUMNS} from txs t join envs e on e.k = t.env join docs g on g.id = t.target order by t.token`).iterate(), txRow),
-    tasks: () => tasksByRun(db),
+    tasks: () => merged(tasksByRun(db), allLoneTasks(db), (t) => t.run),
     outputs: () => map(db.prepare(ofEnv('outputs', 'env_id, x.since')).iterate(), (o) => ({ env: o.env_id, since: o.since, doc: o.doc })),
     secrets: () => map(db.prepare(ofEnv('secrets', 'env_id, x.name')).iterate(), (s) => ({ env: s.env_id, name: s.name, fp: s.fp, sealed: s.sealed, at: s.at })),
     trash: () => map(db.prepare(ofEnv('trash', 'x.id')).iterate(), (t) => ({ env: t.env_id, id: t.id, address: t.address, type: t.type, at: t.at, doc: t.doc })),
@@ -116,8 +117,8 @@ export function* exportLines(db: Connection): Generator<string> {
     resolved: () => map(db.prepare('select r.uid, r.doc, e.id as env from resolved r join envs e on e.k = r.env order by r.uid').iterate(), resolvedRow),
     requests: () => map(db.prepare('select * from requests order by k').iterate(), requestRow),
     events: () => eventsByEnv(db),
-    chains: () => map(db.prepare('select c.*, e.id as env_id from chains c join envs e on e.k = c.env order by e.id').iterate(), chainRow),
-    leases: () => map(db.prepare('select * from leases order by scope, fence').iterate(), leaseRow),
+    chains: () => map(db.prepare('select * from envs order by id').iterate(), chainRow),
+    leases: () => map(db.prepare(LEASES).iterate(), leaseRow),
     tickets: () => map(db.prepare('select * from tickets order by id').iterate(), ticketRow),
   }
   const { storeId, schema } = reader.meta()
@@ -132,12 +133,22 @@ function* map<T>(rows: Iterable<Row>, to: (row: Row) => T): Generator<T> {
   for (const row of rows) yield to(row)
 }
 
+/** Two lists that are each in order, as one. */
+function* merged<T>(left: Iterable<T>, right: Iterable<T>, key: (row: T) => string): Generator<T> {
+  const others = right[Symbol.iterator]()
+  let other = others.next()
+  for (const row of left) {
+    for (; !other.done && compareText(key(other.value), key(row)) < 0; other = others.next()) yield other.value
+    yield row
+  }
+  for (; !other.done; other = others.next()) yield other.value
+}
 
-function* tasksByRun(db: Connection): Generator<object> {
+function* tasksByRun(db: Connection): Generator<TaskRow> {
   const ofRun = db.prepare('select * from tasks where k >= ? and k < ? order by k')
   for (const { k, text } of db.prepare('select k, text from words order by text').all()) {
     const rows = ofRun.all((k as number) * RUN_SPAN, ((k as number) + 1) * RUN_SPAN)
-    yield* latestTasks(rows, text as string).sort((a, b) => compareText(a.id, b.id))
+    if (rows.length > 0) yield* latestTasks(rows, text as string, loneTask(db, text as string)).sort((a, b) => compareText(a.id, b.id))
   }
 }
 

@@ -11,11 +11,19 @@ export const ticketRow = (row: Row): TicketRow => ({
 })
 
 /** All that a grant is decided on: few rows, because few hold or wait at one time. */
-export const grantRows = (db: Connection): GrantRows => ({
-  leases: db.prepare('select * from leases').all().map(leaseRow),
-  tickets: db.prepare('select * from tickets').all().map(ticketRow),
-  fenceSeq: db.prepare('select fence_seq from store_meta').get()?.fence_seq as number,
-})
+export function grantRows(db: Connection): GrantRows {
+  const rows = db.prepare('select * from leases').all()
+  return {
+    leases: rows.filter((r) => r.scope !== NO_SCOPE).map(leaseRow), tickets: db.prepare('select * from tickets').all().map(ticketRow),
+    fenceSeq: rows.find((r) => r.scope === NO_SCOPE)?.fence as number,
+  }
+}
+
+/** The row of `leases` that counts fences and places, so that a grant writes one page. */
+const NO_SCOPE = ''
+export const LEASES = "select * from leases where scope <> '' order by scope, fence"
+export const fenceSeqOf = (db: Connection): number => db.prepare("select fence from leases where scope = ''").get()?.fence as number
+export const raiseFenceSeq = (db: Connection, to: number): void => void db.prepare("update leases set fence = ? where scope = '' and fence < ?").run(to, to)
 
 /** Makes a decision true. The caller has begun the database transaction in which it was taken. */
 export function performGrant(db: Connection, { dropLeases, dropTickets, putLease: l, putTicket: t }: GrantActs): void {
@@ -24,5 +32,5 @@ export function performGrant(db: Connection, { dropLeases, dropTickets, putLease
   if (l) db.prepare('insert or replace into leases (scope, fence, mode, holder, granted_at, expires_at) values (?, ?, ?, ?, ?, ?)').run(l.scope, l.fence, l.mode, JSON.stringify(l.holder), l.grantedAt, l.expiresAt)
   if (t) db.prepare('insert or replace into tickets (id, scope, mode, holder, asked_at, expires_at) values (?, ?, ?, ?, ?, ?)').run(t.id, t.scope, t.mode, JSON.stringify(t.holder), t.askedAt, t.expiresAt)
   const number = Math.max(l?.fence ?? 0, t?.id ?? 0)
-  if (number > 0) db.prepare('update store_meta set fence_seq = max(fence_seq, ?)').run(number)
+  if (number > 0) raiseFenceSeq(db, number)
 }

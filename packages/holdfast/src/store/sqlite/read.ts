@@ -3,17 +3,18 @@ import type {
   ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TicketRow, TrashRow, TxRow, TxStatus,
 } from '../../state/index.ts'
 import type { Lookup, ResourceView } from '../port.ts'
-import { GONE } from '../../journal/index.ts'
+import { GONE, loneToken } from '../../journal/index.ts'
 import { byAddress, byReference, compareText, inView } from '../rows.ts'
-import { leaseRow, ticketRow } from './lease-row.ts'
-import { ENV_SPAN, lengthen, RUN_SPAN, unpackMeta, unpackTarget, type PackedTarget, type TaskDoc, type TxAbout } from './encode.ts'
+import { fenceSeqOf, leaseRow, LEASES, ticketRow } from './lease-row.ts'
+import { loneRun, loneRuns, loneTask, runIdOf } from './lone-rows.ts'
+import { ENV_SPAN, lengthen, RUN_SPAN, unpackMeta, taskRow, unpackTarget, type PackedTarget, type TxAbout } from './encode.ts'
 import type { Cell, Connection, Row, Statement } from './driver.ts'
 
 const UNRESOLVED = "(status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly'))"
 /** Inputs of `docs d`: its own, or those of the target that has the same. */
 export const INPUTS = 'coalesce(d.inputs, (select inputs from docs same where same.id = d.same))'
 
-export const TX_COLUMNS = `select t.*, e.id as env_id, g.inputs as target_inputs, g.outputs as said, (select text from words where words.k = t.k / ${RUN_SPAN}) as run_id, (select text from words where words.k = t.capability) as capability_text`
+export const TX_COLUMNS = `select t.*, e.id as env_id, g.inputs as target_inputs, g.outputs as said, ${runIdOf('t')} as run_id, (select text from words where words.k = t.capability) as capability_text`
 const txSelect = (index: string) =>
   `${TX_COLUMNS} from txs t ${index} cross join envs e on e.k = t.env cross join docs g on g.id = t.target`
 
@@ -32,7 +33,7 @@ export class Reader {
   }
 
   fenceSeq(): number {
-    return (this.sql('select fence_seq from store_meta').get() as Row).fence_seq as number
+    return fenceSeqOf(this.connection())
   }
 
   envs(app?: string): EnvRow[] {
@@ -122,7 +123,7 @@ export class Reader {
       case 'open': {
         const next = revision + 1
         const from = `select ${RESOURCE} as list from resources`
-        return this.sql(`${from} indexed by resources_since where env = ? and since = ? union all ${from} indexed by resources_until where env = ? and until = ? and since <> ?`)
+        return this.sql(`${from} indexed by resources_since where env = ? and since = ? and alone is null union all ${from} indexed by resources_until where env = ? and until = ? and since <> ?`)
           .all(k, next, k, next, next).map((r) => resourceRow(env, JSON.parse(r.list as string) as ResourceList))
       }
       default: return unreachable(view, 'resources')
@@ -169,10 +170,9 @@ export class Reader {
     if (filter.unresolved !== undefined) where.push(filter.unresolved ? UNRESOLVED : `not coalesce(${UNRESOLVED}, 0)`)
     if (filter.uid !== undefined) also('t.uid = ?', filter.uid)
     if (filter.run !== undefined) {
-      const run = this.wordOf(filter.run)
-      if (run === undefined) return []
-      also('t.k >= ?', run * RUN_SPAN)
-      also('t.k < ?', (run + 1) * RUN_SPAN)
+      const run = this.wordOf(filter.run) ?? NO_WORD
+      where.push('t.k in (select k from txs where k >= ? and k < ? union all select k from txs where token = ? and k < 0)')
+      values.push(run * RUN_SPAN, (run + 1) * RUN_SPAN, loneToken(filter.run) ?? '')
     }
     if (filter.status !== undefined) also('t.status = ?', filter.status)
     if (filter.env !== undefined) also('t.env = (select k from envs where id = ?)', filter.env)
@@ -185,17 +185,22 @@ export class Reader {
   }
 
   runs(env: string, limit: number): RunRow[] {
-    return this.sql('select r.*, e.id as env_id from envs e cross join runs r on r.env = e.k where e.id = ? order by r.started_at desc, r.id desc limit ?').all(env, limit).map(runRow)
+    const k = this.sql('select k from envs where id = ?').get(env)?.k as number | undefined
+    if (k === undefined) return []
+    const planned = this.sql('select r.*, ? as env_id from runs r where r.env = ? order by r.started_at desc, r.id desc limit ?').all(env, k, limit).map(runRow)
+    const lone = loneRuns(this.connection(), k, limit)
+    if (lone.length === 0) return planned
+    return planned.concat(lone).sort((a, b) => b.startedAt - a.startedAt || compareText(b.id, a.id)).slice(0, limit)
   }
 
   run(id: string): RunRow | undefined {
-    return one(this.sql('select r.*, e.id as env_id from runs r join envs e on e.k = r.env where r.id = ?').get(id), runRow)
+    return one(this.sql('select r.*, e.id as env_id from runs r join envs e on e.k = r.env where r.id = ?').get(id), runRow) ?? loneRun(this.connection(), id)
   }
 
   tasks(run: string): TaskRow[] {
     const word = this.wordOf(run)
-    if (word === undefined) return []
-    return latestTasks(this.sql('select * from tasks where k >= ? and k < ? order by k').all(word * RUN_SPAN, (word + 1) * RUN_SPAN), run).sort((a, b) => a.startedAt - b.startedAt || compareText(a.id, b.id))
+    const rows = word === undefined ? [] : this.sql('select * from tasks where k >= ? and k < ? order by k').all(word * RUN_SPAN, (word + 1) * RUN_SPAN)
+    return latestTasks(rows, run, loneTask(this.connection(), run)).sort((a, b) => a.startedAt - b.startedAt || compareText(a.id, b.id))
   }
 
   plans(env: string, limit: number): PlanRow[] {
@@ -219,12 +224,12 @@ export class Reader {
   }
 
   chains(env?: string): ChainRow[] {
-    return this.sql('select c.*, e.id as env_id from chains c join envs e on e.k = c.env where ? is null or e.id = ? order by e.id').all(env ?? null, env ?? null).map(chainRow)
+    return this.sql('select * from envs where ? is null or id = ? order by id').all(env ?? null, env ?? null).map(chainRow)
   }
 
   /** Environments (or one), how far each has come, and how much of its past is gone. */
   heads(env?: string): { readonly id: string; readonly seq: number; readonly compactedTo: number }[] {
-    return this.sql('select e.id, e.seq, c.compacted_to as compactedTo from envs e join chains c on c.env = e.k where ? is null or e.id = ? order by e.id').all(env ?? null, env ?? null)
+    return this.sql('select id, seq, compacted_to as compactedTo from envs where ? is null or id = ? order by id').all(env ?? null, env ?? null)
       .map((h) => ({ id: h.id as string, seq: h.seq as number, compactedTo: h.compactedTo as number }))
   }
 
@@ -266,7 +271,7 @@ export class Reader {
   }
 
   leases(): LeaseRow[] {
-    return this.sql('select * from leases order by scope, fence').all().map(leaseRow)
+    return this.sql(LEASES).all().map(leaseRow)
   }
 
   tickets(): TicketRow[] {
@@ -290,6 +295,8 @@ const orUndefined = <T>(v: T | null): T | undefined => v ?? undefined
 
 export const envRow = (e: Row): EnvRow => ({ id: e.id, app: e.app, name: e.name, revision: e.revision, partial: e.partial === 1, seq: e.seq, openRun: orUndefined(e.open_run as string | null) })
 
+/** Words are numbered from 1. */
+const NO_WORD = 0
 const PIECE_ROWS = 2_000
 
 /** A row of `resources` as one JSON list. */
@@ -318,7 +325,7 @@ export function txRow(t: Row): TxRow {
 
 export const eventRow = (v: Row, env: string): EventRow => ({ env, seq: v.seq, n: v.n, at: v.at, kind: v.kind, data: v.data })
 
-export const chainRow = (c: Row): ChainRow => ({ env: c.env_id, compactedTo: c.compacted_to, baseSeq: c.base_seq, baseHash: c.base_hash, seq: c.seq, hash: c.hash })
+export const chainRow = (c: Row): ChainRow => ({ env: c.id, compactedTo: c.compacted_to, baseSeq: c.base_seq, baseHash: c.base_hash, seq: c.chain_seq, hash: c.chain_hash })
 
 export const runRow = (r: Row): RunRow => ({
   id: r.id, env: r.env_id, kind: r.kind, plan: r.plan, status: r.status, phase: r.phase, from: r.from_rev, to: r.to_rev ?? undefined, holder: JSON.parse(r.holder),
@@ -327,14 +334,11 @@ export const runRow = (r: Row): RunRow => ({
 
 export const planRow = (p: Row): PlanRow => ({ id: p.id, env: p.env_id, createdAt: p.created_at, revision: p.revision, seq: p.seq, usedBy: p.used_by ?? undefined, doc: p.doc, ...(p.made_by ? { madeBy: p.made_by } : {}), ...(p.approval ? { approval: JSON.parse(p.approval) } : {}) })
 
-/** The last row of each task; `rows` of one run, oldest first. */
-export function latestTasks(rows: Iterable<Row>, run: string): TaskRow[] {
-  const latest = new Map<string, Row>()
-  for (const row of rows) latest.set(row.id as string, row)
-  return [...latest.values()].map((t) => taskRow(t, run))
-}
-
-function taskRow(t: Row, run: string): TaskRow {
-  const [address, kind, state, intention, attempt, tx, failure, startedAt, endedAt, note] = JSON.parse(t.doc as string) as TaskDoc
-  return { run, id: t.id, address: typeof address === 'number' ? (t.id as string).slice(address) : address, kind, state, intention, attempt, tx: tx ?? undefined, failure: failure ?? undefined, startedAt, endedAt: endedAt ?? undefined, note: note ?? undefined }
+/** The last row of each task; `rows` of one run, oldest first. `lone`: what the row of its transaction says of one, which is newer than any. */
+export function latestTasks(rows: Iterable<Row>, run: string, lone: TaskRow | undefined): TaskRow[] {
+  const latest = new Map<string, { readonly id: string; readonly doc: string }>()
+  for (const row of rows) latest.set(row.id as string, { id: row.id as string, doc: row.doc as string })
+  if (lone) latest.delete(lone.id)
+  const tasks = [...latest.values()].map((t) => taskRow(t, run))
+  return lone ? [...tasks, lone] : tasks
 }
