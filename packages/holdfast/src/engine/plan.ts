@@ -211,7 +211,8 @@ export async function vectorOf(state: EnvState): Promise<Vector> {
   const secrets = await store.secrets(state.env.id)
   // What is under way will have changed rows when it is settled: a plan that was made before that is stale. (A change that no run plans is its caller's.)
   const underWay = (await store.txs({ env: state.env.id, unresolved: true })).filter((tx) => tx.target.change === undefined && (tx.status === 'open' || tx.status === 'sent'))
-  const open = [...new Set([...state.partly.values(), ...[...state.unknown.values(), ...underWay].map((t) => t.token)])].sort()
+  // How far each has come counts, too: one that turns out to have broken off has written a row.
+  const open = [...[...state.partly.values()].map((t) => `${t} partly`), ...[...state.unknown.values()].map((t) => `${t.token} unknown`), ...underWay.map((t) => `${t.token} sent`)].sort()
   const tainted: string[] = []
   for (const r of state.current.values()) if (r.meta.tainted && r.status !== 'deleting') tainted.push(r.uid)
   return {

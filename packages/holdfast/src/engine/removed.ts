@@ -1,7 +1,7 @@
 import type { Entry } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import type { PlannedChange } from '../plan/index.ts'
-import { goneEntries, type EnvState, type RowDraft } from '../resource/index.ts'
+import { givenUpEntries, type EnvState, type RowDraft } from '../resource/index.ts'
 import type { ResourceDocs } from '../state/index.ts'
 
 /** Rows in one commit. */
@@ -19,7 +19,7 @@ export async function markRemoved(state: EnvState, changes: readonly PlannedChan
     if (c.doc.action === 'forget') forget.add(row.uid)
   }
   const moved = movedIn(state)
-  await inBatches(state, rows, (row, docs) => (forget.has(row.uid) ? goneEntries(state, row) : rewritten(state, { ...row, status: 'deleting' }, docs, moved)))
+  await inBatches(state, rows, (row, docs) => (forget.has(row.uid) ? givenUpEntries(state, row) : rewritten(state, { ...row, status: 'deleting' }, docs, moved)))
 }
 
 /** After a partial run, objects stand that the program has no more: they go after what they use, wherever that has moved. */

@@ -14,7 +14,7 @@ import { upgraded } from './diff.ts'
 import { claimsOf, idIn, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { hookOf, runHook } from './hooks.ts'
 import { TaskLog } from './log.ts'
-import { goneEntries, removalOf, type RemovalMode } from './remove.ts'
+import { givenUpEntries, removalOf, type RemovalMode } from './remove.ts'
 import { claimEntries, closing, draftRow } from './rows.ts'
 import { asksOf, triggerOf } from './rules.ts'
 import { settle } from './settle.ts'
@@ -409,7 +409,7 @@ export class ResourceTasks implements Executor {
   async #letGo(id: string, row: RowDraft): Promise<TaskResult> {
     const { state } = this.work
     const began = this.log.start(id, row.address, 'forget', 1)
-    await state.commit([...goneEntries(state, row), { t: 'event', at: state.cx.clock.now(), kind: 'resource.retained', data: JSON.stringify({ run: this.work.run, node: row.address, uid: row.uid, physicalId: row.meta.physicalId ?? null }) }])
+    await state.commit([...givenUpEntries(state, row), { t: 'event', at: state.cx.clock.now(), kind: 'resource.retained', data: JSON.stringify({ run: this.work.run, node: row.address, uid: row.uid, physicalId: row.meta.physicalId ?? null }) }])
     this.log.succeed(id, began, undefined, 'retained', undefined)
     return { kind: 'succeeded' }
   }
@@ -468,7 +468,7 @@ export class ResourceTasks implements Executor {
     this.#touch(id, uid)
     if (owned) this.#touch(id, owned.uid)
     // What it finds was ours: it is given up. Anything else that was made for the node goes, as for a replacement.
-    const leaves = !owned ? [] : owned.meta.retain || (owned.type === type.type && owned.meta.physicalId !== undefined && idIn(outputs) === owned.meta.physicalId) ? goneEntries(state, owned as RowDraft) : await this.#setAside(owned, undefined, undefined, false)
+    const leaves = !owned ? [] : owned.meta.retain || (owned.type === type.type && owned.meta.physicalId !== undefined && idIn(outputs) === owned.meta.physicalId) ? givenUpEntries(state, owned as RowDraft) : await this.#setAside(owned, undefined, undefined, false)
     const row = draftRow(state, { address: c.doc.address, type, uid, ordinal: 1, inputs, options: c.options as NonNullable<typeof c.options>, deps: c.deps, claims: [], lookup: true, storeId: this.work.storeId, physicalName: undefined, trigger: undefined })
     await state.commit([...leaves, ...closing(state, uid), this.#put(row, inputs, outputs), ...this.#finish(id, row)])
     this.log.succeed(id, began, outputs, undefined, undefined)

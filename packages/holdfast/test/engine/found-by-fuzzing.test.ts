@@ -94,3 +94,8 @@ test('a destroy is not complete while the outcome of a create is unknown: only a
   expect(codes).toMatchObject({ 12: 1 })
   expect(codes[14]).toBeUndefined()
 })
+
+test('what is retained and was made half-way is no open question any more when it is given up', async () => {
+  const program = (size: number) => [node('a', 'x', { kind: 'C', retain: true, size })]
+  expect(await brokenRule([program(1), program(2)], [apply(0, { onFailure: 'keep', faults: [{ call: 'create', name: 'x', what: 'partly' }] } as Partial<Op>), apply(0)])).toBeUndefined()
+})

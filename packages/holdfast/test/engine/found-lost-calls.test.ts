@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { systemClock, systemRandom } from '../../src/base/index.ts'
+import { failure, systemClock, systemRandom } from '../../src/base/index.ts'
 import { beginRun, exitCodeOf, listResources, makePlan, readStatus, type SettleHow } from '../../src/engine/index.ts'
 import { buildGraph, str } from '../../src/program/index.ts'
 import { MemoryStore } from '../../src/store/index.ts'
@@ -166,6 +166,24 @@ describe('a call that was cut off and of which nobody knows how it ended', () =>
   test('makes a plan stale that was made before it was looked up', async () => {
     const lab = await leftUnderWay(2)
     const { id } = await makePlan(lab.cx, { graph: buildGraph(lab.app(() => void lab.Box('a', { name: 'x', size: 3 })), {}) }, { save: true })
+    await inSession(lab, (s) => expect(s.load({ id })).rejects.toMatchObject({ code: 'HF2401' }))
+  })
+
+  test('makes it stale also when it turns out that the call broke off', async () => {
+    const lab = makeLab()
+    const commit = lab.store.commit.bind(lab.store)
+    // The last words of the first run are lost: what it reported is on record, and how it ended is not.
+    lab.store.commit = async (entries, options) => {
+      if (entries.some((e) => e.t === 'tx.move' && e.to === 'failed')) throw failure('HF4006')
+      return commit(entries, options)
+    }
+    lab.cloud.fault('create x', 'partly')
+    expect(await lab.apply(() => void lab.Box('a', { name: 'x' }))).toMatchObject({ outcome: 'incomplete', error: { code: 'HF4006' } })
+    lab.store.commit = commit
+    const next = () => void lab.Box('a', { name: 'x', size: 2 })
+    const { id } = await makePlan(lab.cx, { graph: buildGraph(lab.app(next), {}) }, { save: true })
+    const [tx] = await lab.store.txs({ unresolved: true })
+    await lab.store.commit([{ t: 'tx.move', token: String(tx?.token), to: 'failed', set: { applied: 'partly' } }], { env: lab.cx.env.id })
     await inSession(lab, (s) => expect(s.load({ id })).rejects.toMatchObject({ code: 'HF2401' }))
   })
 

@@ -1,3 +1,4 @@
+import type { TxRow } from '../../src/state/index.ts'
 import type { Checks } from './check.ts'
 import type { Outcome } from './run.ts'
 
@@ -51,8 +52,10 @@ export function checkCode(c: Checks, out: Outcome): void {
   c.must(said === undefined || ends[said]?.(out, c) === true, 'c', () => `${out.op.kind} ended ${doc.outcome} with ${said}: ${String(doc.error?.message)}`)
   const deleting = c.current().filter((r) => r.status === 'deleting')
   const unsettled = c.lab.tables.unresolvedOf.size
-  // A deletion that is left over may be asked about again by the next run; what else nobody knows belongs to a run that is open.
-  const undecided = [...c.lab.tables.unresolvedOf.values()].filter((token) => c.lab.tables.txs.get(token)?.op !== 'delete').length
+  // A deletion that is left over may be asked about again by the next run, and what failed half-way has a row; what else nobody knows belongs to a run that is open.
+  const rows = new Set(c.current().map((r) => r.uid))
+  const isOpen = (tx: TxRow | undefined) => tx !== undefined && (tx.status === 'failed' ? !rows.has(tx.uid) : tx.op !== 'delete')
+  const undecided = [...c.lab.tables.unresolvedOf.values()].filter((token) => isOpen(c.lab.tables.txs.get(token))).length
   if (code === 0 || code === 14) c.must(undecided === 0, 'c', () => `${code} (${doc.outcome}), and ${undecided} changes are not settled`)
   const what = () => `${code} (${doc.outcome}): open run ${env?.openRun}, partial ${env?.partial}, ${deleting.length} deletions left, ${unsettled} changes not settled, ${said ?? 'no error'}`
   switch (code) {
