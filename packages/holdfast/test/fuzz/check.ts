@@ -8,6 +8,7 @@ import type { Inputs } from './kinds.ts'
 import type { Committed } from './process.ts'
 import { checkCode } from './codes.ts'
 import { checkDone } from './done.ts'
+import { checkCommand, checkConverged, checkOptions, type PlanSeen } from './options.ts'
 import { DEPENDENCIES, replayed, validPrefix } from './replay.ts'
 import { Broken, type Lab, type Outcome } from './run.ts'
 import { markText, specText, type Given, type Mutation, type Watcher, type WorldObject } from './world.ts'
@@ -34,6 +35,9 @@ export class Checks implements Watcher {
   clean = true
   /** Newest row that was written of each object. */
   readonly rows = new Map<string, Omit<ResourceRow, 'seq'>>()
+  /** Address of every object that a change was ever opened for. */
+  readonly addressOf = new Map<string, string>()
+  readonly plans = new Map<string, PlanSeen>()
   /** Addresses by which an object was known when the operation began. */
   before = new Map<string, string>()
   pendingBefore = new Set<string>()
@@ -51,6 +55,8 @@ export class Checks implements Watcher {
   readonly #torn = new Set<string>()
   /** A person said that something exists, and no revision has been committed since: it may need what went in the meantime (unmended/adopted-after-destroy.ts). */
   #byHand = false
+  /** Nodes whose protection does not count in the present command. */
+  #lifted: ReadonlySet<string> = new Set()
   #hash = 0x811c9dc5
 
   constructor(lab: Lab) {
@@ -126,6 +132,7 @@ export class Checks implements Watcher {
       if (i === text.length) this.#hash = h
       else h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
     }
+    checkOptions(this, op, g, this.openTx(g.mark.uid))
     if (op === 'create') {
       if (this.#lab.world.ours(g.mark).length > 0) this.fail('f', `${g.inputs.name} is made a second time`)
       const { slot } = g.inputs
@@ -134,7 +141,7 @@ export class Checks implements Watcher {
     if (op !== 'delete' || !o) return
     const was = this.base.get(g.mark.uid)?.row
     // What failed half-way can only be made anew, once its operator has given the protection up.
-    if (was?.meta.protect && was.status === 'ready' && !this.#torn.has(g.mark.uid) && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is protected, and it is deleted`)
+    if (was?.meta.protect && was.status === 'ready' && !this.#lifted.has(was.address) && !this.#torn.has(g.mark.uid) && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is protected, and it is deleted`)
     if (was?.meta.retain && was.status === 'ready' && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is to be retained, and it is deleted`)
     const tx = this.openTx(g.mark.uid)
     // What has to go first, to make room, may be referred to until its successor is there.
@@ -153,6 +160,7 @@ export class Checks implements Watcher {
       if (e.row.status === 'partial') this.#torn.add(e.row.uid)
     }
     for (const e of c.entries) {
+      if (e.t === 'tx.open') this.addressOf.set(e.row.uid, e.row.address)
       if (e.t === 'event' && e.kind === 'tx.byHand') this.#byHand = true
       if (e.t === 'env.commit') this.#byHand = false
       if (e.t === 'tx.move' && e.to === 'completed') {
@@ -169,6 +177,7 @@ export class Checks implements Watcher {
   begin(out: Outcome): void {
     const { op } = out
     const { env } = this
+    this.#lifted = new Set('unprotect' in op ? op.unprotect : [])
     const current = this.current()
     this.before = new Map(current.map((r) => [r.uid, r.address]))
     this.pendingBefore = new Set(current.filter((r) => r.status === 'deleting').map((r) => r.uid))
@@ -179,6 +188,8 @@ export class Checks implements Watcher {
   }
 
   planned(out: Outcome): void {
+    const { op, planned } = out
+    if (planned) this.plans.set(planned.plan.id, { program: 'program' in op ? this.#lab.programs[op.program] as Program : [], uidOf: new Map(planned.plan.changes.map((x) => [x.doc.address, x.uid])) })
     for (const c of out.planned?.document.changes ?? []) this.must(!(c.protected && (c.action === 'delete' || c.action === 'replace')), 'g', () => `the plan would ${c.action} ${c.address}, which is protected`)
   }
 
@@ -197,6 +208,7 @@ export class Checks implements Watcher {
     if (out.doc?.outcome === 'reverted') this.asBase()
     checkCode(this, out)
     checkDone(this, out)
+    checkCommand(this, out)
     if (this.env?.openRun === undefined) this.#takeBase()
   }
 
@@ -280,10 +292,11 @@ export class Checks implements Watcher {
       const row = rows.get(n.address)
       this.must(row !== undefined, 'j', () => `${n.address} is wanted, and not there`)
       const [o] = row ? this.#lab.world.ours(row) : []
-      this.must(o !== undefined && o.spec.name === n.name && o.spec.size === n.size && o.spec.zone === n.zone && o.spec.slot === n.slot, 'j', () => `${n.address} is not as the program says: ${o && specText(o.spec)}`)
+      this.must(o !== undefined && fields.every((f) => o.spec[f] === n[f] || n.ignore?.some((p) => p === '*' || p === f)), 'j', () => `${n.address} is not as the program says: ${o && specText(o.spec)}`)
       const refs = (n.refs ?? []).map((a) => this.#lab.world.ours(rows.get(a) as ResourceRow)[0]?.id)
       this.must(canonical(refs) === canonical([...(o?.spec.refs ?? [])]), 'j', () => `${n.address} refers to ${o?.spec.refs.join(' ')}, and should to ${refs.join(' ')}`)
     }
+    checkConverged(this, program, rows)
     this.must(rows.size === program.length, 'j', () => `there are ${rows.size} nodes, and the program has ${program.length}`)
     this.must(this.current().length === rows.size, 'j', () => 'deletions are left')
     if (this.#lab.fuzz.seed % REPLAY_EVERY === 0) {
@@ -297,6 +310,8 @@ export class Checks implements Watcher {
     this.must(this.current().length === 0, 'j', () => 'after destroy there are records')
   }
 }
+
+const fields = ['name', 'size', 'zone', 'slot'] as const
 
 /** `follows`: what it refers to has another id now, so its inputs are others. */
 const rowText = (r: ResourceRow, follows = false): string =>

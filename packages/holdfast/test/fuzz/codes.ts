@@ -11,7 +11,8 @@ const refusals: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
   HF5001: (_, c) => c.lab.programs.some((p) => p.some((n) => n.protect)),
   HF2104: (_, c) => c.lab.programs.some((p) => p.some((n) => n.slot !== undefined || n.kind === 'B' || n.kind === 'L')),
   HF2102: (_, c) => c.lab.programs.some((p) => p.some((n) => n.movedFrom?.length)),
-  HF6001: ({ op }) => 'targets' in op || 'excludes' in op || 'replace' in op,
+  HF6001: ({ op }) => 'targets' in op || 'excludes' in op || 'replace' in op || op.kind === 'taint',
+  HF4101: ({ op }, c) => op.kind === 'taint' && !c.clean,
   HF2107: ({ op }) => 'targets' in op || 'excludes' in op,
   HF1001: ({ op }) => 'targets' in op && 'excludes' in op,
   HF6005: ({ op }) => op.kind === 'revert' || op.kind === 'resume',
@@ -52,9 +53,11 @@ export function checkCode(c: Checks, out: Outcome): void {
   const deleting = c.current().filter((r) => r.status === 'deleting')
   const unsettled = c.lab.tables.unresolvedOf.size
   const what = () => `${code} (${doc.outcome}): open run ${env?.openRun}, partial ${env?.partial}, ${deleting.length} deletions left, ${unsettled} changes not settled, ${said ?? 'no error'}`
+  // What a restricted command does not touch may have been left half-way before.
+  const restricted = ('targets' in out.op && out.op.targets !== undefined) || ('excludes' in out.op && out.op.excludes !== undefined)
   switch (code) {
     case 0:
-      c.must(env?.openRun === undefined && (doc.outcome !== 'applied' || (!env?.partial && deleting.length === 0)) && said === undefined, 'c', what)
+      c.must(env?.openRun === undefined && (doc.outcome !== 'applied' || ((!env?.partial || restricted) && deleting.length === 0)) && said === undefined, 'c', what)
       break
     case 4:
       c.must(doc.outcome === 'reverted' && env?.openRun === undefined && (env?.revision ?? 0) === c.revisionBefore, 'c', what)
