@@ -70,6 +70,13 @@ export const mutants = {
 export const fuzzedMutants = {
   'deleted-before-users': 'an object that goes first is deleted before its users are changed',
   'revert-forgets-removed': 'what a dead run deleted to make room is not made again',
+  // Options of nodes, and words of commands.
+  'ignored-is-sent': 'an update says what the program says of an input that the node ignores',
+  'own-replace-on-unheard': 'the paths on which a node wants a new object count for nothing',
+  'tie-forgotten': 'a node is not made anew with the one that it is to be replaced with',
+  'own-delete-first-unheard': 'only the type says whether an old object goes first',
+  'taint-forgotten': 'a tainted node is left as it is',
+  'exclusion-ignored': 'what is excluded is changed all the same',
 } as const
 export type MutantName = keyof typeof mutants | keyof typeof fuzzedMutants
 

@@ -164,12 +164,15 @@ async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<
   const row: RunRow = { ...run.row, status: partial ? 'kept' : 'committed', phase: 'contract', to }
   await state.commit([
     ...entries,
-    { t: 'env.commit', env: state.env.id, from: run.from, to, partial: partial || (planned.plan.adoptOnly === true && state.env.partial) }, { t: 'env.open', env: state.env.id, run: undefined },
+    { t: 'env.commit', env: state.env.id, from: run.from, to, partial: partial || (leavesRest(planned) && state.env.partial) }, { t: 'env.open', env: state.env.id, run: undefined },
     { t: 'run.put', row }, { t: 'event', at: cx.clock.now(), kind: 'run.committed', data: JSON.stringify({ run: run.row.id, from: run.from, to, partial }) },
   ])
   run.row = row // not before: what the store did not take is not so
   cx.emit({ type: 'run.committed', run: run.row.id, data: { from: run.from, to, partial } })
 }
+
+/** What it does not touch stays as it was left: half-way, where that was so. */
+const leavesRest = ({ plan }: PlannedRun): boolean => plan.adoptOnly === true || plan.restricted !== undefined
 
 /** After a partial or restricted run some outputs cannot be computed: the former ones stay. */
 function outputsAfter(run: Run, planned: PlannedRun, partial: boolean): Value | undefined {
@@ -208,7 +211,7 @@ function mustWait(state: EnvState, partial: boolean, spared: ReadonlySet<string>
 async function contract(run: Run, planned: PlannedRun, o: RunOptions): Promise<void> {
   const { state } = run
   if (mutant('lease-released-at-commit') && state.fence) await state.cx.store.lease.release({ ...state.fence, mode: 'X' } as never)
-  const waits = mustWait(state, run.row.status === 'kept', new Set(planned.plan.restricted?.spared))
+  const waits = mustWait(state, run.row.status === 'kept' || state.env.partial, new Set(planned.plan.restricted?.spared))
   const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !waits.has(r.uid))
   if (rows.length > 0) {
     emitPhase(run, 'contract')

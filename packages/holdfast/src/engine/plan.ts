@@ -179,7 +179,7 @@ export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {
       ...(plan.restricted ? { untouched: plan.restricted.untouched } : {}),
       ...(state.env.openRun === undefined ? {} : { openRun: state.env.openRun }),
     },
-    empty: isEmpty(plan) && state.env.openRun === undefined && (!state.env.partial || plan.adoptOnly === true),
+    empty: isEmpty(plan) && state.env.openRun === undefined && (!state.env.partial || plan.adoptOnly === true || plan.restricted !== undefined),
     irreversible: plan.changes.filter((c) => c.doc.irreversible).map((c) => c.doc.address),
     text: () => writePlan(plan, state.cx.ring),
   }

@@ -125,7 +125,7 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
     async resume(o) {
       await askAgain()
       const run = state.env.openRun === undefined ? (state.env.partial ? (await cx.store.runs(state.env.id, 1))[0] : undefined) : await cx.store.run(state.env.openRun)
-      if (!run || run.plan === '') throw failure('HF6005')
+      if (!run || run.plan === '' || (state.env.openRun === undefined && run.status !== 'kept')) throw failure('HF6005')
       if (run.status !== 'kept' && (await cx.store.tasks(run.id)).some((t) => t.intention === 'revert')) {
         throw failure('HF2401', { run: run.id, message: `Run ${run.id} has begun to take back what was done, so its plan does not fit any more.`, hint: 'Run `holdfast apply` to plan anew, or `holdfast run revert` to take back the rest.' })
       }

@@ -1,4 +1,4 @@
-import { failure } from '../base/index.ts'
+import { failure, mutant } from '../base/index.ts'
 import { closure } from '../graph/index.ts'
 import type { Address } from '../model/index.ts'
 
@@ -31,7 +31,7 @@ export function chosen(all: Iterable<Address>, r: Restriction, dependents: (a: A
   const excluded = named(known, r.excludes)
   const out = r.excludeDependents ? closure(excluded, dependents) : excluded
   const literal = new Set(r.targets)
-  return new Set([...wanted].filter((a) => known.has(a) && (literal.has(a) || !out.has(a))))
+  return new Set([...wanted].filter((a) => known.has(a) && (literal.has(a) || !out.has(a) || mutant('exclusion-ignored'))))
 }
 
 function named(known: ReadonlySet<Address>, words: readonly string[]): Set<Address> {

@@ -139,7 +139,9 @@ function withDependants(state: EnvState, uids: ReadonlySet<string>, left: readon
   const replaced = new Set([...uids].map((uid) => state.current.get(uid)).filter((r) => r !== undefined && r.status !== 'deleting' && !going.has(r.uid)).map((r) => r?.address as Address))
   // Rows name what they use by address: what was written after the old object there was set aside means the one that took its place.
   const refersTo = (r: ResourceRow, gone: ResourceRow) => r.status === 'deleting' || r.seq < gone.seq || !state.at.has(gone.address)
-  const goes = (r: ResourceRow, a: Address) => replaced.has(a) || out.has(byAddress.get(a)?.uid ?? '') || pending.some((p) => p.address === a && p.uid !== r.uid && out.has(p.uid) && refersTo(r, p))
+  // What was not written since an old object there was set aside means that one, not the one that is replaced now.
+  const means = (r: ResourceRow, a: Address) => r.status === 'deleting' || !pending.some((p) => p.address === a && p.seq > r.seq)
+  const goes = (r: ResourceRow, a: Address) => (replaced.has(a) && means(r, a)) || out.has(byAddress.get(a)?.uid ?? '') || pending.some((p) => p.address === a && p.uid !== r.uid && out.has(p.uid) && refersTo(r, p))
   for (let grew = true; grew;) {
     grew = false
     for (const r of pending.length > 0 ? [...left, ...pending] : left) if (!out.has(r.uid) && (r.status === 'deleting' || !used.has(r.address)) && r.meta.deps.some((a) => goes(r, a))) {
@@ -184,7 +186,7 @@ function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly str
   const replaces = d.decision.action === 'replace'
   const was = d.row?.address ?? ''
   const asked = options.replace.has(node.address) || d.row?.meta.tainted || d.askedFirst === 'certain'
-  const force = options.gone.has(was) ? 'gone' : options.drifted.has(was) ? 'repair' : asked ? 'replace' : 'none'
+  const force = options.gone.has(was) ? 'gone' : asked ? 'replace' : options.drifted.has(was) ? 'repair' : 'none'
   const { replaceWhen } = node.options
   return {
     doc: document(state, d, deleteFirst, options),

@@ -148,7 +148,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     const blockedBy = state.unknown.get(address)?.token ?? (row && state.unknown.get(row.address)?.token)
     const hasUnknown = firstUnknown(inputs as Value) !== undefined || trigger?.unknown !== undefined
     const shape = hasUnknown ? undefined : shapeOf(type, inputs, own, node.deps, trigger?.digest)
-    const ties = row && (own.replaceWith || own.deletedWith !== undefined) ? { ...tied(own, (a) => rowOf.get(a)?.uid), ...row.meta.tied } : undefined
+    const ties = row && (own.replaceWith || own.deletedWith !== undefined) ? tied(own, (a) => row.meta.tied?.[a] ?? row.meta.tied?.[rowOf.get(a)?.address ?? a] ?? rowOf.get(a)?.uid) : undefined
     const first = row && (options.replace.has(address) || row.meta.tainted || ties) ? firstCause(row, own, options.replace.has(address), ties, rowOf, replaced) : undefined
     const pulled = row && !typeChanged && goesFirst.size > 0 ? goesFirst.pulls(node, type, row) : undefined
     // Drift is of what is recorded: the node may have another address by now.
@@ -274,9 +274,9 @@ const isMaybeDecision = (d: Decision): boolean => 'maybe' in d && d.maybe
 /** What a person, or a node that it is tied to, asks for. */
 function firstCause(row: ResourceRow, own: ResolvedOptions, forced: boolean, ties: NodeDiff['ties'], rowOf: ReadonlyMap<Address, ResourceRow>, replaced: ReadonlyMap<Address, 'certain' | 'maybe'>): Cause | undefined {
   if (forced) return { because: 'asked for with --replace', maybe: false }
-  if (row.meta.tainted) return { because: 'it is tainted', maybe: false }
+  if (row.meta.tainted && !mutant('taint-forgotten')) return { because: 'it is tainted', maybe: false }
   let perhaps: Cause | undefined
-  for (const a of ties ? tiesOf(own) : []) {
+  for (const a of ties && !mutant('tie-forgotten') ? tiesOf(own) : []) {
     const option = a === own.deletedWith ? 'deletedWith' : 'replaceWith'
     const now = replaced.get(a)
     // Replaced by an earlier run that did not get as far as this node.

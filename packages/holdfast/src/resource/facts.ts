@@ -1,4 +1,4 @@
-import { canonical, failure, isFailure, limits, sha256hex, type Plain, type Site } from '../base/index.ts'
+import { canonical, failure, isFailure, limits, mutant, sha256hex, type Plain, type Site } from '../base/index.ts'
 import type { Rules } from '../diff/index.ts'
 import { evaluate, firstUnknown, hasSecret, isSecret, isUnknown, mapLeaves, mayHoldSecrets, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ExprNode, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import type { Host, ResourceType } from '../provider/index.ts'
@@ -12,7 +12,7 @@ export type Fields = Readonly<Record<string, Value | undefined>>
 export const rulesOf = (type: ResourceType, options?: Pick<ResolvedOptions, 'deleteFirst'>): Rules => ({
   replaceOn: type.replaceOn ?? [],
   updatable: type.update !== undefined,
-  deleteFirst: options?.deleteFirst ?? type.deleteFirst === true,
+  deleteFirst: (mutant('own-delete-first-unheard') ? undefined : options?.deleteFirst) ?? type.deleteFirst === true,
   fullUpdate: type.capability?.update === 'full',
 })
 

@@ -65,6 +65,10 @@ function lacks(state: EnvState, node: DesiredNode, row: ResourceRow | undefined)
 export function refuseLost(state: EnvState, graph: DesiredGraph | undefined, m: Matches, going: readonly ResourceRow[], changed: readonly NodeDiff[], keep: ReadonlySet<Address>): void {
   const lost = new Map<Address, string>(going.map((r) => [r.address, r.meta.retain ? 'is given up' : 'is to be deleted']))
   for (const d of changed) if (d.row && d.row.address !== d.node.address) lost.set(d.row.address, `is to become ${d.node.address}`)
+  for (const was of state.base.values()) {
+    const is = state.current.get(was.uid)
+    if (is && is.address !== was.address && is.status !== 'deleting' && !state.rowAt(was.address)) lost.set(was.address, `has become ${is.address} in an unfinished run (${state.env.openRun})`)
+  }
   const anew = new Set(changed.filter((d) => d.row && d.decision.action === 'replace').map((d) => d.row?.address as Address))
   if (lost.size === 0 && anew.size === 0) return
   const nodeOf = new Map([...m.rowOf].map(([address, row]) => [row.uid, graph?.nodes.get(address)]))

@@ -1,4 +1,4 @@
-import { canonical, failure, sha256hex, type Site } from '../base/index.ts'
+import { canonical, failure, mutant, sha256hex, type Site } from '../base/index.ts'
 import { differentAt, type Asks, type Cause } from '../diff/index.ts'
 import { evaluate, firstUnknown, hasSecret, isSecret, SecretValue, type Address, type ResolvedOptions, type Scope, type UnknownValue, type Value } from '../model/index.ts'
 import type { ResourceMeta, ResourceRow, StoredRules } from '../state/index.ts'
@@ -47,7 +47,7 @@ export function tiesOf(o: ResolvedOptions): readonly Address[] {
 }
 const none: readonly Address[] = Object.freeze([])
 
-/** Their uids, as far as `uidAt` knows them. */
+/** Their uids, as far as `uidAt` knows them. What the node was tied to under a name that the program does not give any more is none of them. */
 export function tied(o: ResolvedOptions, uidAt: (address: Address) => string | undefined): ResourceMeta['tied'] {
   const found = tiesOf(o).flatMap((a): [Address, string][] => {
     const uid = uidAt(a)
@@ -58,7 +58,7 @@ export function tied(o: ResolvedOptions, uidAt: (address: Address) => string | u
 
 /** What the options of a node ask for, given its row and its inputs before and now. */
 export function asksOf(o: ResolvedOptions, row: Pick<ResourceRow, 'meta'> | undefined, first: Cause | undefined, before: Fields | undefined, inputs: Fields, trigger: Trigger | undefined): Asks {
-  const paths = o.replaceOn && before ? differentAt(before as Record<string, Value>, inputs as Record<string, Value>, o.replaceOn).map((d): Cause => ({ because: `${d.path} has another value, and the node's replaceOn names it`, maybe: d.unknown })) : undefined
+  const paths = o.replaceOn && before && !mutant('own-replace-on-unheard') ? differentAt(before as Record<string, Value>, inputs as Record<string, Value>, o.replaceOn).map((d): Cause => ({ because: `${d.path} has another value, and the node's replaceOn names it`, maybe: d.unknown })) : undefined
   return { first, paths, when: whenOf(row?.meta.rules?.replaceWhen, trigger) }
 }
 

@@ -218,12 +218,12 @@ export class ResourceTasks implements Executor {
   async #withIgnored(c: PlannedChange, type: ResourceType, row: ResourceRow | undefined, inputs: Fields, paths: readonly string[]): Promise<Fields> {
     const { state } = this.work
     const stood = row ?? (c.uid === undefined ? undefined : state.base.get(c.uid))
-    return stood?.type === type.type ? withStored(inputs, (await upgraded(state, type, stood as ResourceRow)).inputs, paths) : inputs
+    return stood?.type === type.type && !mutant('ignored-is-sent') ? withStored(inputs, (await upgraded(state, type, stood as ResourceRow)).inputs, paths) : inputs
   }
 
   /** A node that it is tied to has a new object now, where the plan could not be certain. */
   #replacedWith(c: PlannedChange): Cause | undefined {
-    for (const [a, uid] of Object.entries(c.ties ?? {})) if (this.work.state.rowAt(a)?.uid !== uid) return { because: `${a} has become a new object`, maybe: false }
+    for (const [a, uid] of Object.entries(c.ties ?? {})) if (this.work.state.rowAt(a)?.uid !== uid && !mutant('tie-forgotten')) return { because: `${a} has become a new object`, maybe: false }
     return undefined
   }
 

@@ -99,3 +99,44 @@ test('what is retained and was made half-way is no open question any more when i
   const program = (size: number) => [node('a', 'x', { kind: 'C', retain: true, size })]
   expect(await brokenRule([program(1), program(2)], [apply(0, { onFailure: 'keep', faults: [{ call: 'create', name: 'x', what: 'partly' }] } as Partial<Op>), apply(0)])).toBeUndefined()
 })
+
+test('a tainted node whose object was changed from outside gets a new object from a repair, as its plan says', async () => {
+  const program = [node('a', 'x')]
+  const drift = [{ name: 'x', what: 'changed' }] as const
+  expect(await brokenRule([program], [apply(0), { kind: 'taint', addresses: ['a'] }, repair(0, 'x', { drift })])).toBeUndefined()
+})
+
+test('a node is not made anew because the one that it is replaced with has another address', async () => {
+  const before = [node('a', 'x'), node('b', 'y', { replaceWith: ['a'], protect: true })]
+  const after = [node('c', 'x', { movedFrom: ['a'] }), node('b', 'y', { replaceWith: ['c'], protect: true, size: 2 })]
+  expect(await brokenRule([before, after], [apply(0), apply(1)])).toBeUndefined()
+})
+
+describe('a restricted command', () => {
+  test('is refused where what stays depends on something that an unfinished run has given another address', async () => {
+    const before = [node('a', 'x'), node('b', 'y', { refs: ['a'] })]
+    const after = [node('z', 'w'), node('c', 'x', { movedFrom: ['a'] }), node('b', 'y', { refs: ['c'], size: 2 })]
+    expect(await brokenRule([before, after], [apply(0), apply(1, { end: { how: 'dies', commit: 5, phase: 'after' } }), apply(1, { excludes: ['b'] } as Partial<Op>)])).toBeUndefined()
+  })
+  test('leaves half-way what it does not touch, and the old objects to which that refers', async () => {
+    const before = [node('a', 'x', { kind: 'P' }), node('b', 'y', { sizeOf: 'a' })]
+    const after = [node('c', 'x', { kind: 'P', zone: 'b', movedFrom: ['a'] }), node('b', 'y', { sizeOf: 'c' })]
+    const failing = [after[0] as NodeSpec, node('b', 'y', { sizeOf: 'c', size: 2, fail: true })]
+    expect(await brokenRule([before, failing, after], [apply(0), apply(1, { onFailure: 'keep' } as Partial<Op>), apply(2, { targets: ['a'] } as Partial<Op>)])).toBeUndefined()
+  })
+  test('is not what a resume goes on with, where the run before it was kept half-way', async () => {
+    const [one, two] = [[node('a', 'x'), node('b', 'y', { fail: true })], [node('a', 'x', { size: 2 }), node('b', 'y')]]
+    const { violation, codes } = await runCase({
+      seed: 1, parallelism: 1, store: 'memory', turnsMax: 0, last: 1, destroyed: false, programs: [one, two],
+      ops: [apply(0, { onFailure: 'keep' } as Partial<Op>), apply(1, { targets: ['a'] } as Partial<Op>), { kind: 'resume' }],
+    })
+    expect([violation, codes['6']]).toEqual([undefined, 1])
+  })
+})
+
+test('what is left of a replacement that broke off does not pull what refers to the object before it', async () => {
+  const before = [node('a', 'x', { kind: 'R' }), node('b', 'y', { refs: ['a'] }), node('c', 'z', { dependsOn: ['b'] }), node('d', 'w', { refs: ['c', 'a'] })]
+  const after = [node('a', 'x', { kind: 'R', size: 2 }), node('c', 'z', { zone: 'b' }), node('d', 'w', { refs: ['c', 'a'] })]
+  const faults = [{ call: 'create', name: 'x', what: 'partly' }] as const
+  expect(await brokenRule([before, after], [apply(0), apply(1, { onFailure: 'continue', faults } as Partial<Op>)])).toBeUndefined()
+})

@@ -42,6 +42,12 @@ export interface NodeSpec {
   readonly movedFrom?: readonly string[]
   /** The world refuses it. */
   readonly fail?: true
+  /** Inputs by name, or `*`. */
+  readonly ignore?: readonly string[]
+  readonly replaceOn?: readonly string[]
+  /** Addresses. */
+  readonly replaceWith?: readonly string[]
+  readonly deleteFirst?: boolean
 }
 
 /** What goes wrong with the n-th call of one kind for one thing. */
@@ -64,10 +70,13 @@ interface Narrowed {
   readonly onFailure: 'revert' | 'keep' | 'continue'
   readonly targets?: readonly string[]
   readonly excludes?: readonly string[]
+  readonly targetDependents?: true
+  readonly excludeDependents?: true
 }
 interface Applies extends Around, Narrowed {
   readonly program: number
   readonly replace?: readonly string[]
+  readonly unprotect?: readonly string[]
 }
 
 /** One command, and what goes wrong around it. */
@@ -77,6 +86,7 @@ export type Op =
   | (Around & Narrowed & { readonly kind: 'destroy' })
   | (Around & { readonly kind: 'revert' })
   | (Around & { readonly kind: 'resume' })
+  | (Around & { readonly kind: 'taint'; readonly addresses: readonly string[]; readonly off?: true })
 
 /** A rule that did not hold. Letters are those of spec/engine.md 3.13. */
 export interface Violation {

@@ -8,6 +8,7 @@ import type { Inputs } from './kinds.ts'
 import type { Committed } from './process.ts'
 import { checkCode } from './codes.ts'
 import { checkDone } from './done.ts'
+import { checkCommand, checkConverged, checkOptions, type PlanSeen } from './options.ts'
 import { replayed, validPrefix } from './replay.ts'
 import { Broken, type Lab, type Outcome } from './run.ts'
 import { markText, specText, type Given, type Mutation, type Watcher, type WorldObject } from './world.ts'
@@ -34,6 +35,9 @@ export class Checks implements Watcher {
   clean = true
   /** Newest row that was written of each object. */
   readonly rows = new Map<string, Omit<ResourceRow, 'seq'>>()
+  /** Address of every object that a change was ever opened for. */
+  readonly addressOf = new Map<string, string>()
+  readonly plans = new Map<string, PlanSeen>()
   /** Addresses by which an object was known when the operation began. */
   before = new Map<string, string>()
   pendingBefore = new Set<string>()
@@ -49,6 +53,8 @@ export class Checks implements Watcher {
   readonly #madeAgain = new Map<string, { readonly address: string; readonly run: string }>()
   /** Objects that were left half-way at some time: what they are nobody knows until they are whole again. */
   readonly #torn = new Set<string>()
+  /** Nodes whose protection does not count in the present command. */
+  #lifted: ReadonlySet<string> = new Set()
   #hash = 0x811c9dc5
 
   constructor(lab: Lab) {
@@ -124,6 +130,7 @@ export class Checks implements Watcher {
       if (i === text.length) this.#hash = h
       else h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
     }
+    checkOptions(this, op, g, this.openTx(g.mark.uid))
     if (op === 'create') {
       if (this.#lab.world.ours(g.mark).length > 0) this.fail('f', `${g.inputs.name} is made a second time`)
       const { slot } = g.inputs
@@ -132,7 +139,7 @@ export class Checks implements Watcher {
     if (op !== 'delete' || !o) return
     const was = this.base.get(g.mark.uid)?.row
     // What failed half-way can only be made anew, once its operator has given the protection up.
-    if (was?.meta.protect && was.status === 'ready' && !this.#torn.has(g.mark.uid) && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is protected, and it is deleted`)
+    if (was?.meta.protect && was.status === 'ready' && !this.#lifted.has(was.address) && !this.#torn.has(g.mark.uid) && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is protected, and it is deleted`)
     if (was?.meta.retain && was.status === 'ready' && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is to be retained, and it is deleted`)
     const tx = this.openTx(g.mark.uid)
     // What has to go first, to make room, may be referred to until its successor is there.
@@ -151,6 +158,7 @@ export class Checks implements Watcher {
       if (e.row.status === 'partial') this.#torn.add(e.row.uid)
     }
     for (const e of c.entries) {
+      if (e.t === 'tx.open') this.addressOf.set(e.row.uid, e.row.address)
       if (e.t === 'tx.move' && e.to === 'completed') {
         const tx = this.#lab.tables.txs.get(e.token)
         if (tx?.undo && tx.op === 'create') this.#madeAgain.set(e.token, { address: tx.address, run: tx.run })
@@ -165,6 +173,7 @@ export class Checks implements Watcher {
   begin(out: Outcome): void {
     const { op } = out
     const { env } = this
+    this.#lifted = new Set('unprotect' in op ? op.unprotect : [])
     const current = this.current()
     this.before = new Map(current.map((r) => [r.uid, r.address]))
     this.pendingBefore = new Set(current.filter((r) => r.status === 'deleting').map((r) => r.uid))
@@ -175,6 +184,8 @@ export class Checks implements Watcher {
   }
 
   planned(out: Outcome): void {
+    const { op, planned } = out
+    if (planned) this.plans.set(planned.plan.id, { program: 'program' in op ? this.#lab.programs[op.program] as Program : [], uidOf: new Map(planned.plan.changes.map((x) => [x.doc.address, x.uid])) })
     for (const c of out.planned?.document.changes ?? []) this.must(!(c.protected && (c.action === 'delete' || c.action === 'replace')), 'g', () => `the plan would ${c.action} ${c.address}, which is protected`)
   }
 
@@ -193,6 +204,7 @@ export class Checks implements Watcher {
     if (out.doc?.outcome === 'reverted') this.asBase()
     checkCode(this, out)
     checkDone(this, out)
+    checkCommand(this, out)
     if (this.env?.openRun === undefined) this.#takeBase()
   }
 
@@ -276,10 +288,11 @@ export class Checks implements Watcher {
       const row = rows.get(n.address)
       this.must(row !== undefined, 'j', () => `${n.address} is wanted, and not there`)
       const [o] = row ? this.#lab.world.ours(row) : []
-      this.must(o !== undefined && o.spec.name === n.name && o.spec.size === n.size && o.spec.zone === n.zone && o.spec.slot === n.slot, 'j', () => `${n.address} is not as the program says: ${o && specText(o.spec)}`)
+      this.must(o !== undefined && fields.every((f) => o.spec[f] === n[f] || n.ignore?.some((p) => p === '*' || p === f)), 'j', () => `${n.address} is not as the program says: ${o && specText(o.spec)}`)
       const refs = (n.refs ?? []).map((a) => this.#lab.world.ours(rows.get(a) as ResourceRow)[0]?.id)
       this.must(canonical(refs) === canonical([...(o?.spec.refs ?? [])]), 'j', () => `${n.address} refers to ${o?.spec.refs.join(' ')}, and should to ${refs.join(' ')}`)
     }
+    checkConverged(this, program, rows)
     this.must(rows.size === program.length, 'j', () => `there are ${rows.size} nodes, and the program has ${program.length}`)
     this.must(this.current().length === rows.size, 'j', () => 'deletions are left')
     if (this.#lab.fuzz.seed % REPLAY_EVERY === 0) {
@@ -293,6 +306,8 @@ export class Checks implements Watcher {
     this.must(this.current().length === 0, 'j', () => 'after destroy there are records')
   }
 }
+
+const fields = ['name', 'size', 'zone', 'slot'] as const
 
 /** `follows`: what it refers to has another id now, so its inputs are others. */
 const rowText = (r: ResourceRow, follows = false): string =>

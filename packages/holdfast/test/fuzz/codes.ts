@@ -12,7 +12,8 @@ const refusals: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
   HF5001: (_, c) => c.lab.programs.some((p) => p.some((n) => n.protect)),
   HF2104: (_, c) => c.lab.programs.some((p) => p.some((n) => n.slot !== undefined || n.kind === 'B' || n.kind === 'L')),
   HF2102: (_, c) => c.lab.programs.some((p) => p.some((n) => n.movedFrom?.length)),
-  HF6001: ({ op }) => 'targets' in op || 'excludes' in op || 'replace' in op,
+  HF6001: ({ op }) => 'targets' in op || 'excludes' in op || 'replace' in op || op.kind === 'taint',
+  HF4101: ({ op }, c) => op.kind === 'taint' && !c.clean,
   HF2107: ({ op }) => 'targets' in op || 'excludes' in op,
   HF1001: ({ op }) => 'targets' in op && 'excludes' in op,
   HF6005: ({ op }) => op.kind === 'revert' || op.kind === 'resume',
@@ -58,9 +59,11 @@ export function checkCode(c: Checks, out: Outcome): void {
   const undecided = [...c.lab.tables.unresolvedOf.values()].filter((token) => isOpen(c.lab.tables.txs.get(token))).length
   if (code === 0 || code === 14) c.must(undecided === 0, 'c', () => `${code} (${doc.outcome}), and ${undecided} changes are not settled`)
   const what = () => `${code} (${doc.outcome}): open run ${env?.openRun}, partial ${env?.partial}, ${deleting.length} deletions left, ${unsettled} changes not settled, ${said ?? 'no error'}`
+  // What a restricted command does not touch may have been left half-way before.
+  const restricted = ('targets' in out.op && out.op.targets !== undefined) || ('excludes' in out.op && out.op.excludes !== undefined)
   switch (code) {
     case 0:
-      c.must(env?.openRun === undefined && (doc.outcome !== 'applied' || (!env?.partial && deleting.length === 0)) && said === undefined, 'c', what)
+      c.must(env?.openRun === undefined && (doc.outcome !== 'applied' || ((!env?.partial || restricted) && deleting.length === 0)) && said === undefined, 'c', what)
       break
     case 4:
       c.must(doc.outcome === 'reverted' && env?.openRun === undefined && (env?.revision ?? 0) === c.revisionBefore, 'c', what)

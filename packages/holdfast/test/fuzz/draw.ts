@@ -1,6 +1,7 @@
 import { Stream } from '../sim/random.ts'
 import type { Fault, FuzzCase, NodeSpec, Op, Program } from './case.ts'
 import { kinds, type KindName } from './kinds.ts'
+import { drawMore } from './more.ts'
 import { faultNames } from './world.ts'
 
 const kindsByWeight: readonly KindName[] = ['A', 'A', 'A', 'A', 'B', 'B', 'B', 'C', 'C', 'D', 'F', 'L', 'P', 'P', 'R', 'X']
@@ -26,10 +27,10 @@ export function drawCase(seed: number): FuzzCase {
   if (trouble && r.chance(0.25)) ops.push(mainOp(r, programs, trouble))
   // What is retained is given up when it goes, and what is protected does not go: there is no way back to the base.
   const oneWay = base.some((n) => n.retain || n.protect) || changed.some((n) => n.retain || n.protect)
-  return {
+  return drawMore({
     seed, parallelism: r.chance(0.4) ? 1 : r.between(2, 4), store: 'memory', turnsMax: r.chance(0.4) ? 0 : r.between(1, 4),
     programs, ops, last: oneWay || r.chance(0.8) ? 1 : 0, destroyed: r.chance(0.3),
-  }
+  })
 }
 
 /** Fresh names, addresses and slots. */

@@ -8,7 +8,7 @@ export const APP = 'fuzz'
 const lit = (v: unknown): ExprNode => ({ k: 'lit', v })
 const ref = (node: string, field: string): ExprNode => ({ k: 'ref', node, path: [field] })
 
-export const depsOf = (n: NodeSpec): string[] => [...new Set([...(n.refs ?? []), ...(n.sizeOf === undefined ? [] : [n.sizeOf]), ...(n.dependsOn ?? [])])]
+export const depsOf = (n: NodeSpec): string[] => [...new Set([...(n.refs ?? []), ...(n.sizeOf === undefined ? [] : [n.sizeOf]), ...(n.dependsOn ?? []), ...(n.replaceWith ?? [])])]
 
 /** The graph that the program's evaluation would give. */
 export function graphOf(program: Program): DesiredGraph {
@@ -19,12 +19,19 @@ export function graphOf(program: Program): DesiredGraph {
     if (slash > 0) components.set(n.address.slice(0, slash), 'fuzz:Group')
     nodes.set(n.address, {
       address: n.address, type: kinds[n.kind].type, action: 'manage', inputs: inputsOf(n), deps: depsOf(n), site: undefined,
-      options: { ...noOptions, protect: n.protect === true, retain: n.retain === true, retries: n.retries, movedFrom: n.movedFrom ?? [], tags: n.tag === undefined ? {} : { tag: n.tag } },
+      options: {
+        ...noOptions, ...rulesOf(n), protect: n.protect === true, retain: n.retain === true, retries: n.retries, movedFrom: n.movedFrom ?? [], tags: n.tag === undefined ? {} : { tag: n.tag },
+      },
     })
   }
   const shown = program.filter((_, i) => i % 3 === 0)
   return { app: APP, env: 'default', nodes, components, secrets: [], outputs: { k: 'obj', keys: shown.map((n) => n.address), args: shown.map((n) => ref(n.address, 'id')) } }
 }
+
+/** Options that few nodes have. */
+const rulesOf = ({ ignore, replaceOn, replaceWith, deleteFirst }: NodeSpec) => ({
+  ...(ignore && { ignore }), ...(replaceOn && { replaceOn }), ...(replaceWith && { replaceWith }), ...(deleteFirst !== undefined && { deleteFirst }),
+})
 
 function inputsOf(n: NodeSpec): ExprNode {
   const plain = { name: n.name, size: n.size, zone: n.zone, ...(n.slot === undefined ? {} : { slot: n.slot }), ...(n.fail ? { fail: true } : {}) }

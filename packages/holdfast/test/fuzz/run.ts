@@ -131,22 +131,26 @@ export class Lab {
       if (op.person) await settleAll(this, cx, session)
       if (process.dead) return
       out.callsFrom = this.world.mutations
-      const how = { onFailure: op.kind === 'revert' || op.kind === 'resume' ? 'revert' as const : op.onFailure, stop, abort }
+      const how = { onFailure: 'onFailure' in op ? op.onFailure : 'revert' as const, stop, abort }
       if (op.kind === 'revert') out.doc = await session.revert(how)
       else if (op.kind === 'resume') out.doc = await session.resume(how)
-      else {
+      else if (op.kind === 'taint') {
+        await session.taint(op.addresses, op.off !== true)
+        out.code = 0
+      } else {
         const repair = op.kind === 'repair' ? await readDrift(session.cx) : undefined
         if (repair) this.note(() => `drift ${JSON.stringify(repair.drifted)}`)
         const graph = op.kind === 'destroy' ? undefined : graphOf(this.programs[op.program] as Program)
         const planned = await session.plan({
-          graph, repair, ...(op.targets ? { targets: op.targets } : {}), ...(op.excludes ? { excludes: op.excludes } : {}), ...('replace' in op && op.replace ? { replace: op.replace } : {}),
+          graph, repair, ...(op.targets ? { targets: op.targets } : {}), ...(op.excludes ? { excludes: op.excludes } : {}), targetDependents: op.targetDependents === true, excludeDependents: op.excludeDependents === true,
+          ...('replace' in op && op.replace ? { replace: op.replace } : {}), ...('unprotect' in op && op.unprotect ? { unprotect: op.unprotect } : {}),
         })
         out.planned = planned
         this.note(() => `plan ${planned.plan.changes.map((c) => `${c.doc.action}${c.deleteFirst ? '!' : ''}${c.phase === 'contract' ? '~' : ''} ${c.doc.address} <${c.after.join(',')}>`).join('; ')}`)
         this.checks.planned(out)
         out.doc = await session.apply(planned, how)
       }
-      out.code = exitCodeOf(out.doc)
+      out.code ??= out.doc && exitCodeOf(out.doc)
     } catch (e) {
       if (process.dead) return
       if (e instanceof Broken) throw e
@@ -222,11 +226,13 @@ function vacated({ programs }: Lab, at: number, nodes: readonly string[]): numbe
 
 /** Gives the program that it came to. */
 async function until(lab: Lab, program: number | undefined): Promise<number> {
+  const { programs } = lab
   let at = program
   let last: Outcome | undefined
+  let unprotect: { readonly unprotect?: readonly string[] } = {}
   for (let i = 0; i <= CONVERGE_MAX; i++) {
     const repair = lab.checks.anyDrift && at !== undefined
-    last = await lab.carryOut(at === undefined ? { kind: 'destroy', onFailure: 'revert', person: true } : { kind: repair ? 'repair' : 'apply', program: at, onFailure: 'revert', person: true })
+    last = await lab.carryOut(at === undefined ? { kind: 'destroy', onFailure: 'revert', person: true } : { kind: repair ? 'repair' : 'apply', program: at, onFailure: 'revert', person: true, ...unprotect })
     if (last.doc?.outcome === 'unchanged' && last.planned?.empty && !repair) {
       if (lab.world.mutations !== last.callsFrom) throw new Broken('j', 'nothing was to be done, and calls were made')
       return at ?? -1
@@ -234,6 +240,8 @@ async function until(lab: Lab, program: number | undefined): Promise<number> {
     // What failed half-way can only be made anew, and what is protected is not: its operator gives the protection up.
     const refused = last.error?.code ?? last.doc?.error?.code
     if (refused === 'HF5001' && at !== undefined && at === program) at = unprotected(lab, at)
+    // Where another object is asked for whatever the program says, it is lifted for one plan.
+    else if (refused === 'HF5001' && at !== undefined) unprotect = { unprotect: (programs[at] as Program).map((n) => n.address) }
     // Nodes that wait for each other's places, directly or through others, are moved as the refusal says: in two steps.
     if (refused === 'HF2104' && at !== undefined) await lab.carryOut({ kind: 'apply', program: vacated(lab, at, last.error?.details?.nodes as readonly string[]), onFailure: 'revert', person: true })
   }
