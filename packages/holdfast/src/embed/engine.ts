@@ -96,6 +96,7 @@ export class Engine {
    * Says what {@link apply} would do. Calls no provider of resources but for look-ups, and writes nothing; where a key is to be made, it is made.
    *
    * Fails    HF1305 the name, HF6011 the target, HF4011 and HF4002 the snapshot, HF1xxx the program, HF2xxx and HF5xxx the plan.
+   * Costs    one reading of the snapshot, and a digest per node; what did not change is not looked at further.
    */
   async preview(name: string, program: AnyApp, o: PlanOptions = {}): Promise<EnginePlan> {
     checkTargetName(name)
@@ -137,7 +138,9 @@ export class Engine {
    * Reads every object and records what it finds as outputs, as a revision of its own; what is gone leaves the snapshot. Inputs stay what the program said;
    * `asked` names the nodes whose object is not what it asked for. No object is touched. Types that cannot read are left as they are.
    *
+   * Durable  when it resolves: one revision, or nothing when nothing differs.
    * Fails    HF4101 while a run is open, HF2501 when more is gone than `allowDeletes`; whatever a read fails with. The snapshot is as it was then.
+   * Costs    one `read` per object, side by side up to the limits of the types.
    */
   async refresh(name: string, o: CallOptions & { readonly allowDeletes?: number } = {}): Promise<RefreshDocument> {
     checkTargetName(name)

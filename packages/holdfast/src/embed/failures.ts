@@ -27,6 +27,7 @@ export function checkTargetName(name: string): void {
 /** What a provider that keeps snapshots as a whole, or the engine, says of one that contradicts itself. */
 export const damaged = (target: string, why: string): HoldfastError => failure('HF4011', { message: `The snapshot of ${target} is damaged: ${why}.`, details: { target } })
 
+/** What it says of one that a newer version wrote. */
 export const newer = (target: string, v: unknown): HoldfastError =>
   failure('HF4002', { message: `The snapshot of ${target} has version ${String(v)}, which this program does not know.`, hint: 'Use the newer version of Holdfast.', details: { target, v } })
 

@@ -13,4 +13,5 @@ export type {
 } from './ports.ts'
 export { packSnapshot, unpackSnapshot, withOpen, type SnapshotDocument } from './snapshot.ts'
 export { exitCodeOf, type ChangeDocument, type EngineEvent, type PlanDocument, type RefreshDocument, type RunDocument, type SettleHow, type TaskDocument } from '../engine/index.ts'
+export type { AnyApp } from '../program/index.ts'
 export type { Holder } from '../state/index.ts'

@@ -1,10 +1,13 @@
 import type { EpochMs, Millis } from '../base/index.ts'
-import type { FlowCallRow, FlowRow, FlowTaskRow, Holder } from '../state/index.ts'
+import type { FlowCallRow, FlowRow, FlowState, FlowTaskRow, Holder } from '../state/index.ts'
 
 export interface StoredFlow {
   readonly flow: FlowRow
   readonly tasks: readonly FlowTaskRow[]
 }
+
+/** States that a worker goes on from. */
+export const UNFINISHED = ['PENDING', 'RUNNING', 'SUSPENDING', 'SUSPENDED', 'RESUMING'] as const satisfies readonly FlowState[]
 
 /** What one step of a flow makes true, all of it or nothing. */
 export interface FlowChange {
@@ -29,6 +32,8 @@ export interface FlowJournal {
   load(id: string): Promise<StoredFlow | undefined>
   /** Every flow, oldest first. */
   list(): Promise<readonly FlowRow[]>
+  /** What a worker may take, oldest first: unfinished flows that have a factory, were not set aside, and are held by nobody who lives. Costs what is unfinished, not what has ended. */
+  unfinished(): Promise<readonly FlowRow[]>
   /** Makes the flow, unclaimed, unless there is one of that id. Gives whether it did. */
   create(row: Pick<FlowRow, 'id' | 'name' | 'structure' | 'store' | 'factory' | 'createdAt'>): Promise<boolean>
   /** At most one live holder: granted when the flow is free, the claim has expired, its holder is dead on this host, or is the one who asks. */

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import { callMoves, FlowWorker, loadEngine, MemoryFlowJournal, openFlowJournal, postFlow, TaskWorker, Worker, type BuildFlow, type FlowJournal, type TaskHandler } from '../../src/flow/workflow/index.ts'
+import { callMoves, FlowWorker, loadEngine, MemoryFlowJournal, openFlowJournal, postFlow, TaskWorker, Worker, type BuildFlow, type Flow, type FlowJournal, type TaskHandler } from '../../src/flow/workflow/index.ts'
+import { currentHolder } from '../../src/store/index.ts'
 import { ALWAYS, engine, fails, flow, linear, play, retried, settle, states, SteppedClock, World } from './world.ts'
 import { times } from '../../src/flow/workflow/index.ts'
 
@@ -97,6 +98,40 @@ describe('a worker that runs the flows of a journal', () => {
     for (const j of journals) await j.close()
   })
 
+  for (const [kind, open] of [['in memory', async () => new MemoryFlowJournal()], ['in a file', file]] as const) {
+    test(`looks only at what it may take: not at what has ended, was set aside, has no factory, or is run by somebody who lives; ${kind}`, async () => {
+      const journal = await open()
+      const w = new World()
+      const built: string[] = []
+      const build = (name: string, during?: () => unknown): BuildFlow => () => {
+        built.push(name)
+        return flow('linear', [w.task('a', during ? { during } : {})], { name })
+      }
+      for (const id of ['ended', 'aside', 'held', 'free']) await postFlow(journal, { id, factory: { name: id } })
+      await journal.create({ id: 'by hand', name: 'by hand', structure: '', store: undefined, factory: undefined, createdAt: 1 })
+      expect((await journal.unfinished()).map((f) => f.id)).toEqual(['ended', 'aside', 'held', 'free'])
+      expect((await new FlowWorker({ journal, factories: { ended: build('ended') } }).runOnce()).map((r) => `${r.id} ${r.outcome}`).sort()).toEqual(['aside rejected', 'ended completed', 'free rejected', 'held rejected'])
+      for (const id of ['held', 'free']) {
+        const claim = await journal.claim(id, currentHolder(), 1_000) as { readonly fence: number }
+        await journal.commit(id, claim.fence, { set: { rejected: '' }, release: true })
+      }
+      let seen: readonly string[] = []
+      const other = new FlowWorker({ journal, factories: { free: build('free') } })
+      const holder = engine.getEngine(await build('held', async () => { seen = [...(await journal.unfinished()).map((f) => f.id), ...(await other.runOnce()).map((r) => `${r.id} ${r.outcome}`)] })(engine, undefined) as Flow, { journal, id: 'held' })
+      await engine.runEngine(holder)
+      expect(seen).toEqual(['free', 'free completed'])
+      expect(built).toEqual(['ended', 'held', 'free'])
+      // A holder that is not heard of for too long holds nothing any more.
+      await postFlow(journal, { id: 'silent', factory: { name: 'silent' } })
+      await journal.claim('silent', currentHolder(), 0)
+      // Nor does one whose process is gone.
+      await postFlow(journal, { id: 'orphan', factory: { name: 'orphan' } })
+      await journal.claim('orphan', { ...currentHolder(), id: 'gone', pid: 4_194_300, startedAt: '1' }, 60_000)
+      expect((await journal.unfinished()).map((f) => f.id)).toEqual(['silent', 'orphan'])
+      await journal.close()
+    })
+  }
+
   test('TF-78 a flow that fails by itself is over, and kept with its failures', async () => {
     const journal = await file()
     const w = new World()
@@ -115,7 +150,7 @@ describe('a worker that runs the flows of a journal', () => {
     const { failure } = await import('../../src/base/index.ts')
     let left = 1
     const journal: FlowJournal = Object.assign(Object.create(inner) as FlowJournal, {})
-    for (const name of ['load', 'list', 'create', 'claim', 'renew'] as const) Object.assign(journal, { [name]: (inner[name] as (...a: never[]) => unknown).bind(inner) })
+    for (const name of ['load', 'unfinished', 'create', 'claim', 'renew'] as const) Object.assign(journal, { [name]: (inner[name] as (...a: never[]) => unknown).bind(inner) })
     Object.assign(journal, { commit: (...a: Parameters<FlowJournal['commit']>) => (a[2].release || left-- > 0 ? inner.commit(...a) : Promise.reject(failure('HF4006'))) })
     expect((await new FlowWorker({ journal, factories: { two: two(w) } }).runOnce()).map((r) => r.outcome)).toEqual(['abandoned'])
     expect((await new FlowWorker({ journal: inner, factories: { two: two(w) } }).runOnce()).map((r) => r.outcome)).toEqual(['completed'])

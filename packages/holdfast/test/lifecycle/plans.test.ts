@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { makePlan, type PlanRequest, type RunDocument } from '../../src/engine/index.ts'
-import { buildGraph, resource, str } from '../../src/program/index.ts'
+import { diffPlans, makePlan, type PlanRequest, type RunDocument } from '../../src/engine/index.ts'
+import { buildGraph, resource, str, upper } from '../../src/program/index.ts'
 import { completeType } from '../../src/provider/index.ts'
 import { Password } from '../../src/builtin/random/index.ts'
 import { boxes, callsOf, stateOf } from '../support/boxes.ts'
@@ -151,5 +151,50 @@ describe('a plan that was stored', () => {
     callsOf(lab)
     expect(await applied(lab, id)).toMatchObject({ outcome: 'applied', pending: [] })
     expect(callsOf(lab)).toEqual(['delete keep', 'create keep', 'delete c', 'delete b', 'delete a'])
+  })
+})
+
+describe('how two stored plans differ', () => {
+  const differ = async (lab: Lab, a: () => unknown, b: () => unknown) => {
+    const [first, second] = [await stored(lab, a), await stored(lab, b)]
+    const { different, outputs, same, onlyInA, onlyInB } = await diffPlans(lab.cx, first.id, second.id)
+    return { same, outputs, onlyInA: onlyInA.map((c) => c.address), onlyInB: onlyInB.map((c) => c.address), different: different.map(({ address, inputs, options }) => [address, ...inputs, ...options]) }
+  }
+  const nothing = { outputs: 'same', onlyInA: [], onlyInB: [], different: [] }
+
+  test('an input, a reference, an option or a dependency that differs is named, also where nothing exists yet', async () => {
+    const lab = makeLab()
+    const two = (inputs: object, options?: object) => () => {
+      const a = lab.Box('a', { name: 'a' })
+      lab.Box('b', { name: 'b', ...inputs }, options)
+      return { id: a.id }
+    }
+    expect(await differ(lab, two({ size: 1 }), two({ size: 2 }))).toEqual({ ...nothing, same: 1, different: [['b', 'size']] })
+    expect(await differ(lab, two({}), two({}, { tags: { team: 'x' }, protect: true }))).toEqual({ ...nothing, same: 1, different: [['b', 'protect', 'tags']] })
+    expect(await differ(lab, two({}), () => {
+      const a = lab.Box('a', { name: 'a' })
+      lab.Box('b', { name: 'b' }, { dependsOn: [a] })
+      return { id: a.id }
+    })).toEqual({ ...nothing, same: 1, different: [['b', 'dependsOn']] })
+    expect(await differ(lab, two({}), () => {
+      lab.Box('a', { name: 'a' })
+      lab.Box('c', { name: 'c' })
+    })).toEqual({ same: 1, outputs: 'different', onlyInA: ['b'], onlyInB: ['c'], different: [] })
+  })
+
+  test('the same said in another place is the same; a plan that is not there is refused', async () => {
+    const lab = makeLab()
+    const one = () => {
+      const a = lab.Box('a', { name: 'a' })
+      lab.Box('b', { name: 'b', secret: upper(a.token) })
+    }
+    const two = () => {
+      const a = lab.Box('a', { name: 'a' })
+      lab.Box('b', {
+        name: 'b', secret: upper(a.token),
+      })
+    }
+    expect(await differ(lab, one, two)).toEqual({ ...nothing, same: 2 })
+    await expect(diffPlans(lab.cx, 'p-none', 'p-none')).rejects.toMatchObject({ code: 'HF2404' })
   })
 })

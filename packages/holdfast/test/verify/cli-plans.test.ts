@@ -274,7 +274,7 @@ test('plan diff says what two stored plans do differently', async () => {
   expect([names(json.onlyInA), names(json.onlyInB), names(json.different)]).toEqual([['c'], ['d'], ['b']])
   const text = await p.run('plan', 'diff', first, second, '--exit-code')
   expect(text.code).toBe(7)
-  expect(text.stdout).toBe('-  c  holdfast:local/File  create\n+  d  holdfast:local/File  create\n~  b  holdfast:local/File  create, otherwise\n')
+  expect(text.stdout).toBe('-  c  holdfast:local/File  create\n+  d  holdfast:local/File  create\n~  b  holdfast:local/File  create, otherwise: protect\n')
   const same = await p.run('plan', 'diff', second, second, '--exit-code')
   expect([same.code, same.stdout]).toEqual([0, 'The plans are the same: 3 changes.\n'])
   expect(refused(await p.run('plan', 'diff', first, 'p-0', '--json'))).toEqual([6, 'HF2404'])

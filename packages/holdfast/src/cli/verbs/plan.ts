@@ -93,18 +93,21 @@ export const planApprove: Verb = (io, call) => withProject(io, call, { access: '
   return 0
 })
 
+const otherwise = ({ inputs, options }: { readonly inputs: readonly string[]; readonly options: readonly string[] }): string => (inputs.length + options.length === 0 ? '' : `: ${[...inputs, ...options].join(', ')}`)
+
 /** Exit 7 with --exit-code when they are not the same. */
 export const planDiff: Verb = (io, call) => withProject(io, call, { access: 'read', programOptional: true }, async (s) => {
-  const [a, b] = await Promise.all(call.args.map(async (id) => (await showStored(s.cx, id)) as unknown as PlanDocument)) as [PlanDocument, PlanDocument]
-  const doc = diffPlans(a, b)
-  const { onlyInA, onlyInB, different, same } = doc
-  const equal = onlyInA.length + onlyInB.length + different.length === 0
+  const [a, b] = call.args as [string, string]
+  const doc = await diffPlans(s.cx, a, b)
+  const { onlyInA, onlyInB, different, same, outputs } = doc
+  const equal = onlyInA.length + onlyInB.length + different.length === 0 && outputs === 'same'
   if (call.flags.json) s.print(doc)
   else {
     const line = (sign: string, c: ChangeDocument): readonly string[] => [sign, c.address, c.type, c.action]
     io.out(equal ? `The plans are the same: ${same} changes.\n` : rowsText([
       ...onlyInA.map((c) => line('-', c)), ...onlyInB.map((c) => line('+', c)),
-      ...different.map((d) => ['~', d.address, d.a.type, d.a.action === d.b.action ? `${d.a.action}, otherwise` : `${d.a.action} ${io.paintOut.sign('→')} ${d.b.action}`]),
+      ...different.map((d) => ['~', d.address, d.a.type, `${d.a.action === d.b.action ? `${d.a.action}, otherwise` : `${d.a.action} ${io.paintOut.sign('→')} ${d.b.action}`}${otherwise(d)}`]),
+      ...(outputs === 'different' ? [['~', 'outputs', '', 'otherwise']] : []),
     ]))
   }
   return call.flags.exitCode && !equal ? CHANGES_EXIT_CODE : 0

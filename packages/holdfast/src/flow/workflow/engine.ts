@@ -23,7 +23,10 @@ const DIFF_MAX = 10
 
 const ids = makeIds(systemClock, systemRandom)
 
-/** The engine that comes with Holdfast: in memory, or durable with a journal. */
+/**
+ * The engine that comes with Holdfast: in memory, or durable with a journal. It keeps nothing itself; several flows may run on one, and in one journal.
+ * What each method takes, gives and fails with stands at {@link WorkFlowEngine}.
+ */
 export class TaskFlowEngine implements WorkFlowEngine {
   #unnamed = 0
 
@@ -38,7 +41,12 @@ export class TaskFlowEngine implements WorkFlowEngine {
     return new BuiltTask(options.name ?? (run.name || `task-${++this.#unnamed}`), run, options)
   }
 
-  /** A task that a worker carries out: see {@link TaskWorker}. */
+  /**
+   * A task that a worker carries out, in this process or another one on the same journal: see `TaskWorker`.
+   *
+   * Takes    `options.type`: what the worker must know; `undo: true` when it can take the task back.
+   * Fails    HF3203 without a type; when it runs, HF3203 without a journal, and HF3221 when nobody takes it within `claimWithin`.
+   */
   createRemoteTask(name: string, options: RemoteOptions): Task {
     if (typeof options?.type !== 'string' || options.type === '') throw failing('HF3203', { message: `Task ${name}: the type that a worker must know is missing.` })
     const { undo, ...rest } = options

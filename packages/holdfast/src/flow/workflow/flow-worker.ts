@@ -10,7 +10,14 @@ import { decodeValue, encodeValue } from './rows.ts'
 /** Builds a flow, in any process, always the same. `store`: values given from outside, unless whoever posted the flow gave others. */
 export type BuildFlow = (engine: WorkFlowEngine, args: any) => Flow | { readonly flow: Flow; readonly store?: Readonly<Record<string, unknown>> } | Promise<Flow | { readonly flow: Flow; readonly store?: Readonly<Record<string, unknown>> }>
 
-/** Leaves a flow in the journal for a worker. False: one of that id is there already. */
+/**
+ * Leaves a flow in the journal for a worker.
+ *
+ * Takes    `factory`: what builds it, in any process; `store`: values for its symbols, plain data.
+ * Gives    false when a flow of that id is there already, whatever became of it; it is left alone.
+ * Durable  on return: one commit.
+ * Fails    HF3214 for values that cannot be kept; the failures of the journal.
+ */
 export async function postFlow(journal: FlowJournal, flow: { readonly id: string; readonly factory: FlowFactory; readonly store?: Readonly<Record<string, unknown>> }, clock: Clock = systemClock): Promise<boolean> {
   return journal.create({
     id: flow.id, name: flow.id, structure: '', store: encodeValue(flow.store, `The values of ${flow.id}`), factory: canonical(flow.factory), createdAt: clock.now(),
@@ -45,9 +52,12 @@ export interface WorkedFlow {
   readonly error?: unknown
 }
 
-const UNFINISHED: readonly FlowState[] = ['PENDING', 'RUNNING', 'SUSPENDING', 'SUSPENDED', 'RESUMING']
-
-/** Finds unfinished flows in a journal and runs them: those that were posted, and those whose process died. */
+/**
+ * Finds unfinished flows in a journal and runs them: those that were posted, and those whose process died. Nobody has to keep an id.
+ *
+ * Several may share a journal: a flow has one holder. A flow that fails by itself is over; one that can never be built is set aside with the reason.
+ * Costs    one look at what is unfinished per `pollMs` when there is nothing to do; it writes nothing then.
+ */
 export class FlowWorker {
   readonly #o: FlowWorkerOptions
   readonly #engine: WorkFlowEngine
@@ -59,7 +69,7 @@ export class FlowWorker {
     this.#engine = options.engine ?? new TaskFlowEngine()
   }
 
-  /** Until `signal` is aborted; what runs then is suspended, and the next worker goes on with it. */
+  /** Until `signal` is aborted; what runs then is suspended, and the next worker goes on with it. Rejects with the failures of the journal only. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock = systemClock, pollMs = 500 } = this.#o
     const onAbort = () => this.stop()
@@ -74,15 +84,16 @@ export class FlowWorker {
     }
   }
 
+  /** Suspends what runs, and takes nothing more in this round; `run` goes on until its signal is aborted. */
   stop(): void {
     this.#stopping = true
     for (const engine of this.#running.values()) engine.suspend()
   }
 
-  /** Looks once, and runs what there is. */
+  /** Looks once, and runs what there is to its end. Gives what became of each; what a flow fails with stands there, and is not thrown. */
   async runOnce(): Promise<readonly WorkedFlow[]> {
     this.#stopping = false
-    const todo = (await this.#o.journal.list()).filter((f) => f.factory !== undefined && f.rejected === undefined && UNFINISHED.includes(f.state) && !this.#running.has(f.id))
+    const todo = (await this.#o.journal.unfinished()).filter((f) => !this.#running.has(f.id))
     const out: WorkedFlow[] = []
     const { simultaneous = 4 } = this.#o
     const lane = async () => {

@@ -148,7 +148,7 @@ export interface Listeners {
 }
 
 export interface EngineOptions {
-  /** Values given from outside, by symbol. */
+  /** Values given from outside, by symbol. With a journal they are kept: plain data, in clear, and a later run may leave them out. */
   readonly store?: Readonly<Record<string, unknown>>
   /** Makes the flow durable, under `id`. */
   readonly journal?: FlowJournal
@@ -197,25 +197,68 @@ export interface FlowEngine {
   readonly state: FlowState
   /** Of the last run, also when that run rejected. */
   readonly report: FlowReport | undefined
-  /** Stops starting; what runs ends and is stored. A flow at rest stays as it is. */
+  /** Stops starting; what runs ends and is stored, and the run resolves with SUSPENDED. A flow at rest stays as it is. */
   suspend(): void
-  /** Goes on from where the flow stands: the same as running it. */
+  /** Goes on from where the flow stands: the same as {@link WorkFlowEngine.runEngine}. */
   resume(signal?: AbortSignal): Promise<FlowReport>
-  /** Everything is pending again, and every result forgotten. */
+  /**
+   * Everything is pending again, and every result forgotten; nothing is taken back.
+   *
+   * Durable  on return, with a journal: one commit.
+   * Fails    HF3212 while somebody runs the flow; the failures of the journal.
+   */
   reset(): Promise<void>
-  /** Only the task and what it depends on run. `undefined`: everything again. */
+  /** Only the task and what it depends on run. `undefined`: everything again. Fails HF3210 for a task that is not in the flow, HF3211 during a run. */
   setTarget(target: Task | string | undefined): void
 }
 
-/** A workflow engine: what a flow is made of, and how it is run. Proven by `flowSuite` of holdfast/testing. */
+/**
+ * A workflow engine: what a flow is made of, and how it is run. Proven by `flowSuite` of holdfast/testing. Founding contract 3.
+ *
+ * What any of them is given that it has not made itself is refused: HF3201 (`InvalidTaskFlowObject`).
+ */
 export interface WorkFlowEngine {
+  /**
+   * Gives    an empty flow. `linear`: one after the other; `unordered`: at once; `graph` (default): by symbols and links. `options.retry` owns all that is in it.
+   * Fails    HF3202 for another type, HF3203 without a name.
+   */
   buildFlow(name: string, type?: FlowType, options?: FlowOptions): Flow
+  /**
+   * Takes    `run`: the body. It may be called again under the same key after a crash, so what it does outside takes the key along.
+   * Gives    a task, frozen: what is changed in `options` afterwards changes nothing.
+   * Fails    HF3203 when the declaration contradicts itself.
+   */
   createTask(run: (ctx: TaskContext, inputs: Inputs) => unknown, options?: TaskOptions): Task
+  /**
+   * Adds in this order; a graph links what it is given by symbol. What stands in it already is passed over.
+   *
+   * Fails    HF3206 when two tasks give a symbol that one needs, HF3207 for a circle. The flow is as it was then.
+   * Costs    in proportion to the nodes that are added, and their symbols.
+   */
   addTasks(flow: Flow, ...nodes: (Task | Flow)[]): void
+  /** `u` before `v`. Fails HF3208 when the flow is no graph or lacks one of them, HF3207 for a circle; the graph is as it was then. */
   linkTask(flow: Flow, u: Task | Flow, v: Task | Flow, options?: LinkOptions): void
+  /** A task by its name, nested flows included. Costs a walk over the flow. */
   searchTask(flow: Flow, name: string): Task | undefined
+  /**
+   * Compiles the flow: it is what it is now, and what is added to it later is not in the engine. Nothing runs and nothing is stored.
+   *
+   * Fails    HF3204 for a name that stands twice, HF3203 for options that are not valid.
+   * Costs    in proportion to tasks and links.
+   */
   getEngine(flow: Flow, options?: EngineOptions): FlowEngine
-  /** Rejects with the cause unless the flow ends SUCCESS or SUSPENDED. */
+  /**
+   * Runs the flow, or goes on with it.
+   *
+   * Takes    `signal`: aborted, running bodies are told through theirs, nothing more begins, and the next run goes on.
+   * Gives    the report, when the flow ends SUCCESS or SUSPENDED. In every other case `engine.report` has it.
+   * Durable  with a journal, each step before anybody hears of it and before the next body begins; steps that are ready together share one commit.
+   * Fails    with the cause: what the task threw, or HF3213 when several failed or the process that saw it is gone; HF3217 stuck, HF3106 interrupted.
+   *          Before anything runs: HF3205 and HF3209 for symbols, HF3212 while somebody else runs it, HF3216 when it is not the flow that the journal knows.
+   *          HF4203 when another process took it over; the failures of the journal: what is stored counts then.
+   * Costs    one commit per step of a linear flow (bench/flow.bench.mjs).
+   */
   runEngine(engine: FlowEngine, signal?: AbortSignal): Promise<FlowReport>
+  /** One symbol, or all that was produced. Fails HF3210 for a symbol that nobody gave, or that was taken back. */
   output(engine: FlowEngine, symbol?: string): unknown
 }

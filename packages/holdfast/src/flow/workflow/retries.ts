@@ -47,13 +47,13 @@ function delayOf(delay: NonNullable<RetryOptions['delay']>): (history: History) 
   return (history) => Math.min(most, first * factor ** (history.length - 1))
 }
 
-/** At most `attempts` attempts, at least one. Gives the number of the attempt. */
+/** At most `attempts` attempts, at least one; gives the number of the attempt. Fails HF3203 for anything but a whole number. */
 export function times(attempts = 1, options: RetryOptions = {}): Retry {
   if (!Number.isInteger(attempts) || attempts < 0) bad('times: the number of attempts is a whole number.')
   return made(options, { execute: (history) => history.length + 1, more: (history) => history.length < attempts })
 }
 
-/** One attempt for each value, in order; a value that stands twice is tried twice. */
+/** One attempt for each value, in order; a value that stands twice is tried twice. Fails HF3203 without a list; an empty one fails the flow when it runs (HF3218). */
 export function forEach(values: readonly unknown[], options: RetryOptions = {}): Retry {
   if (!Array.isArray(values)) bad('forEach: give a list of values.')
   const list = Object.freeze([...values])
@@ -74,7 +74,7 @@ export const alwaysRevert = (options: Pick<RetryOptions, 'name'> = {}): Retry =>
 /** Never another attempt: everything is taken back, whatever the controllers above say. */
 export const alwaysRevertAll = (options: Pick<RetryOptions, 'name'> = {}): Retry => made({ ...options, revertAll: true }, { execute: () => undefined, more: () => false })
 
-/** A controller of the user's own. */
+/** A controller of the user's own. Its functions decide and do nothing else: after a crash they are asked again with the same history. Fails HF3203. */
 export const retry = (own: Pick<Retry, 'execute' | 'onFailure'> & Partial<Retry>): Retry => {
   if (typeof own?.execute !== 'function' || typeof own.onFailure !== 'function') bad('retry: execute and onFailure are functions.')
   return Object.freeze({ name: undefined, provides: undefined, rebind: undefined, requires: [], ...own })

@@ -6,6 +6,7 @@ import type { Inputs, Outcome, TaskContext, UndoContext } from './port.ts'
 import { encodeAnswer, type CallDoc } from './remote.ts'
 import { encodeValue } from './rows.ts'
 
+/** What a worker does for one type of task. `ctx.progress` is not passed on from a worker. */
 export interface TaskHandler {
   execute(ctx: TaskContext, inputs: Inputs): unknown
   undo?(ctx: UndoContext, inputs: Inputs & Outcome, outcome: Outcome): unknown
@@ -25,7 +26,13 @@ export interface TaskWorkerOptions {
 
 const ids = makeIds(systemClock, systemRandom)
 
-/** Carries out the tasks of `createRemoteTask` that it knows the types of: one at a time, in as many processes as there are workers. */
+/**
+ * Carries out the tasks of `createRemoteTask` that it knows the types of: one at a time, in as many processes as there are workers.
+ *
+ * A body that throws fails its task, not the worker. One that is silent for `leaseMs` loses its call to the next worker, under the same key and with
+ * `attempt` one higher; its late answer is refused.
+ * Durable  an answer, before the engine hears of it.
+ */
 export class TaskWorker {
   readonly #o: TaskWorkerOptions
   readonly #clock: Clock
@@ -37,6 +44,7 @@ export class TaskWorker {
     this.name = options.name ?? ids.next('w')
   }
 
+  /** Until `signal` is aborted; the call that is being carried out ends first. Rejects with the failures of the journal only. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) if (await this.runOnce() === 'idle') await this.#clock.sleep(this.#o.pollMs ?? 50, signal).catch(() => undefined)
   }

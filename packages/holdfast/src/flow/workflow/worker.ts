@@ -40,7 +40,10 @@ export async function loadEngine({ module, export: name }: EngineName): Promise<
   return engine as WorkFlowEngine
 }
 
-/** Builds the flow of an operation, runs it, and reads what it gave: on the engine that comes with Holdfast, or on another. */
+/**
+ * The worker of founding contract 3: builds the flow of an operation, runs it, and reads what it gave, on the engine that comes with Holdfast or on
+ * another. It keeps nothing between calls.
+ */
 export class Worker {
   readonly #options: WorkerOptions
   #engine: Promise<WorkFlowEngine> | undefined
@@ -49,14 +52,17 @@ export class Worker {
     this.#options = options
   }
 
-  /** Loaded when first asked for. */
+  /** Loaded when first asked for. Fails HF3219. */
   engine(): Promise<WorkFlowEngine> {
     const { engine } = this.#options
     this.#engine ??= engine === undefined ? Promise.resolve(new TaskFlowEngine()) : 'module' in engine ? loadEngine(engine) : Promise.resolve(engine)
     return this.#engine
   }
 
-  /** Fails HF3220 for a type that is no operation, or that the worker has no builder for. */
+  /**
+   * Gives    an engine for the flow that the builder of the operation made; nothing has run.
+   * Fails    HF3220 for a type that is no operation, or that the worker has no builder for; with what the builder refuses.
+   */
   async getFlow(context: unknown, operationType: OperationType, checkpoint: unknown, provider: unknown, kwargs: Readonly<Record<string, unknown>> = {}): Promise<FlowEngine> {
     const build = OPERATIONS.includes(operationType) ? this.#options.operations?.[operationType] : undefined
     if (!build) {
@@ -69,10 +75,12 @@ export class Worker {
     return workflowEngine.getEngine(flow, options)
   }
 
+  /** As `runEngine` of the workflow engine. */
   async runFlow(engine: FlowEngine, signal?: AbortSignal): Promise<FlowReport> {
     return (await this.engine()).runEngine(engine, signal)
   }
 
+  /** As `output` of the workflow engine: all symbols, or one. */
   async flowOutputs(engine: FlowEngine, target?: string): Promise<unknown> {
     return (await this.engine()).output(engine, target)
   }

@@ -1,6 +1,6 @@
 import { failure, systemClock, type Clock, type Millis } from '../../base/index.ts'
 import type { FlowCallRow, FlowRow, FlowTaskRow, Holder } from '../../state/index.ts'
-import type { FlowChange, FlowJournal, StoredFlow } from '../flow-port.ts'
+import { UNFINISHED, type FlowChange, type FlowJournal, type StoredFlow } from '../flow-port.ts'
 import { holderAlive } from '../holder.ts'
 
 interface Kept { flow: FlowRow; tasks: Map<number, FlowTaskRow> }
@@ -25,6 +25,11 @@ export class MemoryFlowJournal implements FlowJournal {
     return [...this.#flows.values()].map((k) => k.flow)
   }
 
+  async unfinished(): Promise<readonly FlowRow[]> {
+    const now = this.#clock.now()
+    return (await this.list()).filter((f) => f.factory !== undefined && f.rejected === undefined && (UNFINISHED as readonly string[]).includes(f.state) && !isHeld(f, now))
+  }
+
   async create(row: Pick<FlowRow, 'id' | 'name' | 'structure' | 'store' | 'factory' | 'createdAt'>): Promise<boolean> {
     if (this.#flows.has(row.id)) return false
     this.#flows.set(row.id, { flow: { ...row, state: 'PENDING', rejected: undefined, holder: undefined, fence: 0, expiresAt: undefined, endedAt: undefined }, tasks: new Map() })
@@ -35,7 +40,7 @@ export class MemoryFlowJournal implements FlowJournal {
     const kept = this.#kept(id)
     const now = this.#clock.now()
     const { flow } = kept
-    if (flow.holder && flow.holder.id !== holder.id && (flow.expiresAt as number) > now && holderAlive(flow.holder) !== false) return { heldBy: flow.holder }
+    if (isHeld(flow, now) && flow.holder?.id !== holder.id) return { heldBy: flow.holder as Holder }
     kept.flow = { ...flow, holder, fence: flow.fence + 1, expiresAt: now + ttlMs }
     return { fence: kept.flow.fence }
   }
@@ -108,4 +113,5 @@ export class MemoryFlowJournal implements FlowJournal {
   }
 }
 
+const isHeld = (f: FlowRow, now: number): boolean => f.holder !== undefined && (f.expiresAt as number) > now && holderAlive(f.holder) !== false
 const fenced = (id: string) => failure('HF4203', { message: `Another process has taken over the flow ${id}.`, hint: 'The new holder goes on with it.' })
