@@ -8,8 +8,8 @@ import { gather, measure, round } from './lib/measure.mjs'
 import { holdfastBin, withProgram } from './lib/program.mjs'
 import { atMost } from './lib/targets.mjs'
 
-/** It takes minutes: not judged with the others. */
-export const syncs = true
+/** It takes minutes: run only when it is named. */
+export const byName = true
 export const n = Number(process.env.HOLDFAST_BENCH_N ?? 1_000_000)
 const LOOKS = 5_000
 const programs = join(dirname(fileURLToPath(import.meta.url)), 'programs/million')

@@ -27,7 +27,7 @@ export class SqliteBackend extends StoreBackend {
     super({
       capabilities: { name: 'sqlite', durable: true, severalWriters: true }, permit, requiredOutputs,
       async connect() {
-        const store = await openSqliteStore({ path: file, createIfMissing: create } as { readonly path: string; readonly createIfMissing: false })
+        const store = await openSqliteStore({ path: file, createIfMissing: create, commits: 'single' } as { readonly path: string; readonly createIfMissing: false })
         if (!store) throw new CanNotFindResourceStateFile(`There is no state file at ${file}.`)
         const { HOLDFAST_KEY: text, HOLDFAST_KEY_FILE: named } = process.env
         const place = keyFile ?? (named || undefined)

@@ -46,6 +46,15 @@ describe('a state file', () => {
     }
   })
 
+  test('has short pages when it is made for single changes, and keeps the pages that it was made with', async () => {
+    const pageBytes = (path: string) => readFileSync(path).readUInt16BE(16)
+    const [single, grouped] = [join(place(), 'state.db'), join(place(), 'state.db')]
+    await (await openSqliteStore({ path: grouped })).close()
+    for (const path of [single, grouped]) await made(path)
+    await (await openSqliteStore({ path: single })).close()
+    expect([pageBytes(single), pageBytes(grouped)]).toEqual([1024, 2048])
+  })
+
   test('B8.1#18 of a newer version is refused, and left as it is', async () => {
     const path = join(place(), 'state.db')
     const state = await made(path)

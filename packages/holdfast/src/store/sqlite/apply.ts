@@ -344,7 +344,9 @@ export class Applier {
   private checkHold(): void {
     const at = this.take(HOLD_CELLS)
     const [scope, holder, ttlMs, nowMs, keep, force] = this.c.slice(at, at + HOLD_CELLS) as [string, string, number, number, number, string | null]
-    const decided = hold(grantRows(this.db), {
+    const rows = grantRows(this.db)
+    for (const l of rows.leases) this.fences.set(`${l.scope} ${l.fence}`, l.mode === 'X' || l.mode === 'IX')
+    const decided = hold(rows, {
       scope, holder: JSON.parse(holder) as Holder, ttlMs, nowMs, after: keep === 1 ? 'keep' : 'release', ...(force !== null && { force: JSON.parse(force) as number[] }),
     }, holderAlive, clockPutOn)
     if ('heldBy' in decided) throw refusals.heldBy(decided.heldBy, nowMs)
@@ -522,9 +524,10 @@ export class Applier {
   private envOf(id: string): EnvState | undefined {
     const known = this.envs.get(id)
     if (known) return known
-    const row = this.sql('select k, id, revision, partial, seq, open_run as openRun, chain_seq as chainSeq, chain_hash as chainHash from envs where id = ?').get(id)
+    const row = this.sql('select json_array(k, revision, partial, seq, open_run, chain_seq, chain_hash) as list from envs where id = ?').get(id)
     if (!row) return undefined
-    const env = { ...row } as EnvState
+    const [k, revision, partial, seq, openRun, chainSeq, chainHash] = JSON.parse(row.list as string) as [number, number, number, number, string | null, number, string]
+    const env: EnvState = { k, id, revision, partial, seq, openRun, chainSeq, chainHash }
     this.envs.set(id, env)
     return env
   }

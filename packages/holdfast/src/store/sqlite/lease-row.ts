@@ -11,16 +11,10 @@ export const ticketRow = (row: Row): TicketRow => ({
 })
 
 /** All that a grant is decided on: few rows, because few hold or wait at one time. */
-export function grantRows(db: Connection): GrantRows {
-  const rows = db.prepare('select * from leases').all()
-  return {
-    leases: rows.filter((r) => r.scope !== NO_SCOPE).map(leaseRow), tickets: db.prepare('select * from tickets').all().map(ticketRow),
-    fenceSeq: rows.find((r) => r.scope === NO_SCOPE)?.fence as number,
-  }
-}
+export const grantRows = (db: Connection): GrantRows =>
+  ({ leases: db.prepare(LEASES).all().map(leaseRow), tickets: db.prepare('select * from tickets').all().map(ticketRow), fenceSeq: fenceSeqOf(db) })
 
-/** The row of `leases` that counts fences and places, so that a grant writes one page. */
-const NO_SCOPE = ''
+/** The row with the empty scope is no lease: it counts fences and places, so that a grant writes one page. */
 export const LEASES = "select * from leases where scope <> '' order by scope, fence"
 export const fenceSeqOf = (db: Connection): number => db.prepare("select fence from leases where scope = ''").get()?.fence as number
 export const raiseFenceSeq = (db: Connection, to: number): void => void db.prepare("update leases set fence = ? where scope = '' and fence < ?").run(to, to)

@@ -17,6 +17,8 @@ const BUSY_TIMEOUT_MS = 5_000
 /** Half of SQLite's own: a commit ends a page in each table that it appends to, and all of that page is written. Rows fit; only long documents need more than one. */
 const PAGE_BYTES = 2_048
 export const STATE_FILE: FileKind = { what: 'a state of Holdfast', versions: 'schema_versions', list: migrations, pageBytes: PAGE_BYTES }
+/** Of a file whose commits hold one change each: a pair of them writes 36 KB instead of 50. An apply into such a file takes 8 % more processor time. */
+export const SINGLE_CHANGES: FileKind = { ...STATE_FILE, pageBytes: 1_024 }
 /** 16 MB of log: most pages of one run are written back once, not once per commit. */
 const CHECKPOINT_PAGES = 8_000
 

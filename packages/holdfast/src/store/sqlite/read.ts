@@ -14,7 +14,10 @@ const UNRESOLVED = "(status = 'open' or status = 'sent' or status = 'unknown' or
 /** Inputs of `docs d`: its own, or those of the target that has the same. */
 export const INPUTS = 'coalesce(d.inputs, (select inputs from docs same where same.id = d.same))'
 
-export const TX_COLUMNS = `select t.*, e.id as env_id, g.inputs as target_inputs, g.outputs as said, ${runIdOf('t')} as run_id, (select text from words where words.k = t.capability) as capability_text`
+/** Each cell of a row costs half a microsecond on its way: no more than is asked for. */
+const ENV = 'id, app, name, revision, partial, seq, open_run'
+const TX = 't.token, t.uid, t.status, t.applied, t.epoch, t.attempts, t.first_sent_at, t.last_sent_at, t.ended_at, t.evidence'
+export const TX_COLUMNS = `select ${TX}, e.id as env_id, g.inputs as target_inputs, g.outputs as said, ${runIdOf('t')} as run_id, (select text from words where words.k = t.capability) as capability_text`
 const txSelect = (index: string) =>
   `${TX_COLUMNS} from txs t ${index} cross join envs e on e.k = t.env cross join docs g on g.id = t.target`
 
@@ -37,16 +40,16 @@ export class Reader {
   }
 
   envs(app?: string): EnvRow[] {
-    const rows = app === undefined ? this.sql('select * from envs where app <> ?').all(GONE) : this.sql('select * from envs where app = ?').all(app)
+    const rows = app === undefined ? this.sql(`select ${ENV} from envs where app <> ?`).all(GONE) : this.sql(`select ${ENV} from envs where app = ?`).all(app)
     return rows.map(envRow).sort((a, b) => compareText(a.app, b.app) || compareText(a.name, b.name))
   }
 
   env(app: string, name: string): EnvRow | undefined {
-    return one(this.sql('select * from envs where app = ? and name = ?').get(app, name), envRow)
+    return one(this.sql(`select ${ENV} from envs where app = ? and name = ?`).get(app, name), envRow)
   }
 
   envById(id: string): EnvRow | undefined {
-    return one(this.sql('select * from envs where id = ?').get(id), envRow)
+    return one(this.sql(`select ${ENV} from envs where id = ?`).get(id), envRow)
   }
 
   find(env: string, view: 'committed' | 'current', by: Lookup): ResourceRow[] {
@@ -78,7 +81,7 @@ export class Reader {
   }
 
   component(env: string, name: string): ComponentRow | undefined {
-    return one(this.sql('select * from components where env = (select k from envs where id = ?) and name = ?').get(env, name), (c) => componentRow(c, env))
+    return one(this.sql('select uid, name, seed, declared, exports from components where env = (select k from envs where id = ?) and name = ?').get(env, name), (c) => componentRow(c, env))
   }
 
   references(filter: { readonly env: string } | { readonly targetEnv: string } | { readonly targetUid: string }): ReferenceRow[] {

@@ -14,7 +14,7 @@ import { failpointSetting, makeFailpoint, type Failpoint } from './failpoint.ts'
 import { importLines } from './import.ts'
 import { examine, exportLines } from './inspect.ts'
 import { WatchHub } from './hub.ts'
-import { becomeReader, connect, connectReadOnly, createFile, mayWrite, migrate, rollback, schemaOf, tightenMode } from './open.ts'
+import { becomeReader, connect, connectReadOnly, createFile, mayWrite, migrate, rollback, schemaOf, SINGLE_CHANGES, STATE_FILE, tightenMode } from './open.ts'
 import { Reader } from './read.ts'
 import { migrations } from './migrations.ts'
 
@@ -29,6 +29,8 @@ export interface SqliteStoreOptions {
   readonly createIfMissing?: boolean
   /** Told where the copy of an older file lies, before which its schema was changed. */
   readonly onCopy?: (path: string, schema: number) => void
+  /** Of a new file: `single` when most commits will hold one change, as the founding contract makes them. Default `grouped`, as an apply's are. */
+  readonly commits?: 'single' | 'grouped'
   /** Every transaction commits alone. Default: while HOLDFAST_FAILPOINT is set (contract.md section 5). */
   readonly serial?: boolean
 }
@@ -60,7 +62,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     else {
       tightenMode(path)
       try {
-        db = connect(path, 'write')
+        db = connect(path, 'write', options.commits === 'single' ? SINGLE_CHANGES : STATE_FILE)
       } catch (e) {
         // On a full disk what is there can still be looked at.
         if (!readonly || !needsSpace(e, path)) throw e
