@@ -23,6 +23,7 @@ export const mutants = {
   'foreign-adopted': 'an object that somebody else made under the wanted name is taken for ours',
   'retry-without-settling': 'an attempt whose answer was lost is repeated like one that was rejected',
   'epoch-stays': 'an attempt that was proven not applied is repeated under its old key',
+  'token-outlives-window': 'a token is used after the service has forgotten it',
   'cancelled-call-is-clean': 'a call that was cut off by a hard stop counts as not applied',
   // What is written down, and when.
   'commit-repeated': 'a commit whose answer was lost is made again',

@@ -162,9 +162,15 @@ export async function send(
   if (state.fence) state.cx.spool?.reserve(state.env.id, state.fence.fence)
   let row = tx
   let ended = false
-  const partial = async (raw: Record<string, unknown>) => {
+  let reported: Promise<unknown> | undefined
+  const partial = (raw: Record<string, unknown>): Promise<void> => {
     // What a call says after it was given up is not heard, as its answer is not: what became of it may be settled, or a question for a person.
-    if (ended) return
+    if (ended) return Promise.resolve()
+    const written = report(raw)
+    reported = Promise.allSettled([reported, written])
+    return written
+  }
+  const report = async (raw: Record<string, unknown>) => {
     const outputs = receiveOutputs(type, raw, inputs, state.cx.ring, tx.address, true)
     const text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: mutant('partial-sealed-elsewhere') ? 'inputs' : 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
     row = { ...row, target: { ...row.target, partial: text } }
@@ -200,6 +206,8 @@ export async function send(
     })
     if (stale) continue
     ended = true
+    // The outcome comes after it, also where it was given up while that was being written.
+    await reported
     return { tx: row, answer }
   }
 }

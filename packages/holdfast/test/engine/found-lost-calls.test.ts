@@ -125,6 +125,21 @@ describe('while nobody knows how an earlier change ended, nothing becomes a revi
   })
 })
 
+test('what a call has reported is on record before its outcome, also when it is given up while that is written', async () => {
+  const lab = makeLab({ class: 'D', more: { timeout: '20ms' } })
+  const written: string[] = []
+  const commit = lab.store.commit.bind(lab.store)
+  lab.store.commit = async (entries, options) => {
+    if (entries.some((e) => e.t === 'event' && e.kind === 'task.partial')) await new Promise((resolve) => setTimeout(resolve, 60))
+    const done = await commit(entries, options)
+    for (const e of entries) if (e.t === 'event') written.push(e.kind)
+    return done
+  }
+  lab.cloud.fault('create x', 'partly')
+  expect(await lab.apply(() => void lab.Box('a', { name: 'x' }))).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103' } })
+  expect(written.filter((kind) => kind.startsWith('t'))).toEqual(['tx.sent', 'task.partial', 'tx.unknown'])
+})
+
 test('what a call reports after it was given up is not heard, as its answer is not: nothing moves a change that is a question for a person', async () => {
   let report: (() => Promise<void>) | undefined
   const lab = makeLab({
