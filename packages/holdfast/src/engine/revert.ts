@@ -1,7 +1,8 @@
 import { failure, mutant, type HoldfastError } from '../base/index.ts'
 import { runFlow, type TaskSpec } from '../flow/index.ts'
 import type { Address } from '../model/index.ts'
-import { makeScope, ResourceTasks, TaskLog, type EnvState, type Work } from '../resource/index.ts'
+import { makeScope, owesOnly, ResourceTasks, TaskLog, type EnvState, type Work } from '../resource/index.ts'
+import type { ResourceRow } from '../state/index.ts'
 import { closeReverted, documentOf, endRun, guarded, newRun, openRun, type Run } from './apply.ts'
 import type { RunDocument } from './documents.ts'
 import { limitsOf } from './expand.ts'
@@ -41,13 +42,13 @@ function takersOf(state: EnvState): (base: Placed, now: Placed | undefined) => s
     if (!state.provisional(r)) continue
     for (const place of [`@${r.address}`, ...r.meta.claims]) at.set(place, [...(at.get(place) ?? []), `done:${r.uid}`])
   }
-  const places = (base: Placed, now: Placed | undefined) => (now ? base.meta.claims.filter((c) => !now.meta.claims.includes(c)) : [`@${base.address}`, ...base.meta.claims])
+  const places = (base: Placed, now: Placed | undefined) => (now && !owesOnly(now) ? base.meta.claims.filter((c) => !now.meta.claims.includes(c)) : [`@${base.address}`, ...base.meta.claims])
   return (base, now) => [...new Set(places(base, now).flatMap((place) => at.get(place) ?? []))]
 }
 
 interface Placed {
   readonly address: Address
-  readonly meta: { readonly claims: readonly string[] }
+  readonly meta: ResourceRow['meta']
 }
 
 /** `run revert`: back to the base. */

@@ -343,7 +343,8 @@ function asFound(state: EnvState, tx: TxRow, outputs: Fields): { readonly row: R
 /** What changed half-way may own what it had and what it was to have. */
 const bothClaims = (standing: { readonly meta: RowDraft['meta'] } | undefined, row: RowDraft): readonly string[] => [...new Set([...row.meta.claims, ...(standing?.meta.claims ?? [])])].sort()
 
-const draftOf = ({ seq: _seq, ...row }: RowDraft & { readonly seq?: number }): RowDraft => row
+/** A row without the commit that wrote it. */
+export const draftOf = ({ seq: _seq, ...row }: RowDraft & { readonly seq?: number }): RowDraft => row
 
 /** The change failed for good. `partly`: a row says what stands, so that it can be taken back or repaired. */
 export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', error: HoldfastError, more: readonly Entry[] = []): Promise<void> {

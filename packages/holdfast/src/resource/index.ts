@@ -15,7 +15,7 @@ export { diffResources, makeScope, type DiffOptions, type EnvDiff, type NodeDiff
 export { pulledInVain } from './goes-first.ts'
 export { callInputs, receiveOutputs, resolveInputs, type Fields } from './facts.ts'
 export { TaskLog, type TaskRecord } from './log.ts'
-export { goneEntries } from './remove.ts'
+export { goneEntries, owesOnly } from './remove.ts'
 export { readWorld, refreshEntries, type Seen } from './refresh.ts'
 export { assetsIn } from './rows.ts'
 export { sealSecret } from './secrets.ts'

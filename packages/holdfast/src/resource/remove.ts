@@ -1,8 +1,8 @@
 import { failure, mutant } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
-import type { ResourceRow } from '../state/index.ts'
+import type { ResourceDocs, ResourceRow } from '../state/index.ts'
 import type { ResolvedOptions } from '../model/index.ts'
-import type { Change, RowDraft } from './change.ts'
+import { draftOf, type Change, type RowDraft } from './change.ts'
 import { claimsOf, type Fields } from './facts.ts'
 import { rewired } from './rewire.ts'
 import { claimEntries, draftRow } from './rows.ts'
@@ -23,10 +23,12 @@ export async function removalOf(state: EnvState, row: RowDraft, task: string, mo
   if (!type) throw failure('HF3114', { address: row.address, message: `${row.address} is a ${row.type}, and no such type is declared or installed, so it cannot be deleted.` })
   const inputs = await state.inputsOf(row as ResourceRow)
   const outputs = await state.outputsOf(row as ResourceRow)
+  const docs = await state.docs(row)
+  const gone = mode !== 'withdraw' && row.meta.hooks?.afterDelete !== undefined ? owingEntries(state, row, docs) : goneEntries(state, row)
   return {
     task, kind: 'delete', address: row.address, site: undefined, type, op: 'delete', uid: row.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName,
     undo: mode === 'withdraw', inputs, prior: { inputs, outputs }, row: undefined, opening: [], before: [], hooks: row.meta.hooks,
-    also: [...goneEntries(state, row), ...(await trashEntries(state, row, type, inputs, await state.docs(row))), ...takes.flatMap((t) => takenEntries(state, t, row))],
+    also: [...gone, ...(await trashEntries(state, row, type, inputs, docs)), ...takes.flatMap((t) => takenEntries(state, t, row))],
   }
 }
 
@@ -38,6 +40,20 @@ export function goneEntries(state: EnvState, row: RowDraft): Entry[] {
     ...(mutant('claims-never-released') ? [] : [{ t: 'claim.drop' as const, uid: row.uid }]),
   ]
 }
+
+/** The object is gone, and a hook is to run for it: its row stays until that has ended well, and owns nothing. */
+function owingEntries(state: EnvState, row: RowDraft, docs: ResourceDocs): Entry[] {
+  const { physicalId: _id, ...meta } = row.meta
+  const base = row.since <= state.env.revision && row.status !== 'deleting'
+  const since = base ? state.next : row.since
+  return [
+    ...(base ? [{ t: 'resource.until' as const, uid: row.uid, since: row.since, until: state.next }] : []), { t: 'claim.drop', uid: row.uid },
+    { t: 'resource.put', row: { ...draftOf(row), since, until: undefined, status: 'deleting', meta: { ...meta, claims: [], due: 'afterDelete' } }, docs },
+  ]
+}
+
+/** Whether nothing stands behind a row but the hook that is to run after its deletion. */
+export const owesOnly = (row: Pick<RowDraft, 'meta'>): boolean => row.meta.due === 'afterDelete'
 
 /** What went with another: its row goes in the commit that says that the other is gone. */
 const takenEntries = (state: EnvState, row: RowDraft, by: RowDraft): Entry[] =>

@@ -14,7 +14,7 @@ import { upgraded } from './diff.ts'
 import { claimsOf, idIn, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { hookOf, runHook } from './hooks.ts'
 import { TaskLog } from './log.ts'
-import { goneEntries, removalOf, type RemovalMode } from './remove.ts'
+import { goneEntries, owesOnly, removalOf, type RemovalMode } from './remove.ts'
 import { claimEntries, closing, draftRow } from './rows.ts'
 import { asksOf, triggerOf } from './rules.ts'
 import { settle } from './settle.ts'
@@ -304,6 +304,7 @@ export class ResourceTasks implements Executor {
     const refused = await this.#hook(id, change, 'after', result.outputs ?? change.prior?.outputs, attemptNo, signal)
     if (!refused) {
       if (change.row?.meta.due) await this.#paid(change.uid)
+      else if (change.op === 'delete') await this.#paidAfterDelete(change.uid)
       return { kind: 'succeeded' }
     }
     await this.#noteHook(id, change, refused, attemptNo)
@@ -336,6 +337,30 @@ export class ResourceTasks implements Executor {
     const row = state.current.get(uid) as ResourceRow
     const { due: _due, ...meta } = row.meta
     await state.commit([{ t: 'resource.put', row: { ...without(row), meta } }])
+  }
+
+  /** An object went, and the hook after that failed, or was never reached: it runs now, and nothing is called. */
+  async #owedAfterDelete(id: string, r: Removal, row: RowDraft, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
+    const { state } = this.work
+    const change = await removalOf(state, row, id, r.mode)
+    if (!change) return { kind: 'skipped' }
+    this.#touch(id, r.uid)
+    const began = this.log.start(id, row.address, 'delete', attemptNo)
+    const refused = await this.#hook(id, { ...change, undo: false }, 'after', change.prior?.outputs, attemptNo, signal)
+    if (refused) {
+      await this.#noteHook(id, change, refused, attemptNo)
+      this.#failed(id, row.address, 'delete', refused, false)
+      return { kind: 'failed', retry: false }
+    }
+    await this.#paidAfterDelete(r.uid)
+    this.log.succeed(id, began, undefined, 'its hook ran', undefined)
+    return { kind: 'succeeded' }
+  }
+
+  async #paidAfterDelete(uid: string): Promise<void> {
+    const { state } = this.work
+    const row = state.current.get(uid) as RowDraft | undefined
+    if (row && owesOnly(row)) await state.commit([{ t: 'resource.drop', uid, since: row.since }])
   }
 
   /** Gives why the hook of a step failed; undefined when it did not, or when there is none. */
@@ -375,6 +400,7 @@ export class ResourceTasks implements Executor {
     const { state } = this.work
     const row = state.current.get(r.uid) as RowDraft | undefined
     if (!row) return this.#wentAlong(id, r) // or it went in an earlier run
+    if (owesOnly(row)) return this.#owedAfterDelete(id, r, row, attemptNo, signal)
     if (c && c.phase === 'expand' && c.doc.action !== 'delete') {
       if (!(await this.#goesFirst(c, row))) return { kind: 'skipped' }
       this.#refuseAnyProtected(c)

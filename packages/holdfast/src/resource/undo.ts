@@ -6,7 +6,7 @@ import type { ResourceRow } from '../state/index.ts'
 import { attempt, fail, priorOf, type Change, type RowDraft, type Work } from './change.ts'
 import type { Fields } from './facts.ts'
 import type { TaskLog } from './log.ts'
-import { baseRow, recreation, removalOf, whole } from './remove.ts'
+import { baseRow, owesOnly, recreation, removalOf, whole } from './remove.ts'
 import { rewired } from './rewire.ts'
 import { claimEntries, sameDoc } from './rows.ts'
 import { settle } from './settle.ts'
@@ -125,9 +125,10 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
   const base = state.base.get(uid) as RowDraft | undefined
   if (!base || base.meta.lookup) return undefined
   const row = state.current.get(uid) as RowDraft | undefined
-  if (!row) {
+  if (!row || owesOnly(row)) {
     refuseIrreversible(state, base, 'delete')
-    return recreation(state, base, id, work.storeId)
+    const again = await recreation(state, base, id, work.storeId)
+    return row ? { ...again, before: dropOf(row) } : again
   }
   const inputs = await state.inputsOf(base as ResourceRow)
   const outputs = await state.outputsOfBase(base)

@@ -70,8 +70,11 @@ export interface ResourceMeta {
   /** When the object was made or taken over, and when it was last changed. */
   readonly createdAt?: EpochMs
   readonly modifiedAt?: EpochMs
-  /** The hook after the step that made the row so: it has not ended well yet. */
-  readonly due?: 'afterCreate' | 'afterUpdate'
+  /**
+   * The hook after the step that made the row so: it has not ended well yet. With `afterDelete` the row has status `deleting`, its object is gone, it
+   * owns nothing, and it goes when the hook has ended.
+   */
+  readonly due?: 'afterCreate' | 'afterUpdate' | 'afterDelete'
   /** Hooks of the node, for the deletion after it has left the program. */
   readonly hooks?: HookNames
   /** Deadlines of its calls, where the node has its own. */
