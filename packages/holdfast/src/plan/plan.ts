@@ -56,7 +56,7 @@ export interface PlannedChange {
   /** Row that stands for the node now. */
   readonly uid: string | undefined
   readonly inputs: ExprNode | undefined
-  /** The type has secret inputs: what the program says stands in a stored plan under seal. */
+  /** The program wrote something into an input that is secret: a stored plan holds `inputs` under seal. */
   readonly sealed?: boolean
   readonly deps: readonly Address[]
   readonly options: ResolvedOptions | undefined

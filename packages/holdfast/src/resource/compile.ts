@@ -1,5 +1,5 @@
 import { mutant } from '../base/index.ts'
-import { firstUnknown, hasSecret, masked, mayHoldSecrets, type Address, type ExprNode, type HookNames, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
+import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type HookNames, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import { classOf } from '../journal/index.ts'
 import type { PathDiff } from '../diff/index.ts'
 import { afterUsers, deleteTask, orderByClaims, pendingTask, refuseCircles, type ChangeAction, type ChangeDocument, type Going, type Owner, type PathChange, type PlannedChange, type Wanting } from '../plan/index.ts'
@@ -7,6 +7,7 @@ import type { DesiredGraph } from '../graph/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import type { DiffOptions, EnvDiff, NodeDiff } from './diff.ts'
+import { writesSecrets } from './hide.ts'
 import type { EnvState } from './state.ts'
 import { orderDeletions, type Deletion, type DeletionOrder } from './together.ts'
 import { boundComeBack } from './trash.ts'
@@ -194,7 +195,7 @@ function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly str
     blockedBy: d.blockedBy,
     ...(d.adopt ? { adopt: { id: d.adopt.id, other: d.adopt.other, only: d.adopt.only, claims: d.adopt.claims } } : {}),
     ...(d.ties ? { ties: d.ties } : {}),
-    ...(mayHoldSecrets(d.type.inputs) ? { sealed: true } : {}),
+    ...(writesSecrets(d.type, node.inputs) ? { sealed: true } : {}),
   }
 }
 

@@ -65,7 +65,8 @@ function resolved(type: ResourceType, e: ExprNode, scope: Scope, at: { readonly 
     return known
   }
   const fields = withHidden(type, e.v as Fields, normalise(type, e.v as Value, at), scope)
-  if (!last) literals.set(e, fields)
+  // A secret belongs to the key it was made with, and a plan may be made again with another.
+  if (!last && !(mayHoldSecrets(type.inputs) && hasSecret(fields as Value))) literals.set(e, fields)
   return fields
 }
 

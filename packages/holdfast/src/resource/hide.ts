@@ -30,11 +30,11 @@ export const hideInputs = (type: ResourceType, inputs: Fields, hidden: (v: Value
 let unkeyed = 0
 
 /**
- * A value as a secret of a type's field. Of a tree in which a secret or an unknown stands already, every other leaf becomes one.
+ * A value as a secret of a type's field; an empty text hides nothing. Of a tree in which a secret or an unknown stands already, every other leaf becomes one.
  * Without a key it is one that equals no other: it can be shown, and not be stored (HF4301).
  */
 export function hide(value: Value, ring: Keyring | undefined, type: string, field: string): Value {
-  if (value === null || value === undefined || isSecret(value) || isUnknown(value)) return value
+  if (value === null || value === undefined || value === '' || isSecret(value) || isUnknown(value)) return value
   if (hasSecret(value) || firstUnknown(value)) {
     if (Array.isArray(value)) return value.map((x, i) => hide(x as Value, ring, type, `${field}.${i}`))
     return Object.fromEntries(Object.entries(value as Record<string, Value>).map(([k, x]) => [k, hide(x, ring, type, `${field}.${k}`)]))
@@ -49,25 +49,35 @@ export function secretOf(ring: Keyring | undefined, plain: Plain, type: string, 
   return new SecretValue(ring.fingerprint(plain, { type, field }), () => plain)
 }
 
+/** Whether the program itself wrote something into an input that is secret: then a stored plan holds what it wrote under seal. */
+export function writesSecrets(type: ResourceType, e: ExprNode): boolean {
+  if (!mayHoldSecrets(type.inputs)) return false
+  let some = false
+  written(type, e, (v) => (some ||= v !== '' && v !== null && v !== undefined))
+  return some
+}
+
 /** A message about the inputs of a node, without what the program wrote in those that hold something secret. */
 export function withoutTexts(type: ResourceType, message: string, e: ExprNode): string {
   const redactor = makeRedactor()
+  written(type, e, (v) => typeof v === 'string' && redactor.add(v))
+  return redactor.text(message)
+}
+
+/** Tells of every plain value that the program wrote into inputs in which something is secret. */
+function written(type: ResourceType, e: ExprNode, tell: (v: unknown) => void): void {
   const isOpen = (key: string): boolean => {
     const field = type.inputs.shape[key] as z.ZodType | undefined
     return !field || !mayHoldSecrets(field)
   }
-  const add = (v: unknown): void => {
-    if (typeof v === 'string') redactor.add(v)
-    else if (typeof v === 'object' && v !== null) Object.values(v).forEach(add)
-  }
+  const each = (v: unknown): void => (typeof v === 'object' && v !== null && !(v instanceof Uint8Array) && !(v instanceof Date) ? Object.values(v).forEach(each) : tell(v))
   const walk = (x: ExprNode): void => {
-    if (x.k === 'lit') add(x.v)
-    if (x.k === 'str') add(x.parts)
+    if (x.k === 'lit') each(x.v)
+    if (x.k === 'str') each(x.parts)
     if ('args' in x) x.args.forEach(walk)
     if (x.k === 'hide') walk(x.of)
     if (x.k === 'each') [x.list, x.body].forEach(walk)
   }
   if (e.k === 'obj') e.keys.forEach((k, i) => isOpen(k) || walk(e.args[i] as ExprNode))
-  if (e.k === 'lit') for (const [k, v] of Object.entries(e.v as object)) if (!isOpen(k)) add(v)
-  return redactor.text(message)
+  if (e.k === 'lit') for (const [k, v] of Object.entries(e.v as object)) if (!isOpen(k)) each(v)
 }

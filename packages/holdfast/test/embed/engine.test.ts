@@ -162,6 +162,15 @@ test('S003-12 a target that was never deployed has no snapshot, and its plan mak
   expect(cloud.calls).toEqual([])
 })
 
+test('a literal that is given to a secret input is no difference the next time, and no snapshot holds it', async () => {
+  const { engine, Box, cloud, snapshots } = lab()
+  const program = app('shop', { build: () => void Box('box', { name: 'box', secret: 'hunter2-in-the-program' }) })
+  await engine().apply('prod', program)
+  expect(cloud.byName('box')?.secret).toBe('hunter2-in-the-program')
+  expect(snapshots.kept.get('prod')).not.toContain('hunter2')
+  expect(await engine().apply('prod', program)).toMatchObject({ outcome: 'unchanged' })
+})
+
 test('S003-13 a snapshot holds all that another engine needs: nothing is changed, and everything can be deleted', async () => {
   const { engine, boxes, cloud, snapshots } = lab()
   await engine().apply('prod', boxes('a', 'b', 'c'))

@@ -84,6 +84,12 @@ describe('a literal that is given to a sensitive input', () => {
     expect((await lab.plan(build)).empty).toBe(true)
   })
 
+  test('that is empty, or missing, hides nothing and needs no key', async () => {
+    const lab = makeLab()
+    const request = { graph: buildGraph(lab.app(() => void lab.Box('a', { name: 'a', secret: '' })), {}) }
+    expect(await makePlan({ ...lab.cx, ring: undefined }, request, { save: true })).toMatchObject({ stored: true, empty: false })
+  })
+
   test('without a key is shown masked, and not stored', async () => {
     const lab = makeLab()
     const cx = { ...lab.cx, ring: undefined }
