@@ -14,6 +14,7 @@ import { committedOutputs, ensureEnv, outputsPlace, planEntry, type PlannedRun }
 import type { RunOptions } from './session.ts'
 import { noteSkipped, unused } from './partial.ts'
 import { followMoves, MARK_BATCH, markRemoved } from './removed.ts'
+import { takenBackBefore } from './taken-back.ts'
 
 /** A run as it goes on: what the phases share. */
 export interface Run {
@@ -227,6 +228,7 @@ async function contract(run: Run, planned: PlannedRun, o: RunOptions): Promise<v
 
 /** The world is as it was: what is left are rows, and the run's own record. */
 export async function closeReverted(run: Run): Promise<void> {
+  for (const r of await takenBackBefore(run.state, run.row)) run.log.tookBack(r.address, r.identity)
   const entries = forgetProvisional(run.state)
   for (let i = 0; i + MARK_BATCH * 2 < entries.length; i += MARK_BATCH * 2) await run.state.commit(entries.splice(0, MARK_BATCH * 2))
   await endRun(run, 'reverted', entries)

@@ -124,7 +124,7 @@ async function retry(work: Work, tx: TxRow, audit: Entry, signal: AbortSignal): 
   const lastSentAt = state.cx.clock.now()
   const row: TxRow = { ...tx, status: 'sent', attempts: tx.attempts + 1, lastSentAt }
   await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { attempts: row.attempts, lastSentAt } }, event(work, 'tx.resent', row, { attempt: row.attempts }), audit])
-  const sent = await withDeadline(state, type, signal, (s) => send(work, row, type, undefined, s))
+  const sent = await withDeadline(state, type, signal, (s) => send(work, row, type, undefined, s, undefined, true))
   const { tx: after, result } = await conclude(work, sent.tx, type, undefined, sent.answer, state.decode(row, 'inputs', row.target.inputs), true)
   if (result.kind === 'done') return
   if (result.kind === 'failed' && result.applied === 'partly') return fail(work, result.tx, 'partly', result.error)

@@ -33,6 +33,8 @@ export interface CallContext {
   readonly mark: Mark
   /** Stable over runs and renames: the component and type of the node. */
   readonly namespace: string
+  /** A person says that this one request may be sent again although nobody knows what became of it (`run settle --retry`). */
+  readonly insisted?: boolean
   /** For types with `naming`: chosen and journaled before the call. */
   readonly physicalName?: string
   /** Aborted when the deadline passes or the run is stopped hard. */

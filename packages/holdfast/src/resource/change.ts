@@ -146,17 +146,17 @@ async function renewed(work: Work, tx: TxRow): Promise<TxRow> {
   throw failure('HF4203', { address: tx.address, message: `The store takes longer than ${limits.leaseMarginMs / 1000} s to write an intent: a lease cannot be kept.` })
 }
 
-/** Sends the request of a transaction once. `known` spares reading it back from the sealed target. */
+/** Sends the request of a transaction once. `known` spares reading it back from the sealed target; `insisted`: a person says that it may be sent again. */
 export async function send(
   work: Work, tx: TxRow, type: ResourceType, site: Site | undefined, signal: AbortSignal,
-  known?: { readonly inputs: Fields; readonly prior: Change['prior']; readonly adopt?: Adopting | undefined },
+  known?: { readonly inputs: Fields; readonly prior: Change['prior']; readonly adopt?: Adopting | undefined }, insisted = false,
 ): Promise<{ readonly tx: TxRow; readonly answer: Answer }> {
   const { state } = work
   const inputs = known?.inputs ?? state.decode(tx, 'inputs', tx.target.inputs)
   const prior = known ? known.prior : priorOf(state, tx)
   const target = callTarget(tx, site)
   // All that takes time is done before the last look at the clock.
-  const cc = callContext(state, type, target, work.storeId, signal)
+  const cc = { ...callContext(state, type, target, work.storeId, signal), ...(insisted ? { insisted } : {}) }
   const opened = openInputs(state, type, inputs, target)
   const before = prior && { inputs: openInputs(state, type, prior.inputs, target), outputs: openOutputs(state, prior.outputs) }
   if (state.fence) state.cx.spool?.reserve(state.env.id, state.fence.fence)

@@ -253,8 +253,11 @@ function collect(p: Plain, out: Set<string>): void {
     if (p.length > 0) out.add(p)
   } else if (typeof p === 'number' || typeof p === 'bigint') out.add(String(p))
   else if (p instanceof Uint8Array) out.add(Buffer.from(p).toString('utf8'))
-  else if (typeof p === 'object' && p !== null && !(p instanceof Date)) for (const x of Object.values(p)) if (x !== undefined) collect(x as Plain, out)
+  else if (typeof p === 'object' && p !== null && !(p instanceof Date)) for (const [k, x] of Object.entries(p)) if (x !== undefined && !(k === 'path' && isContent(p))) collect(x as Plain, out)
 }
+
+/** A file by path and content, which is secret for its content: the path names the file, and names are no secrets (claims refuse such). */
+const isContent = (p: object): boolean => 'path' in p && 'digest' in p && typeof p.digest === 'string' && Object.keys(p).length === 2
 
 function taintByText(v: Value, texts: readonly string[], make: (plain: Plain, path: string) => Value, path = ''): Value {
   if (isSecret(v) || isUnknown(v) || v === null || v === undefined) return v

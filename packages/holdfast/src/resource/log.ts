@@ -94,9 +94,15 @@ export class TaskLog {
     const r = this.records.get(id) ?? { address, op: 'revert', outcome: 'reverted' as const, attempts: 1, ms }
     this.records.set(id, r)
     if (r.outcome === 'succeeded') r.outcome = 'reverted'
-    if (!this.reverted.some((x) => x.address === address)) this.reverted.push({ address, identity })
-    else if (identity === 'new') this.reverted.splice(this.reverted.findIndex((x) => x.address === address), 1, { address, identity })
+    this.tookBack(address, identity)
     this.#emit('task.reverted', id, { ...r, ms }, { data: { identity } })
+  }
+
+  /** Named once for each address: as new, when any step made it so. */
+  tookBack(address: Address, identity: 'same' | 'new'): void {
+    const known = this.reverted.findIndex((x) => x.address === address)
+    if (known < 0) this.reverted.push({ address, identity })
+    else if (identity === 'new') this.reverted[known] = { address, identity }
   }
 
   revertFailed(id: string, address: Address, e: HoldfastError): void {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { systemClock } from '../../src/base/index.ts'
 import { exitCodeOf, listResources, readOutputs, readStatus } from '../../src/engine/index.ts'
 import { sensitive, str } from '../../src/program/index.ts'
-import { makeLab, outputs } from '../support/world.ts'
+import { inputs, makeLab, outputs } from '../support/world.ts'
 
 const actions = (p: { document: { changes: readonly { address: string; action: string }[] } }) => p.document.changes.map((c) => `${c.action} ${c.address}`)
 
@@ -309,4 +309,12 @@ test('what an object gives in clear is not hidden because a secret of it says th
   await lab.apply(build(1))
   expect(await lab.apply(build(2))).toMatchObject({ outcome: 'applied', outputs: { name: 'path/of/a' } })
   expect(lab.cx.redactor.text('path/of/a digest-of-a-secret')).toBe('path/of/a [secret]')
+})
+
+test('the path in a secret file by path and content is no secret: what names it is not hidden, and its digest is', async () => {
+  const file = z.object({ path: z.string(), digest: z.string() })
+  const lab = makeLab({ more: { inputs: inputs.extend({ source: sensitive(file).optional() }) as never } })
+  const build = () => ({ name: lab.Box('a', { name: 'path/of/the/file', source: { path: 'path/of/the/file', digest: 'sha256:of-a-secret' } } as never).name })
+  expect(await lab.apply(build)).toMatchObject({ outcome: 'applied', outputs: { name: 'path/of/the/file' } })
+  expect(lab.cx.redactor.text('path/of/the/file sha256:of-a-secret')).toBe('path/of/the/file [secret]')
 })

@@ -50,7 +50,8 @@ const us = sha256hex(`${process.pid} ${performance.timeOrigin} ${Math.random()}`
  * Always true: the program dies with us, its children too; its process is on record before it does anything, its end right after.
  * With `creates`, a run that did not end well leaves nothing: what it made is removed, what stood there before stands there again. It never runs over something it did not make.
  * A result inside a data holder (Directory with `data`) belongs to the holder: it stays with the data, and the command does not run again over it.
- * Class B, where the record tells: not started, ended, or with `creates` half done (then it is removed and run again). Half done without `creates` only a person can judge.
+ * Class B, where the record tells: not started, ended, or with `creates` half done (then it is removed and run again). Half done without `creates` only a person can judge,
+ * and when that person says so it runs once more.
  */
 export const commandSpec: ResourceSpec<typeof inputs, typeof outputs> = {
   type: 'holdfast:local/Command',
@@ -158,6 +159,8 @@ async function earlierAttempt(a: Call): Promise<Outputs | undefined> {
   if (succeeded(record)) return fromRecord(a, record)
   undoLeftovers(record)
   if (record.creates) return undefined
+  // Nobody knows how far it got: it runs again when a person says so.
+  if (!record.end && a.insisted) return undefined
   if (!record.end) throw interrupted()
   if (record.by === us) return undefined // the rejection was heard, and now the call is repeated
   // It was rejected, and nobody heard of it: said once, so that a repeat runs it anew.
