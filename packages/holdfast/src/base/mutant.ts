@@ -78,6 +78,13 @@ export const fuzzedMutants = {
   'own-delete-first-unheard': 'only the type says whether an old object goes first',
   'taint-forgotten': 'a tainted node is left as it is',
   'exclusion-ignored': 'what is excluded is changed all the same',
+  'taken-along-by-itself': 'what goes with another is deleted by a call of its own',
+  'seen-not-recorded': 'a refresh sees what has changed and does not write it down',
+  'asked-forgotten': 'an apply after a refresh does not bring back what somebody else changed',
+  'before-hook-forgotten': 'the hook before a deletion is not run',
+  'owed-hook-forgotten': 'a hook that is owed for an earlier step is not run',
+  'hook-failure-ignored': 'a step goes on although the hook before it has failed',
+  'own-timeout-unheard': 'a call has the time of its type, whatever its node says',
 } as const
 export type MutantName = keyof typeof mutants | keyof typeof fuzzedMutants
 

@@ -109,7 +109,7 @@ export function expandSpec(run: Run, changes: readonly PlannedChange[], through:
 /** Deadline of a task: that of the calls it makes. Whether a change that may be one is an update shows later: it has the time of one. */
 function deadlineOf(state: EnvState, c: PlannedChange): Millis | undefined {
   const type = state.cx.types.get(c.doc.type)
-  const of = (op: CallOp): Millis | undefined => c.options?.timeouts?.[op] ?? c.options?.timeoutMs ?? type?.timeoutMs
+  const of = (op: CallOp): Millis | undefined => (mutant('own-timeout-unheard') ? undefined : c.options?.timeouts?.[op]) ?? c.options?.timeoutMs ?? type?.timeoutMs
   switch (c.doc.action) {
     case 'create': case 'replace': return of('create')
     case 'read': return of('read')

@@ -1,4 +1,4 @@
-import { failure } from '../base/index.ts'
+import { failure, mutant } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { dependants } from '../graph/index.ts'
@@ -65,7 +65,7 @@ export async function refreshOn(state: EnvState, request: RefreshRequest, o: Pic
  * What a plan after a refresh has to bring back: the nodes whose object is not what the program asked for, though the program itself did not change.
  * A plan that is given it as `repair` updates them in the same run.
  */
-export const repairOf = (doc: RefreshDocument): DriftDocument => ({ drifted: doc.drifted.filter((d) => d.kind === 'changed' && doc.asked.includes(d.address)) })
+export const repairOf = (doc: RefreshDocument): DriftDocument => ({ drifted: doc.drifted.filter((d) => d.kind === 'changed' && doc.asked.includes(d.address) && !mutant('asked-forgotten')) })
 
 async function record(state: EnvState, seen: readonly Seen[]): Promise<RunDocument> {
   const { cx, env } = state

@@ -209,7 +209,8 @@ async function settleOne(work: Work, tx: TxRow): Promise<boolean> {
   }
   const late = maxCallMsOf(tx.capability) > 0 ? begunLate(tx) : await holderQuiet(work, tx)
   if (!late) return false
-  const result = await settle(work, late, 'the process ended before the answer came', false, undefined, work.abort)
+  const deadlineMs = (late.target.row ?? state.current.get(late.uid))?.meta.timeouts?.[late.op]
+  const result = await settle(work, late, 'the process ended before the answer came', false, undefined, work.abort, deadlineMs)
   if (result.kind === 'lost') return false
   if (result.kind === 'failed') await fail(work, result.tx, result.applied, result.error)
   state.cx.emit({ type: 'log', node: tx.address, message: `settled what was left: ${tx.op} ${result.kind === 'done' ? 'had happened' : result.kind === 'failed' ? 'had not happened' : 'is unknown'}` })

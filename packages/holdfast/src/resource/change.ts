@@ -354,6 +354,9 @@ const bothClaims = (standing: { readonly meta: RowDraft['meta'] } | undefined, r
 /** A row without the commit that wrote it. */
 export const draftOf = ({ seq: _seq, ...row }: RowDraft & { readonly seq?: number }): RowDraft => row
 
+/** A step that did not end well owes nobody the hook after it. */
+const owingNothing = ({ due: _due, ...meta }: RowDraft['meta']): RowDraft['meta'] => meta
+
 /** The change failed for good. `partly`: a row says what stands, so that it can be taken back or repaired. */
 export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', error: HoldfastError, more: readonly Entry[] = []): Promise<void> {
   const { state } = work
@@ -365,12 +368,13 @@ export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', erro
   const wasWhole = tx.op === 'update' && (standing?.status === 'ready' || standing?.meta.whole === true)
   if (applied === 'partly' && row && tx.undo && standing?.ordinal === row.ordinal) {
     // Taking back broke off: the row of the open run stays, so that it is tried again; the base is not overwritten.
-    const meta = { ...standing.meta, claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }
-    entries.push({ t: 'resource.put', row: { ...draftOf(standing), status: 'partial', meta } })
+    const meta = { ...owingNothing(standing.meta), claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }
+    // What was set aside stays so: another has its address.
+    entries.push({ t: 'resource.put', row: { ...draftOf(standing), status: standing.status === 'deleting' ? 'deleting' : 'partial', meta } })
   } else if (applied === 'partly' && row) {
     const outputs = partial ?? prior?.outputs ?? '{}'
     entries.push(...((before ?? []) as Entry[]), {
-      t: 'resource.put', row: { ...row, status: mutant('half-done-counts-as-done') ? 'ready' : 'partial', meta: { ...row.meta, claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }, ...(tx.undo ? { since: state.next } : {}) },
+      t: 'resource.put', row: { ...row, status: mutant('half-done-counts-as-done') ? 'ready' : 'partial', meta: { ...owingNothing(row.meta), claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }, ...(tx.undo ? { since: state.next } : {}) },
       docs: { inputs: tx.target.inputs, outputs },
     })
   } else if ((tx.op === 'create' || tx.op === 'read') && row) entries.push({ t: 'claim.drop', uid: tx.uid })

@@ -1,4 +1,4 @@
-import { failure, type HoldfastError } from '../base/index.ts'
+import { failure, mutant, type HoldfastError } from '../base/index.ts'
 import type { HookPoint, Value } from '../model/index.ts'
 import type { HookContext } from '../program/index.ts'
 import { ask, openInputs } from './call.ts'
@@ -20,7 +20,7 @@ const points = {
 
 /** The hook of a step, if its node names one. What is taken back runs none: a hook that failed may be why. */
 export function hookOf(change: Pick<Change, 'op' | 'undo' | 'hooks'>, when: 'before' | 'after' | 'error'): NamedHook | undefined {
-  if (!change.hooks || change.op === 'read' || change.undo) return undefined
+  if (!change.hooks || change.op === 'read' || change.undo || (when === 'before' && change.op === 'delete' && mutant('before-hook-forgotten'))) return undefined
   const point: HookPoint = when === 'error' ? 'onError' : points[change.op][when]
   const name = change.hooks[point]
   return name === undefined ? undefined : { point, name }

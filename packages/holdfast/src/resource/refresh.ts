@@ -1,4 +1,4 @@
-import { failure, joinSignals } from '../base/index.ts'
+import { failure, joinSignals, mutant } from '../base/index.ts'
 import { compare } from '../diff/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Address, Value } from '../model/index.ts'
@@ -95,7 +95,7 @@ export async function refreshEntries(state: EnvState, seen: readonly Seen[], at:
     // Its dependencies are not what the program says any more: the next plan sees that by its shape.
     const kept: RowDraft = { ...draft, since: state.next, until: undefined, meta: { ...row.meta, deps, ...(change ? { modifiedAt: at } : {}) }, ...(pruned ? { shape: '' } : {}) }
     const docs = await state.docs(row)
-    const outputs = change ? encodeDoc(change.outputs as Value, { table: 'resource', row: row.uid, field: 'outputs', tx: state.cx.ids.next('t'), type: row.type }, state.cx.ring) : docs.outputs
+    const outputs = change && !mutant('seen-not-recorded') ? encodeDoc(change.outputs as Value, { table: 'resource', row: row.uid, field: 'outputs', tx: state.cx.ids.next('t'), type: row.type }, state.cx.ring) : docs.outputs
     entries.push(...closing(state, row.uid), { t: 'resource.put', row: change ? withPhysicalId(kept, change.outputs) : kept, docs: { inputs: docs.inputs, outputs } })
     touched.push({ row, kind: change ? 'changed' : 'pruned' })
   }

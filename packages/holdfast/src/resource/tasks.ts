@@ -128,7 +128,7 @@ export class ResourceTasks implements Executor {
     const shape = shapeOf(type, inputs, options, c.deps, trigger?.digest)
     // Done by this plan already; what a dead run of another plan did may have been changed from outside since.
     const finished = row !== undefined && state.provisional(row as RowDraft) && row.seq > this.#plannedAt
-    if (row?.meta.due && options.hooks?.[row.meta.due] !== undefined && !retry) return this.#owed(id, c, type, row, row.meta.due, attemptNo, signal)
+    if (row?.meta.due && options.hooks?.[row.meta.due] !== undefined && !retry && !mutant('owed-hook-forgotten')) return this.#owed(id, c, type, row, row.meta.due, attemptNo, signal)
     const replacedWith = finished ? undefined : this.#replacedWith(c)
     if (row && row.status === 'ready' && row.shape === shape && row.address === address && ((c.force === 'none' && !replacedWith) || finished)) return { kind: 'skipped' }
 
@@ -369,7 +369,7 @@ export class ResourceTasks implements Executor {
     if (!hook) return undefined
     this.log.hook(id, hook)
     const answer = await runHook(this.work.state, hook, change, outputs, attemptNo, signal)
-    return answer.ok ? undefined : answer.error
+    return answer.ok || (when === 'before' && mutant('hook-failure-ignored')) ? undefined : answer.error
   }
 
   /** Asks the node's onError hook whether to try again. One that fails does not. */

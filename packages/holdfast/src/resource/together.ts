@@ -1,25 +1,26 @@
+import { mutant } from '../base/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 
 type Row = Pick<ResourceRow, 'uid' | 'address' | 'meta'>
 
 /**
  * Whose deletion takes whom along (`deletedWith`), among rows that are deleted together: uid -> uid of the one that is called, through any number
- * of others. What stays (retain), or has no object (a look-up), takes nothing along; nor does what is not deleted now.
+ * of others. What stays (retain), or has no object (a look-up), takes nothing along; nor does what is not deleted now. Those in `alone` go by themselves.
  */
-export function takenAlong(rows: readonly Row[]): Map<string, string> {
+export function takenAlong(rows: readonly Row[], alone: ReadonlySet<string> = new Set()): Map<string, string> {
   const out = new Map<string, string>()
   const called = new Map<string, Row>()
   for (const r of rows) if (!r.meta.retain && !r.meta.lookup) called.set(r.uid, r)
   const above = (r: Row): Row | undefined => {
     const to = r.meta.rules?.deletedWith
     const uid = to === undefined ? undefined : r.meta.tied?.[to]
-    return uid === undefined || uid === r.uid ? undefined : called.get(uid)
+    return uid === undefined || uid === r.uid || alone.has(r.uid) ? undefined : called.get(uid)
   }
   for (const r of called.values()) {
     let top = above(r)
     if (!top) continue
     for (let i = 0, next = above(top); next && i < rows.length; i++, next = above(top)) top = next
-    if (top.uid !== r.uid) out.set(r.uid, top.uid)
+    if (top.uid !== r.uid && !mutant('taken-along-by-itself')) out.set(r.uid, top.uid)
   }
   return out
 }
@@ -41,12 +42,37 @@ export interface DeletionOrder {
   readonly with: ReadonlyMap<string, string>
 }
 
+/**
+ * Rows that cannot go in the call of another: what they refer to besides has to go before that other, and they before it.
+ */
+function inBetween(byUid: ReadonlyMap<string, Deletion>, at: ReadonlyMap<string, readonly Deletion[]>, along: ReadonlyMap<string, string>): string[] {
+  const topOf = (uid: string) => along.get(uid) ?? uid
+  return [...along].flatMap(([uid, top]) => {
+    const own = byUid.get(uid)
+    if (!own?.early) return []
+    const seen = new Set<string>()
+    const todo = own.row.meta.deps.flatMap((a) => at.get(a) ?? []).filter((d) => topOf(d.row.uid) !== top)
+    for (let d = todo.pop(); d; d = todo.pop()) {
+      if (topOf(d.row.uid) === top) return [uid]
+      if (seen.has(d.row.uid) || !d.early) continue
+      seen.add(d.row.uid)
+      todo.push(...d.row.meta.deps.flatMap((a) => at.get(a) ?? []))
+    }
+    return []
+  })
+}
+
 /** Order among objects that are deleted in one phase: what refers to another goes before it, but what goes with another goes after it, without a call. */
 export function orderDeletions(deletions: readonly Deletion[]): DeletionOrder {
   const byUid = new Map(deletions.map((d) => [d.row.uid, d]))
   const at = new Map<string, Deletion[]>()
   for (const d of deletions) at.set(d.row.address, [...(at.get(d.row.address) ?? []), d])
-  const along = takenAlong(deletions.map((d) => d.row))
+  const alone = new Set<string>()
+  let along = takenAlong(deletions.map((d) => d.row))
+  for (let between = inBetween(byUid, at, along); between.length > 0; between = inBetween(byUid, at, along)) {
+    for (const uid of between) alone.add(uid)
+    along = takenAlong(deletions.map((d) => d.row), alone)
+  }
   const after = new Map<string, Set<string>>()
   const takes = new Map<string, string[]>()
   const wait = (uid: string, task: string) => {

@@ -140,3 +140,28 @@ test('what is left of a replacement that broke off does not pull what refers to 
   const faults = [{ call: 'create', name: 'x', what: 'partly' }] as const
   expect(await brokenRule([before, after], [apply(0), apply(1, { onFailure: 'continue', faults } as Partial<Op>)])).toBeUndefined()
 })
+
+test('a step that broke off owes nobody the hook after it', async () => {
+  const [small, large] = [1, 2].map((size) => [node('a', 'x', { kind: 'P', size, hooks: ['afterUpdate'] })]) as [NodeSpec[], NodeSpec[]]
+  const faults = [{ call: 'update', name: 'x', what: 'partly' }, { call: 'update', name: 'x', what: 'partly' }] as const
+  expect(await brokenRule([small, large], [apply(0), apply(1, { faults }), apply(1)])).toBeUndefined()
+})
+
+test('what was replaced stays set aside when it cannot be brought back, so that its node does not stand for two', async () => {
+  const before = [node('a', 'x', { kind: 'F' }), node('c', 'z', { dependsOn: ['a'] }), node('b', 'y', { refs: ['c'] })]
+  const after = [node('a', 'w', { kind: 'F' }), node('c', 'z', { dependsOn: ['a'], size: 3 }), node('b', 'y', { refs: ['c'], size: 2 }), node('d', 'v')]
+  const faults = [{ call: 'update', name: 'y', what: 'reject' }, { call: 'update', name: 'x', what: 'hang' }] as const
+  const ops = [apply(0), apply(1, { end: { how: 'dies', commit: 5, phase: 'after' } }), apply(1, { end: { how: 'full', commit: 6, phase: 'after' } }), apply(1, { faults })]
+  expect(await brokenRule([before, after], ops, { parallelism: 3 })).toBeUndefined()
+})
+
+test('what a dead run has begun is asked about, and sent again, within the deadline of its node', async () => {
+  const program = [node('a', 'x', { timeouts: { create: 1000 } }), node('b', 'y')]
+  const faults = [{ call: 'create', name: 'x', what: 'hang' }] as const
+  expect(await brokenRule([program], [apply(0, { end: { how: 'dies', commit: 3, phase: 'after' } }), apply(0, { faults })], { parallelism: 2 })).toBeUndefined()
+})
+
+test('what refers to something between itself and what it goes with is deleted by a call of its own, and nothing waits for ever', async () => {
+  const program = [node('a', 'x'), node('b', 'y', { refs: ['a'] }), node('c', 'z', { refs: ['b'], deletedWith: 'a' })]
+  expect(await brokenRule([program], [apply(0)], { destroyed: true })).toBeUndefined()
+})

@@ -1,3 +1,4 @@
+import type { CallOp, HookPoint } from '../../src/model/index.ts'
 import type { KindName } from './kinds.ts'
 import type { FaultName } from './world.ts'
 
@@ -48,11 +49,17 @@ export interface NodeSpec {
   /** Addresses. */
   readonly replaceWith?: readonly string[]
   readonly deleteFirst?: boolean
+  /** Address of what it lies in: its object goes with that one. */
+  readonly deletedWith?: string
+  /** Points at which a hook runs; its name is that of the point. */
+  readonly hooks?: readonly HookPoint[]
+  /** Deadlines of its calls. */
+  readonly timeouts?: { readonly [K in CallOp]?: number }
 }
 
 /** What goes wrong with the n-th call of one kind for one thing. */
 export interface Fault {
-  readonly call: 'create' | 'update' | 'delete' | 'read'
+  readonly call: 'create' | 'update' | 'delete' | 'read' | 'hook'
   readonly name: string
   readonly what: FaultName
 }
@@ -66,17 +73,21 @@ interface Around {
   /** A person settles what only a person can, before anything else. */
   readonly person?: boolean
 }
-interface Narrowed {
-  readonly onFailure: 'revert' | 'keep' | 'continue'
+interface Restricted {
   readonly targets?: readonly string[]
   readonly excludes?: readonly string[]
   readonly targetDependents?: true
   readonly excludeDependents?: true
 }
+interface Narrowed extends Restricted {
+  readonly onFailure: 'revert' | 'keep' | 'continue'
+}
 interface Applies extends Around, Narrowed {
   readonly program: number
   readonly replace?: readonly string[]
   readonly unprotect?: readonly string[]
+  /** The world is recorded as it is, before anything is planned. */
+  readonly refresh?: true
 }
 
 /** One command, and what goes wrong around it. */
@@ -86,6 +97,7 @@ export type Op =
   | (Around & Narrowed & { readonly kind: 'destroy' })
   | (Around & { readonly kind: 'revert' })
   | (Around & { readonly kind: 'resume' })
+  | (Around & Restricted & { readonly kind: 'refresh' })
   | (Around & { readonly kind: 'taint'; readonly addresses: readonly string[]; readonly off?: true })
 
 /** A rule that did not hold. Letters are those of spec/engine.md 3.13. */

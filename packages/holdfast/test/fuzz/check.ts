@@ -3,12 +3,13 @@ import { reveal, type Value } from '../../src/model/index.ts'
 import { callKey, decodeDoc } from '../../src/secret/index.ts'
 import type { ResourceRow, TxRow } from '../../src/state/index.ts'
 import { checkTables } from '../../src/store/memory/check.ts'
-import type { Program, Violation } from './case.ts'
-import type { Inputs } from './kinds.ts'
+import type { Op, Program, Violation } from './case.ts'
+import { kindOf, type Inputs } from './kinds.ts'
 import type { Committed } from './process.ts'
 import { checkCode } from './codes.ts'
 import { checkDone } from './done.ts'
-import { checkCommand, checkConverged, checkOptions, type PlanSeen } from './options.ts'
+import { HookChecks } from './hooks.ts'
+import { checkCommand, checkConverged, checkDeadline, checkOptions, restricted, scopeOf, type PlanSeen } from './options.ts'
 import { replayed, validPrefix } from './replay.ts'
 import { Broken, type Lab, type Outcome } from './run.ts'
 import { markText, specText, type Given, type Mutation, type Watcher, type WorldObject } from './world.ts'
@@ -37,6 +38,8 @@ export class Checks implements Watcher {
   readonly rows = new Map<string, Omit<ResourceRow, 'seq'>>()
   /** Address of every object that a change was ever opened for. */
   readonly addressOf = new Map<string, string>()
+  /** Deletions by a call, in the present command: what each goes with, and when it was made. */
+  deletions: { readonly uid: string; readonly with: string | undefined; readonly run: string; readonly phase: string }[] = []
   readonly plans = new Map<string, PlanSeen>()
   /** Addresses by which an object was known when the operation began. */
   before = new Map<string, string>()
@@ -55,11 +58,15 @@ export class Checks implements Watcher {
   readonly #torn = new Set<string>()
   /** Nodes whose protection does not count in the present command. */
   #lifted: ReadonlySet<string> = new Set()
+  /** The present command. */
+  #op: Op = { kind: 'resume' }
+  readonly hooks: HookChecks
   #hash = 0x811c9dc5
 
   constructor(lab: Lab) {
     this.lab = lab
     this.#lab = lab
+    this.hooks = new HookChecks(this)
   }
 
   get digest(): string {
@@ -100,8 +107,15 @@ export class Checks implements Watcher {
     if (this.#gone.size > 0) return true
     // What was given up belongs to nobody.
     const kept = new Set(this.current().map((r) => r.uid))
-    for (const o of this.#lab.world.objects.values()) if (o.drifted && kept.has(o.mark.uid)) return true
+    for (const o of this.#lab.world.objects.values()) if (o.drifted && !o.accepted && kept.has(o.mark.uid)) return true
     return false
+  }
+
+  /** What nobody has settled yet is as it is found: nobody can tell that somebody else changed it. Nor does a refresh look at what is not finished. */
+  seenBy(op: Op, o: WorldObject): boolean {
+    if (this.#lab.tables.unresolvedOf.has(o.mark.uid)) return false
+    if (op.kind !== 'refresh' && !('refresh' in op)) return true
+    return this.env?.openRun === undefined && this.current().some((r) => r.uid === o.mark.uid && r.status === 'ready')
   }
 
   drifted(o: WorldObject | undefined, what: 'gone' | 'changed'): void {
@@ -110,7 +124,34 @@ export class Checks implements Watcher {
     if (what === 'gone') this.#gone.add(markText(o.mark))
   }
 
+  /** What somebody else did is on record now. */
+  refreshed(): void {
+    const rows = new Map(this.current().map((r) => [r.uid, r]))
+    for (const o of this.#lab.world.objects.values()) {
+      const row = rows.get(o.mark.uid)
+      if (!row || row.ordinal !== o.mark.ordinal || row.status !== 'ready' || !o.kind.readable || this.openTx(row.uid)) continue
+      if (restricted(this.#op) && !scopeOf(this, this.#op)?.has(row.address)) continue
+      this.must(canonical(this.#lab.world.outputsOf(o)) === this.outputsOf(row), 'r', () => `${row.address} was looked at, and is recorded as ${this.outputsOf(row)}`)
+      if (o.drifted) o.accepted = true
+    }
+    for (const row of rows.values()) {
+      if (row.status !== 'ready' || !kindOf(row.type).readable || this.openTx(row.uid) || (restricted(this.#op) && !scopeOf(this, this.#op)?.has(row.address))) continue
+      this.must(this.#lab.world.ours(row).length === 1, 'r', () => `${row.address} was looked at, and is on record, and there is no such object`)
+    }
+    this.revisionBefore = this.env?.revision ?? 0
+    this.#takeBase()
+  }
+
+  /** Recorded outputs, as text. */
+  outputsOf(row: ResourceRow): string {
+    return canonical(this.opened(row, 'outputs', this.#lab.tables.resources.get(row.uid)?.get(row.since)?.docs?.outputs ?? '{}'))
+  }
+
   // While something happens.
+
+  cutOff(op: Mutation | 'read', g: Given, elapsedMs: number): void {
+    checkDeadline(this, op, g, elapsedMs)
+  }
 
   started(op: Mutation, g: Given): void {
     const tx = this.openTx(g.mark.uid)
@@ -122,6 +163,7 @@ export class Checks implements Watcher {
     const known = this.#keys.get(g.key)
     if (known !== undefined && known !== step) return this.fail('k', `${what} is called under the key of another step`)
     this.#keys.set(g.key, step)
+    this.hooks.started(op, tx)
     if (canonical(this.opened(tx, 'inputs', tx.target.inputs)) !== canonical(g.inputs)) this.fail('h', `${what} is called with other inputs than those on record`)
   }
 
@@ -142,6 +184,8 @@ export class Checks implements Watcher {
     if (was?.meta.protect && was.status === 'ready' && !this.#lifted.has(was.address) && !this.#torn.has(g.mark.uid) && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is protected, and it is deleted`)
     if (was?.meta.retain && was.status === 'ready' && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is to be retained, and it is deleted`)
     const tx = this.openTx(g.mark.uid)
+    const row = this.rows.get(g.mark.uid)
+    if (tx && !tx.undo) this.deletions.push({ uid: g.mark.uid, with: row && tiedTo(row), run: tx.run, phase: this.#lab.tables.runs.get(tx.run)?.phase ?? '' })
     // What has to go first, to make room, may be referred to until its successor is there.
     if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm) return
     for (const other of this.#lab.world.objects.values()) if (other !== o && other.spec.refs.includes(o.id)) this.fail('i', `${g.inputs.name} is deleted, and ${other.spec.name} refers to it`)
@@ -153,14 +197,19 @@ export class Checks implements Watcher {
   }
 
   committed(c: Committed): void {
+    for (const e of c.entries) if (e.t === 'tx.move' && e.set.applied === 'partly') this.#torn.add(this.#lab.tables.txs.get(e.token)?.uid ?? '')
     for (const e of c.entries) if (e.t === 'resource.put') {
       this.rows.set(e.row.uid, e.row)
       if (e.row.status === 'partial') this.#torn.add(e.row.uid)
     }
     for (const e of c.entries) {
-      if (e.t === 'tx.open') this.addressOf.set(e.row.uid, e.row.address)
+      if (e.t === 'tx.open') {
+        this.addressOf.set(e.row.uid, e.row.address)
+        this.hooks.opened(e.row)
+      }
       if (e.t === 'tx.move' && e.to === 'completed') {
         const tx = this.#lab.tables.txs.get(e.token)
+        if (tx) this.hooks.completed(tx)
         if (tx?.undo && tx.op === 'create') this.#madeAgain.set(e.token, { address: tx.address, run: tx.run })
       }
     }
@@ -173,19 +222,24 @@ export class Checks implements Watcher {
   begin(out: Outcome): void {
     const { op } = out
     const { env } = this
-    this.#lifted = new Set('unprotect' in op ? op.unprotect : [])
+    const lifted = new Set('unprotect' in op ? op.unprotect : [])
+    if ('program' in op) for (const n of this.#lab.programs[op.program] as Program) if (lifted.has(n.address)) for (const a of n.movedFrom ?? []) lifted.add(a)
+    this.#lifted = lifted
     const current = this.current()
     this.before = new Map(current.map((r) => [r.uid, r.address]))
     this.pendingBefore = new Set(current.filter((r) => r.status === 'deleting').map((r) => r.uid))
     this.revisionBefore = env?.revision ?? 0
     this.openRunBefore = env?.openRun
     this.clean = env?.openRun === undefined && !env?.partial && this.#lab.tables.unresolvedOf.size === 0 && current.every((r) => r.status === 'ready')
+    this.#op = op
+    this.hooks.begin()
+    this.deletions = []
     if (op.faults?.length || op.end || op.drift?.length) this.calm = false
   }
 
   planned(out: Outcome): void {
     const { op, planned } = out
-    if (planned) this.plans.set(planned.plan.id, { program: 'program' in op ? this.#lab.programs[op.program] as Program : [], uidOf: new Map(planned.plan.changes.map((x) => [x.doc.address, x.uid])) })
+    if (planned) this.plans.set(planned.plan.id, { program: 'program' in op ? this.#lab.programs[op.program] as Program : [], uidOf: new Map(planned.plan.changes.map((x) => [x.doc.address, x.uid])), actionOf: new Map(planned.plan.changes.map((x) => [x.doc.address, x.doc.action])) })
     for (const c of out.planned?.document.changes ?? []) this.must(!(c.protected && (c.action === 'delete' || c.action === 'replace')), 'g', () => `the plan would ${c.action} ${c.address}, which is protected`)
   }
 
@@ -214,17 +268,16 @@ export class Checks implements Watcher {
     const current = new Map<string, ResourceRow>()
     for (const row of this.current()) current.set(row.uid, row)
     for (const row of current.values()) {
-      if (tables.unresolvedOf.has(row.uid)) continue
+      if (tables.unresolvedOf.has(row.uid) || this.#mayBeAlong(row)) continue
       const found = world.ours(row)
       this.must(found.length < 2, 'f', () => `${row.address} stands for ${found.length} objects`)
       if (this.#gone.has(markText(row)) || row.status === 'partial') continue
       const [o] = found
       this.must(o !== undefined, 'f', () => `${row.address} is recorded (${row.status}), and there is no such object`)
       if (!o || o.drifted || (row.status === 'deleting' && this.#torn.has(row.uid))) continue
-      const docs = tables.resources.get(row.uid)?.get(row.since)?.docs
-      const want = specText(this.opened(row, 'inputs', docs?.inputs ?? '{}') as unknown as Inputs)
+      const want = this.#asRecorded(row)
       this.must(specText(o.spec) === want, 'f', () => `${row.address} is recorded as ${want}, and is ${specText(o.spec)}`)
-      const outputs = canonical(this.opened(row, 'outputs', docs?.outputs ?? '{}'))
+      const outputs = this.outputsOf(row)
       this.must(canonical(world.outputsOf(o)) === outputs, 'f', () => `the outputs of ${row.address} are recorded as ${outputs}, and are ${canonical(world.outputsOf(o))}`)
     }
     const marks = new Map<string, string>()
@@ -240,6 +293,17 @@ export class Checks implements Watcher {
       const [uid, ordinal] = mark.split(' ')
       if (current.get(uid as string)?.ordinal !== Number(ordinal)) this.#gone.delete(mark)
     }
+  }
+
+  /** Nobody knows yet whether what it goes with is gone. */
+  #mayBeAlong(row: ResourceRow): boolean {
+    let uid = tiedTo(row)
+    for (let i = 0; uid !== undefined && i < 9; i++) {
+      if (this.#lab.tables.unresolvedOf.has(uid)) return true
+      const above = this.rows.get(uid)
+      uid = above && tiedTo(above)
+    }
+    return false
   }
 
   /** Records and world are as the base has them. */
@@ -276,8 +340,13 @@ export class Checks implements Watcher {
     this.#renewed.clear()
     for (const row of this.current()) {
       const [o] = world.ours(row)
-      this.base.set(row.uid, { row, spec: o && specText(o.spec), id: o?.id })
+      this.base.set(row.uid, { row, spec: o && (o.drifted ? this.#asRecorded(row) : specText(o.spec)), id: o?.id })
     }
+  }
+
+  /** What it is to be, whatever somebody else made of it. */
+  #asRecorded(row: ResourceRow): string {
+    return specText(this.opened(row, 'inputs', this.#lab.tables.resources.get(row.uid)?.get(row.since)?.docs?.inputs ?? '{}') as unknown as Inputs)
   }
 
   // At the end.
@@ -288,7 +357,7 @@ export class Checks implements Watcher {
       const row = rows.get(n.address)
       this.must(row !== undefined, 'j', () => `${n.address} is wanted, and not there`)
       const [o] = row ? this.#lab.world.ours(row) : []
-      this.must(o !== undefined && fields.every((f) => o.spec[f] === n[f] || n.ignore?.some((p) => p === '*' || p === f)), 'j', () => `${n.address} is not as the program says: ${o && specText(o.spec)}`)
+      this.must(o !== undefined && fields.every((f) => o.spec[f] === n[f] || (f === 'size' && o.accepted && o.drifted) || n.ignore?.some((p) => p === '*' || p === f)), 'j', () => `${n.address} is not as the program says: ${o && specText(o.spec)}`)
       const refs = (n.refs ?? []).map((a) => this.#lab.world.ours(rows.get(a) as ResourceRow)[0]?.id)
       this.must(canonical(refs) === canonical([...(o?.spec.refs ?? [])]), 'j', () => `${n.address} refers to ${o?.spec.refs.join(' ')}, and should to ${refs.join(' ')}`)
     }
@@ -306,6 +375,9 @@ export class Checks implements Watcher {
     this.must(this.current().length === 0, 'j', () => 'after destroy there are records')
   }
 }
+
+/** Uid of what its object goes with. */
+const tiedTo = ({ meta }: Pick<ResourceRow, 'meta'>): string | undefined => (meta.rules?.deletedWith === undefined ? undefined : meta.tied?.[meta.rules.deletedWith])
 
 const fields = ['name', 'size', 'zone', 'slot'] as const
 

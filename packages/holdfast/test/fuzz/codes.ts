@@ -1,10 +1,11 @@
 import type { TxRow } from '../../src/state/index.ts'
 import type { Checks } from './check.ts'
+import { restricted } from './options.ts'
 import type { Outcome } from './run.ts'
 
 /** What cannot be read at the moment is not taken for gone. */
 function unreadable({ op }: Outcome): boolean {
-  return op.kind === 'repair' && op.faults?.some((f) => f.call === 'read') === true
+  return (op.kind === 'repair' || op.kind === 'refresh' || ('refresh' in op && op.refresh === true)) && op.faults?.some((f) => f.call === 'read') === true
 }
 
 /** Failures before a run exists, and what must be so for them. Anything else is a rule that does not hold. */
@@ -13,7 +14,7 @@ const refusals: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
   HF2104: (_, c) => c.lab.programs.some((p) => p.some((n) => n.slot !== undefined || n.kind === 'B' || n.kind === 'L')),
   HF2102: (_, c) => c.lab.programs.some((p) => p.some((n) => n.movedFrom?.length)),
   HF6001: ({ op }) => 'targets' in op || 'excludes' in op || 'replace' in op || op.kind === 'taint',
-  HF4101: ({ op }, c) => op.kind === 'taint' && !c.clean,
+  HF4101: ({ op }, c) => (op.kind === 'taint' || op.kind === 'refresh' || 'refresh' in op) && !c.clean,
   HF2107: ({ op }) => 'targets' in op || 'excludes' in op,
   HF1001: ({ op }) => 'targets' in op && 'excludes' in op,
   HF6005: ({ op }) => op.kind === 'revert' || op.kind === 'resume',
@@ -28,6 +29,7 @@ const refusals: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
 /** Codes of the error in a run's document. */
 const ends: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
   HF3101: (_, c) => !c.calm || fails(c),
+  HF3120: (_, c) => !c.calm,
   HF3103: (_, c) => !c.calm,
   HF3104: (_, c) => !c.calm,
   HF3105: (_, c) => !c.calm,
@@ -45,7 +47,7 @@ export function checkCode(c: Checks, out: Outcome): void {
   const { env } = c
   if (error) {
     c.must(refusals[error.code]?.(out, c) === true, 'c', () => `${out.op.kind} was refused with ${error.code}: ${error.message}`)
-    if (error.code !== 'HF4006') c.must(c.revisionBefore === (env?.revision ?? 0) && c.openRunBefore === env?.openRun, 'c', () => `${error.code} was said before anything was done, and the environment has moved`)
+    if (error.code !== 'HF4006' && !('refresh' in out.op)) c.must(c.revisionBefore === (env?.revision ?? 0) && c.openRunBefore === env?.openRun, 'c', () => `${error.code} was said before anything was done, and the environment has moved`)
     return
   }
   if (!doc) return
@@ -60,10 +62,10 @@ export function checkCode(c: Checks, out: Outcome): void {
   if (code === 0 || code === 14) c.must(undecided === 0, 'c', () => `${code} (${doc.outcome}), and ${undecided} changes are not settled`)
   const what = () => `${code} (${doc.outcome}): open run ${env?.openRun}, partial ${env?.partial}, ${deleting.length} deletions left, ${unsettled} changes not settled, ${said ?? 'no error'}`
   // What a restricted command does not touch may have been left half-way before.
-  const restricted = ('targets' in out.op && out.op.targets !== undefined) || ('excludes' in out.op && out.op.excludes !== undefined)
   switch (code) {
+    // A hook after a deletion can fail when there is nothing left to take back.
     case 0:
-      c.must(env?.openRun === undefined && (doc.outcome !== 'applied' || ((!env?.partial || restricted) && deleting.length === 0)) && said === undefined, 'c', what)
+      c.must(env?.openRun === undefined && (doc.outcome !== 'applied' || ((!env?.partial || restricted(out.op) || out.op.kind === 'refresh') && deleting.length === 0)) && (said === undefined || (said === 'HF3120' && doc.outcome === 'applied')), 'c', what)
       break
     case 4:
       c.must(doc.outcome === 'reverted' && env?.openRun === undefined && (env?.revision ?? 0) === c.revisionBefore, 'c', what)

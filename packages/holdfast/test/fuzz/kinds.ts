@@ -46,6 +46,8 @@ export interface Inputs {
   readonly refs: readonly string[]
   readonly note?: number | undefined
   readonly fail?: boolean | undefined
+  /** Id of the object that it lies in. */
+  readonly within?: string | undefined
 }
 export interface Outputs {
   readonly id: string
@@ -53,7 +55,7 @@ export interface Outputs {
   readonly size: number
 }
 
-const inputs = z.object({ name: z.string(), size: z.number(), zone: z.string(), slot: z.number().optional(), refs: z.array(z.string()), note: z.number().optional(), fail: z.boolean().optional() })
+const inputs = z.object({ name: z.string(), size: z.number(), zone: z.string(), slot: z.number().optional(), refs: z.array(z.string()), note: z.number().optional(), fail: z.boolean().optional(), within: z.string().optional() })
 const outputs = z.object({ id: z.string(), name: z.string(), size: z.number() })
 const idOnly = z.object({ id: z.string() })
 

@@ -1,5 +1,7 @@
+import { callOps, hookPoints } from '../../src/model/index.ts'
 import { Stream } from '../sim/random.ts'
 import type { FuzzCase, NodeSpec, Op, Program } from './case.ts'
+import { kinds } from './kinds.ts'
 
 /** How a case comes to have something that few have, and how many have it. Each is drawn from a stream of its own: one more changes no case that has it not. */
 interface More {
@@ -11,8 +13,12 @@ const more: Readonly<Record<string, More>> = {
   ignore: { chance: 0.12, draw: (r, c) => onNodes(r, c, (at) => ({ ignore: ignorable(r, at) })) },
   replaceOn: { chance: 0.1, draw: (r, c) => onNodes(r, c, () => ({ replaceOn: [r.pick(['size', 'size', 'note', '*'] as const)] })) },
   replaceWith: { chance: 0.12, draw: withAnother },
+  deletedWith: { chance: 0.12, draw: (r, c) => within(r, c) },
   deleteFirst: { chance: 0.1, draw: (r, c) => onNodes(r, c, (at) => (at.referred ? {} : { deleteFirst: r.chance(0.8) })) },
   taint: { chance: 0.1, draw: (r, c) => beforeOp(r, c, { kind: 'taint', addresses: some(r, c), ...(r.chance(0.1) ? { off: true as const } : {}) }) },
+  refresh: { chance: 0.12, draw: drawRefresh },
+  hooks: { chance: 0.15, draw: drawHooks },
+  timeouts: { chance: 0.08, draw: drawTimeouts },
   dependents: { chance: 0.5, draw: (r, c) => ({ ...c, ops: c.ops.map((o) => alongside(r, o)) }) },
 }
 
@@ -79,9 +85,59 @@ function withAnother(r: Stream, c: FuzzCase): FuzzCase {
   return { ...c, programs: c.programs.map(tie) }
 }
 
+/** A node lies in an earlier one. What refers to it would have to go with that, too, so nothing does. */
+function within(r: Stream, c: FuzzCase): FuzzCase {
+  const all = c.programs.flat()
+  if (all.length < 2) return c
+  let out = c
+  for (let i = r.chance(0.7) ? 1 : 3; i > 0; i--) {
+    const [around, inner] = [lineOf(out, r.pick(all).address), lineOf(out, r.pick(all).address)]
+    if (inner.referred || inner.nodes.some((n) => n.retain || n.protect || n.ignore?.includes('*'))) continue
+    const hostIn = (p: Program) => p.findIndex((n) => around.addresses.has(n.address))
+    // It lies there from the beginning to the end.
+    if (around.addresses.has(inner.nodes[0]?.address as string) || out.programs.some((p) => p.some((n, j) => inner.addresses.has(n.address) && j < hostIn(p)))) continue
+    const put = (p: Program): Program => p.map((n) => (hostIn(p) >= 0 && inner.addresses.has(n.address) ? { ...n, deletedWith: (p[hostIn(p)] as NodeSpec).address } : n))
+    out = { ...out, programs: out.programs.map(put) }
+  }
+  return out
+}
+
 function some(r: Stream, c: FuzzCase): string[] {
   const all = c.programs.slice(0, 2).flat()
   return all.length === 0 ? ['n1'] : [...new Set(Array.from({ length: r.between(1, 2) }, () => r.pick(all).address))]
+}
+
+/** The world is recorded as it is, by a command of its own or before an apply. */
+function drawRefresh(r: Stream, c: FuzzCase): FuzzCase {
+  const seen = c.programs.slice(0, 2).flat().filter((n) => kinds[n.kind].readable)
+  const n = seen.length > 0 ? r.pick(seen) : undefined
+  const drift = n && r.chance(0.75) && { drift: [{ name: n.name, what: kinds[n.kind].update === 'full' && r.chance(0.6) ? 'changed' as const : 'gone' as const }] }
+  const faults = n && !drift && r.chance(0.3) ? { faults: [{ call: 'read' as const, name: n.name, what: r.pick(['reject', 'lost', 'hang'] as const) }] } : {}
+  if (r.chance(0.4)) return beforeOp(r, c, { kind: 'apply', program: r.chance(0.8) ? Math.min(1, c.programs.length - 1) : 0, onFailure: r.pick(['revert', 'revert', 'keep', 'continue'] as const), refresh: true, ...drift, ...faults })
+  // What is not looked at is not seen to be gone.
+  return beforeOp(r, c, alongside(r, { kind: 'refresh', ...drift, ...faults, ...(drift ? {} : r.chance(0.4) ? { targets: some(r, c) } : r.chance(0.1) ? { excludes: some(r, c) } : {}) }))
+}
+
+/** Hooks at some points of some nodes; now and then one of them fails, or does not end. */
+function drawHooks(r: Stream, c: FuzzCase): FuzzCase {
+  const at = hookPoints.filter(() => r.chance(0.4))
+  const out = onNodes(r, c, () => ({ hooks: at.length > 0 ? at : ['afterUpdate'] }))
+  const hooked = out.programs.flat().filter((n) => n.hooks)
+  if (hooked.length === 0) return out
+  return { ...out, ops: out.ops.map((o) => {
+    if (!('onFailure' in o) || !r.chance(0.3)) return o
+    const faults = Array.from({ length: r.chance(0.8) ? 1 : 3 }, () => ({ call: 'hook' as const, name: r.pick(hooked).name, what: r.chance(0.85) ? 'reject' as const : 'hang' as const }))
+    return { ...o, faults: [...(o.faults ?? []), ...faults] }
+  }) }
+}
+
+/** Deadlines of a node's own, and a call that is never answered. */
+function drawTimeouts(r: Stream, c: FuzzCase): FuzzCase {
+  const timeouts = Object.fromEntries(callOps.filter(() => r.chance(0.6)).map((op) => [op, r.between(1, 9) * 1000]))
+  const out = onNodes(r, c, () => ({ timeouts }))
+  const timed = out.programs.flat().filter((n) => n.timeouts)
+  if (timed.length === 0) return out
+  return { ...out, ops: out.ops.map((o) => ('onFailure' in o && r.chance(0.4) ? { ...o, faults: [...(o.faults ?? []), { call: r.pick(['create', 'update', 'delete'] as const), name: r.pick(timed).name, what: 'hang' as const }] } : o)) }
 }
 
 /** Somewhere after the first operation. */
@@ -92,6 +148,6 @@ function beforeOp(r: Stream, c: FuzzCase, op: Op): FuzzCase {
 
 /** What depends on what is named comes along. */
 function alongside(r: Stream, o: Op): Op {
-  if (!('onFailure' in o)) return o
+  if (!('onFailure' in o || o.kind === 'refresh')) return o
   return { ...o, ...(o.targets && r.chance(0.5) ? { targetDependents: true as const } : {}), ...(o.excludes && r.chance(0.5) ? { excludeDependents: true as const } : {}) }
 }

@@ -10,12 +10,13 @@ import { markText, type Given, type Mutation } from './world.ts'
 export interface PlanSeen {
   readonly program: Program
   readonly uidOf: ReadonlyMap<string, string | undefined>
+  readonly actionOf: ReadonlyMap<string, string>
 }
 
 type Inputs = Readonly<Record<string, unknown>>
 
 /** The node that a change is of, in the program that its run carries out. */
-function nodeOf(c: Checks, tx: TxRow): { readonly node: NodeSpec; readonly plan: PlanSeen } | undefined {
+export function nodeOf(c: Checks, tx: TxRow): { readonly node: NodeSpec; readonly plan: PlanSeen } | undefined {
   const run = c.lab.tables.runs.get(tx.run)
   const plan = run && c.plans.get(run.plan)
   const node = plan?.program.find((n) => n.address === tx.address)
@@ -48,12 +49,17 @@ function stoodBefore(c: Checks, node: NodeSpec, plan: PlanSeen): Inputs | undefi
   return docs && c.opened(row, 'inputs', docs.inputs)
 }
 
+const tiesOf = (n: NodeSpec): string[] => [...(n.replaceWith ?? []), ...(n.deletedWith === undefined ? [] : [n.deletedWith])]
+
 /** What is left at the end: each node is as new as what it is replaced with, and nothing waits for a new object. */
 export function checkConverged(c: Checks, program: Program, rows: ReadonlyMap<string, ResourceRow>): void {
   for (const n of program) {
     const row = rows.get(n.address)
+    c.hooks.converged(n, row)
+    const [o, around] = [n.address, n.deletedWith].map((a) => (a === undefined || !rows.has(a) ? undefined : c.lab.world.ours(rows.get(a) as ResourceRow)[0]))
+    c.must(o?.spec.within === around?.id, 'o', () => `${n.address} lies in ${o?.spec.within}, and should in ${around?.id}`)
     c.must(row?.meta.tainted !== true, 'o', () => `${n.address} is tainted still`)
-    for (const a of n.replaceWith ?? []) c.must(row?.meta.tied?.[a] === rows.get(a)?.uid, 'o', () => `${n.address} was made with ${row?.meta.tied?.[a]}, and ${a} is ${rows.get(a)?.uid}`)
+    for (const a of tiesOf(n)) c.must(row?.meta.tied?.[a] === rows.get(a)?.uid, 'o', () => `${n.address} was made with ${row?.meta.tied?.[a]}, and ${a} is ${rows.get(a)?.uid}`)
   }
 }
 
@@ -63,25 +69,45 @@ export function checkCommand(c: Checks, out: Outcome): void {
   if (op.kind === 'taint' && !out.error) {
     for (const a of op.addresses) for (const r of c.current()) if (r.address === a && r.status !== 'deleting') c.must((r.meta.tainted === true) === (op.off !== true), 'o', () => `${a} was to be marked, and is ${r.meta.tainted ? '' : 'not '}tainted`)
   }
+  if (op.kind === 'refresh' && c.clean) c.must(c.lab.world.mutations === out.callsFrom, 'r', () => 'what only looks has changed something')
+  // What goes with another in one phase has no call of its own.
+  for (const d of c.deletions) if (d.with !== undefined && !between(c, d.uid, d.with) && c.deletions.some((x) => x.uid === d.with && x.run === d.run && x.phase === d.phase)) c.must(false, 'w', () => `${c.addressOf.get(d.uid)} is deleted by a call of its own, and ${c.addressOf.get(d.with as string)}, which it goes with, in the same phase`)
   if (!c.clean || !('onFailure' in op)) return
   checkScope(c, out)
   if (!planned || doc?.outcome !== 'applied') return
+  if (!doc.error) c.hooks.done()
   const program = 'program' in op ? c.lab.programs[op.program] as Program : []
   const now = new Map(c.current().filter((r) => r.status !== 'deleting').map((r) => [r.address, r]))
-  const touched = scopeOf(c, out)
+  const touched = scopeOf(c, out.op)
   for (const n of program) {
     const was = standing(c, n)
     const is = now.get(n.address)
     if (!was || !is || (touched && !touched.has(n.address))) continue
     const anew = markText(was) !== markText(is)
+    if ('refresh' in op && op.refresh) c.must(!c.lab.world.ours(is).some((o) => o.drifted), 'r', () => `${n.address} was changed from outside, was looked at, and is not as the program says`)
     c.must(!was.meta.tainted || anew, 'o', () => `${n.address} was tainted, and is not made anew`)
-    for (const a of n.replaceWith ?? []) {
+    for (const a of tiesOf(n)) {
       const with_ = program.find((x) => x.address === a)
       const [before, after] = [with_ && standing(c, with_), now.get(a)]
       if (before && after) c.must(anew || markText(before) === markText(after), 'o', () => `${a} is another object now, and ${n.address}, which is replaced with it, is not`)
     }
     checkOrder(c, out, n, was, is)
   }
+}
+
+/** Something that it refers to has to go between the two. */
+function between(c: Checks, uid: string, around: string): boolean {
+  const rows = [...c.rows.values()]
+  const host = c.rows.get(around)?.address
+  const seen = new Set<string>()
+  const todo = (c.rows.get(uid)?.meta.deps ?? []).filter((a) => a !== host)
+  for (let a = todo.pop(); a !== undefined; a = todo.pop()) {
+    if (a === host) return true
+    if (seen.has(a)) continue
+    seen.add(a)
+    for (const r of rows) if (r.address === a) todo.push(...r.meta.deps)
+  }
+  return false
 }
 
 /** The row that a node stands for, as it was before. What it claims may have led to others: those are not looked at. */
@@ -101,10 +127,12 @@ function checkOrder(c: Checks, { effectsFrom, planned }: Outcome, n: NodeSpec, w
   else if (c.calm) c.must(gone >= 0, 'o', () => `${n.address} is to be deleted first, and its old object is there`)
 }
 
+export const restricted = (op: Op): boolean => ('targets' in op && op.targets !== undefined) || ('excludes' in op && op.excludes !== undefined)
+
 /** Nodes and rows that a restricted command may touch, worked out anew; undefined: all. */
-function scopeOf(c: Checks, { op }: Outcome): Set<string> | undefined {
+export function scopeOf(c: Checks, op: Op): Set<string> | undefined {
+  if (!restricted(op)) return undefined
   const { targets = [], excludes = [], targetDependents, excludeDependents } = op as Extract<Op, { readonly onFailure: unknown }>
-  if (targets.length === 0 && excludes.length === 0) return undefined
   const program = 'program' in op ? c.lab.programs[op.program] as Program : []
   const edges: [string, string][] = []
   for (const n of program) for (const d of depsOf(n)) edges.push([n.address, d])
@@ -127,7 +155,7 @@ function scopeOf(c: Checks, { op }: Outcome): Set<string> | undefined {
 
 /** What was not named keeps its object exactly. */
 function checkScope(c: Checks, out: Outcome): void {
-  const scope = scopeOf(c, out)
+  const scope = scopeOf(c, out.op)
   if (!scope) return
   const program = 'program' in out.op ? c.lab.programs[out.op.program] as Program : []
   for (const { op, uid } of c.lab.world.effects.slice(out.effectsFrom)) {
@@ -135,4 +163,17 @@ function checkScope(c: Checks, out: Outcome): void {
     const names = [was, c.rows.get(uid)?.address, c.addressOf.get(uid), program.find((n) => was !== undefined && n.movedFrom?.includes(was))?.address]
     c.must(names.some((a) => a !== undefined && scope.has(a)), 'o', () => `${op} of ${names.join(' ')}, and only ${[...scope].join(' ')} may be touched`)
   }
+}
+
+/** Longest time that a call may take where nobody says otherwise (kinds.ts). */
+const DEADLINE_MS = 5000
+
+/** A call that is never answered is given up at the deadline of its node, where the plan said what call it would be. */
+export function checkDeadline(c: Checks, op: Mutation | 'read', g: Given, elapsedMs: number): void {
+  const tx = op === 'read' ? undefined : c.openTx(g.mark.uid)
+  if (!tx || tx.undo || tx.op !== op) return
+  const found = op === 'delete' ? undefined : nodeOf(c, tx)
+  if (op !== 'delete' && found?.plan.actionOf.get(tx.address) !== op) return
+  const own = op === 'delete' ? c.rows.get(tx.uid)?.meta.timeouts?.delete : found?.node.timeouts?.[op as 'create' | 'update']
+  if (elapsedMs > (own ?? DEADLINE_MS)) c.fail('t', `${op} of ${tx.address} was given up after ${elapsedMs} ms, and has ${own ?? DEADLINE_MS}`)
 }

@@ -8,7 +8,7 @@ export const APP = 'fuzz'
 const lit = (v: unknown): ExprNode => ({ k: 'lit', v })
 const ref = (node: string, field: string): ExprNode => ({ k: 'ref', node, path: [field] })
 
-export const depsOf = (n: NodeSpec): string[] => [...new Set([...(n.refs ?? []), ...(n.sizeOf === undefined ? [] : [n.sizeOf]), ...(n.dependsOn ?? []), ...(n.replaceWith ?? [])])]
+export const depsOf = (n: NodeSpec): string[] => [...new Set([...(n.refs ?? []), ...(n.sizeOf === undefined ? [] : [n.sizeOf]), ...(n.dependsOn ?? []), ...(n.replaceWith ?? []), ...(n.deletedWith === undefined ? [] : [n.deletedWith])])]
 
 /** The graph that the program's evaluation would give. */
 export function graphOf(program: Program): DesiredGraph {
@@ -29,15 +29,16 @@ export function graphOf(program: Program): DesiredGraph {
 }
 
 /** Options that few nodes have. */
-const rulesOf = ({ ignore, replaceOn, replaceWith, deleteFirst }: NodeSpec) => ({
-  ...(ignore && { ignore }), ...(replaceOn && { replaceOn }), ...(replaceWith && { replaceWith }), ...(deleteFirst !== undefined && { deleteFirst }),
+const rulesOf = ({ ignore, replaceOn, replaceWith, deleteFirst, deletedWith, hooks, timeouts }: NodeSpec) => ({
+  ...(hooks && { hooks: Object.fromEntries(hooks.map((h) => [h, h])) }), ...(timeouts && { timeouts }),
+  ...(ignore && { ignore }), ...(replaceOn && { replaceOn }), ...(replaceWith && { replaceWith }), ...(deleteFirst !== undefined && { deleteFirst }), ...(deletedWith !== undefined && { deletedWith }),
 })
 
 function inputsOf(n: NodeSpec): ExprNode {
   const plain = { name: n.name, size: n.size, zone: n.zone, ...(n.slot === undefined ? {} : { slot: n.slot }), ...(n.fail ? { fail: true } : {}) }
-  if (!n.refs?.length && n.sizeOf === undefined) return lit({ ...plain, refs: [] })
+  if (!n.refs?.length && n.sizeOf === undefined && n.deletedWith === undefined) return lit({ ...plain, refs: [] })
   return {
-    k: 'obj', keys: [...Object.keys(plain), 'refs', ...(n.sizeOf === undefined ? [] : ['note'])],
-    args: [...Object.values(plain).map(lit), { k: 'arr', args: (n.refs ?? []).map((a) => ref(a, 'id')) }, ...(n.sizeOf === undefined ? [] : [ref(n.sizeOf, 'size')])],
+    k: 'obj', keys: [...Object.keys(plain), 'refs', ...(n.sizeOf === undefined ? [] : ['note']), ...(n.deletedWith === undefined ? [] : ['within'])],
+    args: [...Object.values(plain).map(lit), { k: 'arr', args: (n.refs ?? []).map((a) => ref(a, 'id')) }, ...(n.sizeOf === undefined ? [] : [ref(n.sizeOf, 'size')]), ...(n.deletedWith === undefined ? [] : [ref(n.deletedWith, 'id')])],
   }
 }

@@ -1,6 +1,8 @@
 import { isFailure, makeIds, type HoldfastError } from '../../src/base/index.ts'
-import { beginRun, exitCodeOf, readDrift, type EngineContext, type PlannedRun, type RunDocument, type RunSession } from '../../src/engine/index.ts'
+import { beginRun, exitCodeOf, readDrift, repairOf, type EngineContext, type PlannedRun, type RunDocument, type RunSession } from '../../src/engine/index.ts'
 import { emptyTables, type Tables } from '../../src/journal/index.ts'
+import type { HookPoint } from '../../src/model/index.ts'
+import type { HookContext } from '../../src/program/index.ts'
 import { makeRegistry } from '../../src/provider/index.ts'
 import { makeKeyring, makeRedactor, type Keyring } from '../../src/secret/index.ts'
 import { Stream } from '../sim/random.ts'
@@ -74,6 +76,7 @@ export class Lab {
     this.tables = emptyTables({ storeId: STORE_ID, schema: 1, createdAt: this.time.now, keyCheck: undefined })
     this.checks = new Checks(this)
     this.world.watcher = this.checks
+    this.world.now = () => this.time.now
     if (trace) this.world.note = (line) => this.note(line)
   }
 
@@ -96,17 +99,30 @@ export class Lab {
       store, clock: process.clock, random: this.#bytes, ids, types: makeRegistry(typesFor(this.world, process)), env,
       host: { root: '/', home: '/', env: { id: env.id, app: env.app, name: env.name }, assetPath: (a) => a.path, redact: (s) => s, secrets: () => [] },
       ring: this.ring, redactor: makeRedactor(), holder: { id: process.id, host: 'host', bootId: 'boot', pid: 1, startedAt: '0' },
+      hook: (name) => (h) => this.#hook(process, name as HookPoint, h),
       emit: this.lines ? (e) => this.note(() => `event ${e.type} ${e.node ?? ''} ${e.message ?? ''}`) : () => undefined,
       asset: (path) => ({ path, digest: 'sha256:0' }), keepAssets: async () => undefined, parallelism: this.fuzz.parallelism, serial: false,
     }
     return { process, cx }
   }
 
+  /** What a program's hook does: nothing, unless a fault says otherwise. One for errors wants another attempt, up to the third. */
+  async #hook(process: Process, point: HookPoint, h: HookContext): Promise<'retry' | undefined> {
+    const way = process.pause()
+    if (way) await way
+    if (process.dead) return new Promise(() => {})
+    const fault = this.world.fault('hook', String(h.inputs.name))
+    this.note(() => `hook ${point} ${h.address} ${h.op} ${fault ?? ''}`)
+    if (point !== 'onError') this.checks.hooks.ran(point, h, fault === undefined)
+    if (fault?.startsWith('hang')) return new Promise(() => {})
+    if (fault !== undefined) throw new Error(`the hook of ${h.address} does not like it`)
+    return point === 'onError' && h.attempt < 3 ? 'retry' : undefined
+  }
+
   /** One operation as a process of its own, and every check after it. */
   async carryOut(op: Op): Promise<Outcome> {
     this.ops++
-    // What nobody has settled yet is as it is found: nobody can tell that somebody else changed it.
-    for (const d of op.drift ?? []) this.checks.drifted(this.world.drift(d.name, d.what, (o) => !this.tables.unresolvedOf.has(o.mark.uid)), d.what)
+    for (const d of op.drift ?? []) this.checks.drifted(this.world.drift(d.name, d.what, (o) => this.checks.seenBy(op, o)), d.what)
     this.world.faults = [...(op.faults ?? [])]
     const { process, cx } = this.process(op.end)
     this.note(() => `--- ${process.id} ${JSON.stringify(op)}`)
@@ -137,12 +153,16 @@ export class Lab {
       else if (op.kind === 'taint') {
         await session.taint(op.addresses, op.off !== true)
         out.code = 0
+      } else if (op.kind === 'refresh') {
+        out.doc = await session.refresh(wordsOf(op), { stop })
+        this.checks.refreshed()
       } else {
-        const repair = op.kind === 'repair' ? await readDrift(session.cx) : undefined
+        const repair = op.kind === 'repair' ? await readDrift(session.cx) : 'refresh' in op && op.refresh ? repairOf(await session.refresh({}, { stop })) : undefined
+        if ('refresh' in op && op.refresh) this.checks.refreshed()
         if (repair) this.note(() => `drift ${JSON.stringify(repair.drifted)}`)
         const graph = op.kind === 'destroy' ? undefined : graphOf(this.programs[op.program] as Program)
         const planned = await session.plan({
-          graph, repair, ...(op.targets ? { targets: op.targets } : {}), ...(op.excludes ? { excludes: op.excludes } : {}), targetDependents: op.targetDependents === true, excludeDependents: op.excludeDependents === true,
+          graph, repair, ...wordsOf(op),
           ...('replace' in op && op.replace ? { replace: op.replace } : {}), ...('unprotect' in op && op.unprotect ? { unprotect: op.unprotect } : {}),
         })
         out.planned = planned
@@ -184,6 +204,11 @@ export class Lab {
     process.clock.dead = true
   }
 }
+
+/** What the command is restricted to. */
+const wordsOf = (op: { readonly targets?: readonly string[]; readonly excludes?: readonly string[]; readonly targetDependents?: true; readonly excludeDependents?: true }) => ({
+  ...(op.targets ? { targets: op.targets } : {}), ...(op.excludes ? { excludes: op.excludes } : {}), targetDependents: op.targetDependents === true, excludeDependents: op.excludeDependents === true,
+})
 
 const summary = (c: Committed): string =>
   c.entries.map((e) => (e.t === 'tx.move' ? `${e.t}:${e.to}` : e.t === 'tx.open' ? `${e.t}:${e.row.op} ${e.row.address}${e.row.undo ? ' undo' : ''}` : e.t === 'event' ? e.kind : e.t === 'resource.put' ? `${e.t} ${e.row.address} ${e.row.status}` : e.t)).join(' ')
@@ -243,7 +268,7 @@ async function until(lab: Lab, program: number | undefined): Promise<number> {
     // Where another object is asked for whatever the program says, it is lifted for one plan.
     else if (refused === 'HF5001' && at !== undefined) unprotect = { unprotect: (programs[at] as Program).map((n) => n.address) }
     // Nodes that wait for each other's places, directly or through others, are moved as the refusal says: in two steps.
-    if (refused === 'HF2104' && at !== undefined) await lab.carryOut({ kind: 'apply', program: vacated(lab, at, last.error?.details?.nodes as readonly string[]), onFailure: 'revert', person: true })
+    if (refused === 'HF2104' && at !== undefined) await lab.carryOut({ kind: repair ? 'repair' : 'apply', program: vacated(lab, at, last.error?.details?.nodes as readonly string[]), onFailure: 'revert', person: true })
   }
   throw new Broken('j', `after ${CONVERGE_MAX} runs there is still something to do: ${last?.error ? `${last.error.code} ${last.error.message}` : `${last?.doc?.outcome} ${last?.doc?.error?.code ?? ''} ${last?.doc?.error?.message ?? ''}`}`)
 }

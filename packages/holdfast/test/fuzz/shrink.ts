@@ -60,7 +60,7 @@ function* candidates(c: FuzzCase): Generator<FuzzCase> {
   }
 }
 
-const optional = ['slot', 'refs', 'sizeOf', 'dependsOn', 'protect', 'retain', 'retries', 'tag', 'movedFrom', 'fail', 'ignore', 'replaceOn', 'replaceWith', 'deleteFirst'] as const
+const optional = ['slot', 'refs', 'sizeOf', 'dependsOn', 'protect', 'retain', 'retries', 'tag', 'movedFrom', 'fail', 'ignore', 'replaceOn', 'replaceWith', 'deleteFirst', 'deletedWith', 'hooks', 'timeouts'] as const
 
 function less(n: NodeSpec, key: (typeof optional)[number]): NodeSpec {
   const { [key]: _, ...rest } = n
@@ -78,16 +78,17 @@ const without = (c: FuzzCase, at: number): FuzzCase => {
 function dropped(p: Program, address: string): Program {
   return p.filter((n) => n.address !== address).map((n) => {
     const left = (list: readonly string[] | undefined) => list?.filter((a) => a !== address)
-    const { refs, sizeOf, dependsOn, replaceWith, ...rest } = n
+    const { refs, sizeOf, dependsOn, replaceWith, deletedWith, ...rest } = n
     return {
       ...rest, ...(left(refs)?.length ? { refs: left(refs) as string[] } : {}), ...(left(dependsOn)?.length ? { dependsOn: left(dependsOn) as string[] } : {}),
       ...(sizeOf !== undefined && sizeOf !== address ? { sizeOf } : {}), ...(left(replaceWith)?.length ? { replaceWith: left(replaceWith) as string[] } : {}),
+      ...(deletedWith !== undefined && deletedWith !== address ? { deletedWith } : {}),
     }
   })
 }
 
 function* simpler(o: Op): Generator<Op> {
-  for (const key of ['faults', 'end', 'drift', 'person', 'targets', 'excludes', 'targetDependents', 'excludeDependents', 'replace'] as const) {
+  for (const key of ['faults', 'end', 'drift', 'person', 'targets', 'excludes', 'targetDependents', 'excludeDependents', 'replace', 'unprotect', 'refresh'] as const) {
     if (!(key in o)) continue
     const { [key]: _, ...rest } = o as Op & Record<typeof key, unknown>
     yield rest as Op

@@ -19,6 +19,8 @@ export interface WorldObject {
   spec: Inputs
   /** Somebody else changed it. */
   drifted: boolean
+  /** And that was recorded. */
+  accepted?: boolean
 }
 
 /** The process that calls. */
@@ -52,6 +54,8 @@ export interface Effect {
 export interface Watcher {
   started(op: Mutation, g: Given): void
   landing(op: Mutation, g: Given, o: WorldObject | undefined): void
+  /** A call that was never answered is told to end, so long after it began. */
+  cutOff(op: Mutation | 'read', g: Given, elapsedMs: number): void
   /** A deletion is refused: `user` refers to the object. */
   refusedDelete(gone: WorldObject, user: WorldObject): void
 }
@@ -61,7 +65,7 @@ const never: Promise<never> = new Promise(() => {})
 export const markText = (m: { readonly uid: string; readonly ordinal: number }): string => `${m.uid} ${m.ordinal}`
 
 export const specText = (i: Inputs): string =>
-  canonical({ name: i.name, size: i.size, zone: i.zone, ...(i.slot === undefined ? {} : { slot: i.slot }), refs: [...i.refs], ...(i.note === undefined ? {} : { note: i.note }) })
+  canonical({ name: i.name, size: i.size, zone: i.zone, ...(i.slot === undefined ? {} : { slot: i.slot }), refs: [...i.refs], ...(i.note === undefined ? {} : { note: i.note }), ...(i.within === undefined ? {} : { within: i.within }) })
 
 /** The outside. It keeps every promise of its types, and not one more. */
 export class World {
@@ -72,6 +76,7 @@ export class World {
   mutations = 0
   faults: Fault[] = []
   watcher: Watcher | undefined
+  now: () => number = () => 0
   note: (line: () => string) => void = () => undefined
   readonly #tokens = new Map<string, string>()
   #born = 0
@@ -82,6 +87,13 @@ export class World {
     return out
   }
 
+  /** What lies in an object, directly or in another. */
+  inside(o: WorldObject): WorldObject[] {
+    const out: WorldObject[] = []
+    for (const x of this.objects.values()) if (x.spec.within === o.id && x !== o) out.push(x, ...this.inside(x))
+    return out
+  }
+
   outputsOf(o: WorldObject): Partial<Outputs> {
     return o.kind.readable ? { id: o.id, name: o.spec.name, size: o.spec.size } : { id: o.id }
   }
@@ -89,11 +101,12 @@ export class World {
   /** Somebody else changes something. */
   drift(name: string, what: 'gone' | 'changed', settled: (o: WorldObject) => boolean): WorldObject | undefined {
     for (const o of this.objects.values()) {
-      if (o.spec.name !== name || !settled(o)) continue
+      if (o.spec.name !== name || !settled(o) || (what === 'gone' && this.inside(o).length > 0)) continue
       if (what === 'gone') this.objects.delete(o.id)
       else {
         o.spec = { ...o.spec, size: o.spec.size + 100 }
         o.drifted = true
+        o.accepted = false
       }
       return o
     }
@@ -152,13 +165,17 @@ export class World {
     return this.#call('delete', g, () => {
       const o = this.#find(g)
       if (!o) return
-      if (o.kind.strict) for (const other of this.objects.values()) if (other !== o && other.spec.refs.includes(o.id)) {
-        this.watcher?.refusedDelete(o, other)
-        throw new Refused(`${o.id} is used by ${other.id}`)
+      const along = this.inside(o)
+      const going = new Set([o, ...along])
+      for (const each of going) if (each.kind.strict) for (const other of this.objects.values()) if (!going.has(other) && other.spec.refs.includes(each.id)) {
+        this.watcher?.refusedDelete(each, other)
+        throw new Refused(`${each.id} is used by ${other.id}`)
       }
       this.watcher?.landing('delete', g, o)
-      this.objects.delete(o.id)
-      this.#effect('delete', o)
+      for (const each of going) {
+        this.objects.delete(each.id)
+        this.#effect('delete', each)
+      }
     })
   }
 
@@ -177,7 +194,7 @@ export class World {
     this.effects.push({ op, uid: o.mark.uid, ordinal: o.mark.ordinal })
   }
 
-  #fault(call: Fault['call'], name: string): FaultName | undefined {
+  fault(call: Fault['call'], name: string): FaultName | undefined {
     const at = this.faults.findIndex((f) => f.call === call && f.name === name)
     return at < 0 ? undefined : this.faults.splice(at, 1)[0]?.what
   }
@@ -190,8 +207,12 @@ export class World {
       this.watcher?.started(op, g)
     }
     const { name } = g.inputs
-    const fault = this.#fault(op, name)
+    const fault = this.fault(op, name)
     this.note(() => `call ${op} ${g.kind.type} ${name} ${markText(g.mark).slice(-8)} ${fault ?? ''}`)
+    if (fault?.startsWith('hang')) {
+      const began = this.now()
+      g.signal.addEventListener('abort', () => g.by.dead || this.watcher?.cutOff(op, g, this.now() - began), { once: true })
+    }
     const lost = () => outcomeUnknown(new Error(`connection reset for ${name}`))
     const way = g.by.pause()
     if (way) await way
