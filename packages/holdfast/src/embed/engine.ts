@@ -34,8 +34,9 @@ export interface EngineParts {
 }
 
 export interface CallOptions {
+  /** What it throws harms nothing; the process warns of it once (`process.on('warning')`). */
   readonly onEvent?: (event: EngineEvent) => void
-  /** Aborted: no further task starts, and the run ends as it does after a failure. */
+  /** Aborted: no further task starts, and the run ends as it does after a failure. Aborted before the call: nothing starts. */
   readonly signal?: AbortSignal
 }
 
@@ -116,7 +117,7 @@ export class Engine {
   async apply(name: string, what: AnyApp | EnginePlan | PlanText, o: ChangeOptions = {}): Promise<RunDocument> {
     checkTargetName(name)
     const target = await this.#target(name)
-    if ('build' in what) {
+    if (!isPlan(what)) {
       const request: PlanRequest = { graph: graphFor(what, target), ...requestOf(o) }
       return this.#change({ target, program: what, create: true, o }, (session) => session.plan(request), (cx) => makePlan(cx, request))
     }
@@ -264,13 +265,27 @@ export class Engine {
     const { target, program, from, o } = call
     const opened = await openCall(snapshot, {
       clock, random: systemRandom, target: target.name, app: program?.name, from,
-      context: (c) => makeContext(this.#around, { ...c, holder: call.holder, program, create: call.create, emit: (e) => o.onEvent?.(e) }),
+      context: (c) => makeContext(this.#around, { ...c, holder: call.holder, program, create: call.create, emit: quietly(o.onEvent) }),
     })
     for (const secret of (program?.secrets ?? []) as readonly string[]) {
       const value = await target.secrets.get(secret)
       if (value !== undefined) await setSecret(opened.cx, secret, value)
     }
     return opened
+  }
+}
+
+/** A listener is told, and has no say: what it throws is shown by the process once, and harms no run. */
+function quietly(onEvent: CallOptions['onEvent']): (e: EngineEvent) => void {
+  if (!onEvent) return () => undefined
+  let warned = false
+  return (e) => {
+    try {
+      onEvent(e)
+    } catch (error) {
+      if (!warned) process.emitWarning(error instanceof Error ? error : String(error))
+      warned = true
+    }
   }
 }
 
@@ -305,6 +320,9 @@ function shown(target: string, run: PlannedRun): EnginePlan {
   planned.set(plan, run)
   return plan
 }
+
+const isPlan = (what: AnyApp | EnginePlan | PlanText): what is EnginePlan | PlanText =>
+  typeof what === 'object' && what !== null && (planned.has(what as EnginePlan) || typeof (what as PlanText).text === 'string')
 
 /** Who the plan says it was made for; whether that is true is checked when its MAC is. */
 function identityIn(text: string): CallRequest['from'] {

@@ -73,7 +73,7 @@ function partsOf(e: ExprNode | undefined): Parts {
 }
 
 function optionsOf(c: PlannedChange): Parts {
-  return new Map([...Object.entries(c.options ?? {}), ['dependsOn', [...c.deps].sort()] as const].filter(([, v]) => v !== undefined).map(([name, v]) => [name, canonical(v)]))
+  return new Map([...Object.entries(c.options ?? {}), ['dependsOn', [...c.deps].sort()] as const].filter(([, v]) => v !== undefined).map(([name, v]) => [name, name === 'replaceWhen' ? textOf(v as ExprNode) : canonical(v)]))
 }
 
 /** Where an expression stands in the source is no difference. */
@@ -83,6 +83,7 @@ function withoutPlaces(e: ExprNode): unknown {
   switch (e.k) {
     case 'str': case 'arr': case 'obj': return { ...e, args: e.args.map(withoutPlaces) }
     case 'call': return { k: e.k, fn: e.fn, args: e.args.map(withoutPlaces) }
+    case 'hide': return { ...e, of: withoutPlaces(e.of) }
     case 'each': return { ...e, list: withoutPlaces(e.list), body: withoutPlaces(e.body) }
     case 'ref': return { k: e.k, node: e.node, path: e.path }
     case 'asset': return { k: e.k, path: e.path, ignore: e.ignore }

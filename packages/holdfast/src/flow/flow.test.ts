@@ -95,6 +95,14 @@ describe('a flow of tasks', () => {
     expect(play(asking, [start, ok('a'), bad('b')])).not.toContain('ask')
   })
 
+  test('a run that was stopped before it began starts nothing', async () => {
+    const never = { execute: () => Promise.reject(new Error('not to be called')), undo: () => Promise.reject(new Error('not to be called')) }
+    for (const onFailure of ['revert', 'keep', 'continue'] as const) {
+      const { outcome, flow } = await runFlow(spec(unordered([{ id: 'a' }, { id: 'b' }]), { onFailure }), never, { clock: systemClock, stop: AbortSignal.abort() })
+      expect([outcome, [...flow.nodes.values()].map((n) => n.state)]).toEqual([onFailure === 'revert' ? 'reverted' : 'kept', ['pending', 'pending']])
+    }
+  })
+
   test('an asker that fails ends the run with its error', async () => {
     const stop = AbortSignal.abort()
     const never = { execute: () => Promise.reject(new Error('not to be called')), undo: () => Promise.reject(new Error('not to be called')) }

@@ -130,9 +130,9 @@ export function runFlow(spec: FlowSpec, executor: Executor, options: RunOptions)
       if (flow.phase === 'execute') feed({ kind: 'cancel' })
     }
     options.abort?.addEventListener('abort', onAbort, { once: true })
-    feed({ kind: options.revert ? 'revert' : 'start' })
-    if (options.stop?.aborted) onStop()
-    else options.stop?.addEventListener('abort', onStop, { once: true })
+    // Stopped before it began: nothing is ready, so nothing starts.
+    feed({ kind: options.revert ? 'revert' : options.stop?.aborted ? 'cancel' : 'start' })
+    options.stop?.addEventListener('abort', onStop, { once: true })
   })
 }
 

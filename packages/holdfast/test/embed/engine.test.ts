@@ -521,11 +521,42 @@ test('events are told as they happen, and an abort stops the run and takes it ba
   expect(await snapshots.getSnapshot('prod')).toMatchObject({ reliable: true, revision: 0 })
 })
 
+test('a run whose signal is aborted already begins no task', async () => {
+  for (const abort of [{}, { abort: AbortSignal.abort() }]) {
+    const { engine, boxes, cloud, snapshots } = lab()
+    await engine().apply('prod', boxes('a'))
+    const { calls } = cloud
+    expect(await engine().apply('prod', boxes('a', 'b'), { signal: AbortSignal.abort(), ...abort })).toMatchObject({ outcome: 'reverted', error: { code: 'HF3106' }, revision: { from: 1, to: 1 } })
+    expect(cloud.calls).toEqual(calls)
+    expect(await snapshots.getSnapshot('prod')).toMatchObject({ reliable: true, revision: 1 })
+    expect(await engine().apply('prod', boxes('a', 'b'))).toMatchObject({ outcome: 'applied' })
+    expect(cloud.content).toEqual(['a=1', 'b=1'])
+  }
+})
+
+test('a listener that throws harms no run; the process warns of it once', async () => {
+  const warned: string[] = []
+  const listen = (w: Error) => { if (w.message.startsWith('listener')) warned.push(w.message) }
+  process.on('warning', listen)
+  try {
+    const { engine, boxes, cloud } = lab()
+    expect(await engine().apply('prod', boxes('a', 'b'), { onEvent: (e) => { throw new Error(`listener of ${e.type}`) } })).toMatchObject({ outcome: 'applied' })
+    expect(cloud.content).toEqual(['a=1', 'b=1'])
+    await new Promise((next) => setImmediate(next))
+    expect(warned).toHaveLength(1)
+  } finally {
+    process.off('warning', listen)
+  }
+})
+
 test('a program of another name does not take over what this one made; what is no program is refused', async () => {
   const { engine, boxes } = lab()
   await engine().apply('prod', boxes('a'))
   await expect(engine().apply('prod', app('other', { build: () => undefined }))).rejects.toMatchObject({ code: 'HF2402', message: expect.stringContaining('shop') })
-  await expect(engine().preview('prod', {} as never)).rejects.toMatchObject({ code: 'HF1004' })
+  for (const what of [undefined, null, {}, 'x', () => undefined, { text: 5 }]) {
+    await expect(engine().preview('prod', what as never)).rejects.toMatchObject({ code: 'HF1004' })
+    await expect(engine().apply('prod', what as never)).rejects.toMatchObject({ code: 'HF1004' })
+  }
 })
 
 test('the key: made in its file when it is needed, the one of the target alone opens it, and without one a secret is refused', async () => {

@@ -237,6 +237,16 @@ describe('graphs', () => {
     const l = linear(w.task('c'), w.task('d'))
     await fails('HF3208', () => engine.linkTask(l, l.nodes[0] as never, l.nodes[1] as never))
     await fails('HF3203', () => engine.linkTask(g, a, b, { depth: 'DEEP' as 'ALL' }))
+    await fails('HF3203', () => engine.linkTask(g, a, b, { decide: () => true } as never))
+  })
+
+  test('a decider that gives a promise fails the task that it was asked for: no promise counts as a yes', async () => {
+    const w = new World()
+    const [a, b] = [w.task('a'), w.task('b')]
+    const g = graph(a, b)
+    engine.linkTask(g, a, b, { decider: (async () => false) as never })
+    const { report, error } = await play(g)
+    expect([report.state, error.code, w.log]).toEqual(['REVERTED', 'HF3203', ['a', '-b', '-a']])
   })
 
   for (const [depth, n] of [['ALL', 1], ['FLOW', 2], ['NEIGHBORS', 3], ['ATOM', 4]] as const) {

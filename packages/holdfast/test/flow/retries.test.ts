@@ -127,4 +127,28 @@ describe('retry controllers', () => {
     await fails('HF3203', () => times(1.5))
     await fails('HF3203', () => forEach('x' as never))
   })
+
+  test('one that decides nonsense, or gives a promise, cannot decide: its flow is taken back, and both failures are told (HF3203)', async () => {
+    const bad = { 'MAYBE, which is none of RETRY, REVERT, REVERT_ALL': () => 'MAYBE', 'gave a promise': async () => 'RETRY', 'gave a promise.': async () => { throw new Error('late') } }
+    for (const [text, onFailure] of Object.entries(bad)) {
+      const w = new World()
+      const { report, error } = await play(retried(retry({ execute: () => 1, onFailure: onFailure as never, name: 'own' }), w.task('a', { fails: ALWAYS })))
+      expect([report.state, w.log, error.code]).toEqual(['REVERTED', ['a', '-a'], 'HF3213'])
+      expect(report.failures.own).toMatchObject({ code: 'HF3203', message: expect.stringContaining(text) })
+    }
+    const w = new World()
+    const { report, error } = await play(retried(retry({ execute: async () => 1, onFailure: () => 'RETRY', provides: 'n' }), w.task('a', { requires: ['n'] })))
+    expect([report.state, w.log, error.code]).toEqual(['REVERTED', [], 'HF3203'])
+    const unsure = await play(retried(times(3, { name: 'unsure', retryOn: (async () => false) as never }), w.task('b', { fails: ALWAYS })))
+    expect([unsure.report.state, unsure.report.failures.unsure?.code, w.log]).toEqual(['REVERTED', 'HF3203', ['b', '-b']])
+    const bye = await play(retried(retry({ execute: () => 1, onFailure: () => 'REVERT', revert: async () => 1, name: 'bye' }), w.task('c', { fails: ALWAYS })))
+    expect([bye.report.state, bye.report.tasks.find((t) => t.name === 'bye')?.undoFailure?.code]).toEqual(['FAILURE', 'HF3203'])
+  })
+
+  test('an option that there is not is refused (HF3203)', async () => {
+    for (const act of [
+      () => times(2, { delai: 5 } as never), () => forEach([1], { values: ['x'], retryon: 1 } as never), () => engine.createTask(() => 1, { require: ['x'] } as never), () => engine.createTask(() => 1, { claimWithin: 5 } as never),
+      () => engine.createRemoteTask('r', { type: 't', preExecute: () => 1 } as never), () => engine.buildFlow('f', 'linear', { retries: 2 } as never), () => engine.getEngine(linear(), { jurnal: 1 } as never),
+    ]) expect((await fails('HF3203', act)).message).toMatch(/there is no option \w+; there are /)
+  })
 })

@@ -257,6 +257,17 @@ describe('progress, time and the outside', () => {
   })
 })
 
+test('a run whose signal is aborted already begins nothing, and the next one runs it', async () => {
+  for (const options of [{}, { journal: journal(), id: 'early' }]) {
+    const w = new World()
+    const running = engine.getEngine(linear(w.task('a'), w.task('b')), options)
+    await fails('HF3106', () => engine.runEngine(running, AbortSignal.abort()))
+    expect([running.state, w.log]).toEqual(['FAILURE', []])
+    expect((await engine.runEngine(running)).state).toBe('SUCCESS')
+    expect(w.log).toEqual(['a', 'b'])
+  }
+})
+
 describe('listeners', () => {
   test('TF-66 S002-96 see what is stored already; one that throws harms nothing', async () => {
     const w = new World()

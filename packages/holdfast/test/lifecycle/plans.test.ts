@@ -186,15 +186,21 @@ describe('how two stored plans differ', () => {
     const lab = makeLab()
     const one = () => {
       const a = lab.Box('a', { name: 'a' })
-      lab.Box('b', { name: 'b', secret: upper(a.token) })
+      lab.Box('b', { name: 'b', secret: upper(a.token) }, { replaceWhen: upper(a.id) })
     }
     const two = () => {
       const a = lab.Box('a', { name: 'a' })
       lab.Box('b', {
         name: 'b', secret: upper(a.token),
+      }, {
+        replaceWhen: upper(a.id),
       })
     }
     expect(await differ(lab, one, two)).toEqual({ ...nothing, same: 2 })
+    // A literal that stands under seal in the stored plan is compared, and never shown.
+    const secret = (text: string) => () => void lab.Box('a', { name: 'a', secret: text })
+    expect(await differ(lab, secret('hidden-1'), secret('hidden-1'))).toEqual({ ...nothing, same: 1 })
+    expect(await differ(lab, secret('hidden-1'), secret('hidden-2'))).toEqual({ ...nothing, same: 0, different: [['a', 'secret']] })
     await expect(diffPlans(lab.cx, 'p-none', 'p-none')).rejects.toMatchObject({ code: 'HF2404' })
   })
 })

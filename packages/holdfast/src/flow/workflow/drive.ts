@@ -87,9 +87,12 @@ export class Drive {
         reject: (why) => { done(); reject(why) },
       }
       this.#keepClaim()
+      // Interrupted before it began: both in one step, so that nothing is begun in between.
+      if (signal?.aborted) {
+        this.#interrupted = true
+        this.#events.push({ kind: 'suspend' })
+      } else signal?.addEventListener('abort', onAbort, { once: true })
       this.#feed({ kind: 'begin' })
-      if (signal?.aborted) onAbort()
-      else signal?.addEventListener('abort', onAbort, { once: true })
     })
   }
 

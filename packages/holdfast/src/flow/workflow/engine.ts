@@ -5,7 +5,7 @@ import { compile, targeted, type Compiled, type Vertex } from './compile.ts'
 import { Drive } from './drive.ts'
 import { Failure, type FailureDoc } from './failure.ts'
 import { BuiltFlow, flowOf, nodeOf } from './flow.ts'
-import { failing } from './kinds.ts'
+import { failing, onlyKnown } from './kinds.ts'
 import { Machine } from './machine.ts'
 import type { Atom } from './motion.ts'
 import { flowMove } from './moves.ts'
@@ -16,6 +16,9 @@ import { structureOf } from './structure.ts'
 import { BuiltTask } from './task.ts'
 
 const TYPES: readonly FlowType[] = ['graph', 'linear', 'unordered']
+const FLOW_OPTIONS: ReadonlySet<string> = new Set(['retry'])
+const LINK_OPTIONS: ReadonlySet<string> = new Set(['decider', 'depth'])
+const ENGINE_OPTIONS: ReadonlySet<string> = new Set(['store', 'journal', 'id', 'parallelism', 'listeners', 'deferReverts', 'neverResolve', 'acceptChanges', 'factory', 'clock'])
 /** A holder on another machine that is silent for so long has lost its flow. */
 const CLAIM_MS = 30_000
 /** Lines of a difference that are shown. */
@@ -33,6 +36,7 @@ export class TaskFlowEngine implements WorkFlowEngine {
   buildFlow(name: string, type: FlowType = 'graph', options: FlowOptions = {}): Flow {
     if (!TYPES.includes(type)) throw failing('HF3202', { message: `There is no flow of type ${String(type)}; there are ${TYPES.join(', ')}.` })
     if (typeof name !== 'string' || name === '') throw failing('HF3203', { message: 'A flow has a name.' })
+    onlyKnown(options, FLOW_OPTIONS, `Flow ${name}`)
     return new BuiltFlow(name, type, options.retry)
   }
 
@@ -58,6 +62,7 @@ export class TaskFlowEngine implements WorkFlowEngine {
   }
 
   linkTask(flow: Flow, u: Task | Flow, v: Task | Flow, options: LinkOptions = {}): void {
+    onlyKnown(options, LINK_OPTIONS, 'A link')
     flowOf(flow).link(nodeOf(u), nodeOf(v), options)
   }
 
@@ -66,7 +71,9 @@ export class TaskFlowEngine implements WorkFlowEngine {
   }
 
   getEngine(flow: Flow, options: EngineOptions = {}): FlowEngine {
-    return new Engine(flowOf(flow), options)
+    const built = flowOf(flow)
+    onlyKnown(options, ENGINE_OPTIONS, `The engine of ${built.name}`)
+    return new Engine(built, options)
   }
 
   async runEngine(engine: FlowEngine, signal?: AbortSignal): Promise<FlowReport> {

@@ -9,3 +9,17 @@ const kinds = {
 } as const
 
 export const failing = (code: keyof typeof kinds, detail: FailureDetail): HoldfastError => failure(code, { ...detail, details: { kind: kinds[code], ...detail.details } })
+
+/** A word that is no option is most often one that was misspelt: passed over, it would change what happens without a sign. */
+export function onlyKnown(given: object, known: ReadonlySet<string>, what: string): void {
+  for (const name in given) if (!known.has(name)) throw failing('HF3203', { message: `${what}: there is no option ${name}; there are ${[...known].join(', ')}.` })
+}
+
+/** Who decides answers at once: a promise would count as an answer of its own. */
+export function atOnce<T>(answer: T, who: string): T {
+  if (typeof (answer as { then?: unknown } | null | undefined)?.then === 'function') {
+    void Promise.resolve(answer).catch(() => undefined)
+    throw failing('HF3203', { message: `${who} gave a promise. It decides at once: let a task before it find out what it needs to know.` })
+  }
+  return answer
+}

@@ -2,9 +2,10 @@ import { assert, type EpochMs } from '../../base/index.ts'
 import type { AtomState, FlowState } from '../../state/index.ts'
 import { behind, type Compiled, type Vertex } from './compile.ts'
 import { Failure } from './failure.ts'
+import { atOnce, failing } from './kinds.ts'
 import { atomMayMove } from './moves.ts'
 import type { Atom, Event, MachineOptions, Step } from './motion.ts'
-import type { Depth, Inputs } from './port.ts'
+import type { Decision, Depth, Inputs } from './port.ts'
 import { Heap } from '../heap.ts'
 
 /** Values for the vertex's execution or undo; throws when a required one has no value. */
@@ -300,7 +301,7 @@ export class Machine {
 
   /** A controller gives the value of its next attempt. */
   #attempt(a: Atom, inputs: Inputs): void {
-    const value = a.v.retry?.execute(a.history, inputs)
+    const value = atOnce(a.v.retry?.execute(a.history, inputs), `The controller ${a.v.name}`)
     a.result = value
     a.history = [...a.history, { value, failures: {} }]
     a.completed = ++this.#completions
@@ -313,7 +314,7 @@ export class Machine {
     if (deciders.length === 0) return true
     const voters = deciders.map((d) => ({ ...d, from: d.from.map((v) => this.atom(v)).filter((f) => f.state !== 'IGNORE') })).filter((d) => d.from.length > 0)
     const history = Object.fromEntries(voters.flatMap((d) => d.from.map((f) => [f.v.name, f.result])))
-    const against = voters.filter((d) => !d.decide(history)).map((d) => d.depth)
+    const against = voters.filter((d) => !atOnce(d.decide(history), `The decider of ${a.v.name}`)).map((d) => d.depth)
     if (against.length === 0) return true
     this.#ignore(a, WIDEST.find((d) => against.includes(d)) as Depth)
     return ends(a) // order goes through a flow that is ignored
@@ -386,7 +387,6 @@ export class Machine {
         return
       }
       if (decision === 'REVERT_ALL') return this.#revertAll()
-      assert(decision === 'REVERT', `flow: ${v.name} decided ${String(decision)}, which is none of RETRY, REVERT, REVERT_ALL`)
       first ??= r
       if (!this.options.deferReverts && !v.owner) {
         this.#intend(first, 'REVERT')
@@ -398,10 +398,12 @@ export class Machine {
   }
 
   /** A controller that cannot decide gives up. */
-  #ask(r: Atom): 'RETRY' | 'REVERT' | 'REVERT_ALL' {
+  #ask(r: Atom): Decision {
     if (r.state === 'FAILURE' || r.history.length === 0) return 'REVERT'
     try {
-      return r.v.retry?.onFailure(r.history, this.#resolve(r, 'execute')) ?? 'REVERT'
+      const decision = atOnce(r.v.retry?.onFailure(r.history, this.#resolve(r, 'execute')) ?? 'REVERT', `The controller ${r.v.name}`)
+      if (!DECISIONS.includes(decision)) throw failing('HF3203', { message: `The controller ${r.v.name} decided ${String(decision)}, which is none of ${DECISIONS.join(', ')}.` })
+      return decision
     } catch (e) {
       r.failure ??= Failure.of(e)
       this.failed.add(r)
@@ -470,7 +472,7 @@ export class Machine {
   #giveUp(a: Atom): void {
     this.#to(a, 'REVERTING')
     try {
-      a.undoResult = a.v.retry?.revert?.(a.history, this.#resolve(a, 'execute'))
+      a.undoResult = atOnce(a.v.retry?.revert?.(a.history, this.#resolve(a, 'execute')), `The controller ${a.v.name}`)
       a.history = []
       this.#to(a, 'REVERTED')
     } catch (e) {
@@ -554,6 +556,7 @@ export class Machine {
 
 /** What bounds how much is ignored, the widest first. */
 const WIDEST: readonly Depth[] = ['ALL', 'FLOW', 'NEIGHBORS', 'ATOM']
+const DECISIONS: readonly Decision[] = ['RETRY', 'REVERT', 'REVERT_ALL']
 const emptyStep = (): Step => ({ dirty: new Set(), notices: [], acts: [] })
 const kindOf = (a: Atom): 'task' | 'retry' => (a.v.kind === 'retry' ? 'retry' : 'task')
 /** The ends of a flow: they carry order, and nothing is stored of them. */

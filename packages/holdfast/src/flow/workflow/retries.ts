@@ -1,5 +1,5 @@
 import { canonical, type Millis } from '../../base/index.ts'
-import { failing } from './kinds.ts'
+import { atOnce, failing, onlyKnown } from './kinds.ts'
 import type { Decision, History, Inputs, Rebind, Retry } from './port.ts'
 import type { Failure } from './failure.ts'
 import { duration } from './task.ts'
@@ -22,6 +22,7 @@ const bad = (message: string): never => {
 }
 
 function made(options: RetryOptions, more: { requires?: readonly string[]; rebind?: Rebind; execute: Retry['execute']; more: (history: History, inputs: Inputs) => boolean }): Retry {
+  onlyKnown(options, OPTIONS, 'A retry controller')
   const { name, provides, revertAll = false, delay, retryOn } = options
   const givesUp: Decision = revertAll ? 'REVERT_ALL' : 'REVERT'
   const ms = delay === undefined ? undefined : delayOf(delay)
@@ -30,11 +31,13 @@ function made(options: RetryOptions, more: { requires?: readonly string[]; rebin
     execute: more.execute,
     onFailure: (history: History, inputs: Inputs): Decision => {
       const last = Object.values(history[history.length - 1]?.failures ?? {})
-      return (!retryOn || last.every(retryOn)) && more.more(history, inputs) ? 'RETRY' : givesUp
+      return (!retryOn || last.every((f) => atOnce(retryOn(f), 'retryOn'))) && more.more(history, inputs) ? 'RETRY' : givesUp
     },
     ...(ms ? { delayMs: ms } : {}),
   })
 }
+
+const OPTIONS: ReadonlySet<string> = new Set(['name', 'provides', 'revertAll', 'delay', 'retryOn', 'values'])
 
 function delayOf(delay: NonNullable<RetryOptions['delay']>): (history: History) => Millis {
   if (typeof delay !== 'object') {

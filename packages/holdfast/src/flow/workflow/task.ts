@@ -1,5 +1,5 @@
 import { parseDuration, type Millis } from '../../base/index.ts'
-import { failing } from './kinds.ts'
+import { failing, onlyKnown } from './kinds.ts'
 import type { Inputs, Outcome, Rebind, RemoteOptions, Retry, Task, TaskContext, TaskOptions, UndoContext } from './port.ts'
 
 /** Argument -> symbol. */
@@ -37,6 +37,7 @@ export class BuiltTask implements Task {
     const bad = (message: string): never => {
       throw failing('HF3203', { message: `Task ${name}: ${message}` })
     }
+    onlyKnown(o, o.type === undefined ? OPTIONS : REMOTE_OPTIONS, `Task ${name}`)
     this.name = name
     this.run = run
     this.inject = o.inject === undefined ? EMPTY : frozen(o.inject)
@@ -66,6 +67,9 @@ export class BuiltTask implements Task {
   }
 }
 
+const SHARED = ['name', 'requires', 'optional', 'provides', 'inject', 'rebind', 'undo', 'undoRequires', 'undoRebind', 'timeout', 'retry', 'key', 'version', 'priority']
+const OPTIONS: ReadonlySet<string> = new Set([...SHARED, 'preExecute', 'postExecute', 'preUndo', 'postUndo'])
+const REMOTE_OPTIONS: ReadonlySet<string> = new Set([...SHARED, 'type', 'claimWithin'])
 const NOTHING: Needs = { required: new Map(), optional: new Map() }
 const EMPTY = Object.freeze({})
 const NONE: readonly string[] = Object.freeze([])
