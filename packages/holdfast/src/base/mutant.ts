@@ -71,6 +71,7 @@ export const mutants = {
 export const fuzzedMutants = {
   'deleted-before-users': 'an object that goes first is deleted before its users are changed',
   'revert-forgets-removed': 'what a dead run deleted to make room is not made again',
+  'named-by-unknown-deleted': 'what an object may refer to of which nobody knows is deleted to make room',
   // Options of nodes, and words of commands.
   'ignored-is-sent': 'an update says what the program says of an input that the node ignores',
   'own-replace-on-unheard': 'the paths on which a node wants a new object count for nothing',

@@ -24,6 +24,7 @@ export function blockedChanges(changes: readonly PlannedChange[], state: EnvStat
 /** What an object may refer to of which nobody knows whether it exists (spec/reliability.md F3): it is not deleted. */
 export function namedByUnknown(state: EnvState): Set<Address> {
   const named = new Set<Address>()
+  if (mutant('named-by-unknown-deleted')) return named
   for (const tx of state.unknown.values()) for (const d of tx.target.row?.meta.deps ?? []) named.add(d)
   return named
 }
@@ -90,6 +91,8 @@ export function expandSpec(run: Run, changes: readonly PlannedChange[], through:
     } else specs.push(spec(address, type, after, c.uid, deadlineMs, retries))
   }
   const planned = new Set(specs.map((s) => s.id))
+  const claimants = new Map<string, PlannedChange[]>()
+  for (const c of changes) for (const k of c.claims ?? []) if (planned.has(c.doc.address)) claimants.set(k, [...(claimants.get(k) ?? []), c])
   for (const [i, s] of specs.entries()) {
     if (s.done === 'unknown') {
       // A change that is not settled may refer to what a task of this plan changes: that is kept, too, while nobody knows.
@@ -98,8 +101,13 @@ export function expandSpec(run: Run, changes: readonly PlannedChange[], through:
     } else if (s.done && s.undo !== 'none') {
       // What an earlier run of this one has done away with stood on what this plan changes: that is brought back first.
       const uid = s.id.slice('done:'.length)
-      const restoreAfter = state.base.has(uid) ? [...new Set([...s.undo.restoreAfter, ...reads(uid)])].filter((id) => id !== s.id) : none
-      if (restoreAfter.length > 0) specs[i] = { ...s, undo: { ...s.undo, restoreAfter } }
+      const base = state.base.get(uid)
+      if (!base) continue
+      const restoreAfter = [...new Set([...s.undo.restoreAfter, ...reads(uid)])].filter((id) => id !== s.id)
+      // And what of its places this plan takes is free again.
+      const takenBy = base.meta.claims.flatMap((k) => (claimants.get(k) ?? []).filter((c) => c.uid !== uid).map((c) => c.doc.address))
+      const freedBy = [...new Set([...(s.undo.freedBy ?? []), ...takenBy])]
+      specs[i] = { ...s, undo: { ...s.undo, restoreAfter, freedBy } }
     }
   }
   for (const t of through) specs.push(spec(t.id, '', t.after, undefined))

@@ -80,6 +80,8 @@ export interface PlannedChange {
   readonly pending?: boolean | undefined
   /** The change may replace; a plan without this is never widened to a replacement. */
   readonly mayReplace: boolean
+  /** What it takes on that the open run has taken from the base; absent when that is nothing. */
+  readonly claims?: readonly string[]
   /** It cannot be carried out before a person has settled this transaction. */
   readonly blockedBy: string | undefined
   /**

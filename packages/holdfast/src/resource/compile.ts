@@ -34,6 +34,8 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
   const before = orderDeletions(deletionsBefore(state, diff, first))
   const afterCommit = orderDeletions(deletionsAfter(state, diff, first))
 
+  // What the open run has taken from the base belongs to that again when both are taken back.
+  const ofBase = new Set([...state.base.values()].flatMap((r) => r.meta.claims))
   const changes: PlannedChange[] = []
   const through: { id: string; after: string[] }[] = []
   const included = new Set<Address>(ofNode.keys())
@@ -56,7 +58,8 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
     }
     const back = comeBack.get(address)
     if (back !== undefined) after.push(pendingTask(address, back))
-    changes.push({ ...planned(state, d, diff.scope, after, deleteFirst, options), ...(deleteFirst ? goneFirst(d, before, ofNode) : {}) })
+    const taken = d.claims?.filter((k) => ofBase.has(k)) ?? []
+    changes.push({ ...planned(state, d, diff.scope, after, deleteFirst, options), ...(taken.length > 0 ? { claims: taken } : {}), ...(deleteFirst ? goneFirst(d, before, ofNode) : {}) })
   }
   for (const r of diff.left) changes.push(removal(state, r, graph ? 'not in the program any more' : 'everything is destroyed', first.has(r.uid) ? before : undefined, afterCommit, options))
   for (const uid of first) {

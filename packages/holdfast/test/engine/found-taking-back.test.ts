@@ -184,6 +184,23 @@ test('what an earlier run of this one deleted comes back after what it stood on,
   expect(lab.cloud.calls.slice(-2)).toEqual(['create a', 'create user'])
 })
 
+test('what an earlier run of this one deleted comes back when the place that it had is free again', async () => {
+  const lab = makeLab({ class: 'D', more: { deleteFirst: true, replaceOn: ['zone'] } })
+  const program = (zone: string) => () => void lab.Box('a', { name: 'x', zone })
+  await lab.apply(program('a'))
+  lab.cloud.fault('create x', 'lost')
+  expect(await lab.apply(program('b'))).toMatchObject({ outcome: 'incomplete' })
+  const [open] = await lab.store.txs({ unresolved: true })
+  await inSession(lab, (s) => s.settle(String(open?.token), { kind: 'absent' }))
+  lab.cloud.calls.length = 0
+  expect(await lab.apply(() => {
+    const v = lab.Box('v', { name: 'x', size: 2 })
+    lab.Box('bad', { name: str`bad-${v.size}`, fail: true })
+  })).toMatchObject({ outcome: 'reverted' })
+  expect(lab.cloud.content).toEqual(['x=1'])
+  expect(lab.cloud.calls.slice(-2)).toEqual(['delete x', 'create x'])
+})
+
 describe('what failed half-way in the base owns what it is, when it is whole again', () => {
   const patched = { capability: { create: { name: true }, update: 'patch', maxCallMs: 0 } } as const
 

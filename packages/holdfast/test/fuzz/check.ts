@@ -183,12 +183,25 @@ export class Checks implements Watcher {
     // What failed half-way can only be made anew, once its operator has given the protection up.
     if (was?.meta.protect && was.status === 'ready' && !this.#lifted.has(was.address) && !this.#torn.has(g.mark.uid) && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is protected, and it is deleted`)
     if (was?.meta.retain && was.status === 'ready' && was.ordinal === g.mark.ordinal) this.fail('g', `${g.inputs.name} is to be retained, and it is deleted`)
+    const user = this.#mayRefer(o.id, g.mark.uid)
+    if (user) this.fail('i', `${g.inputs.name} is deleted, and what becomes of ${user.op} ${user.address}, which refers to it, is not known`)
     const tx = this.openTx(g.mark.uid)
     const row = this.rows.get(g.mark.uid)
     if (tx && !tx.undo) this.deletions.push({ uid: g.mark.uid, with: row && tiedTo(row), run: tx.run, phase: this.#lab.tables.runs.get(tx.run)?.phase ?? '' })
     // What has to go first, to make room, may be referred to until its successor is there.
     if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm) return
     for (const other of this.#lab.world.objects.values()) if (other !== o && other.spec.refs.includes(o.id)) this.fail('i', `${g.inputs.name} is deleted, and ${other.spec.name} refers to it`)
+  }
+
+  /** A change under way whose inputs refer to an object. */
+  #mayRefer(id: string, but: string): TxRow | undefined {
+    const { tables } = this.#lab
+    for (const token of tables.unresolvedOf.values()) {
+      const tx = tables.txs.get(token) as TxRow
+      if (tx.uid === but || tx.op === 'delete' || (tx.status !== 'sent' && tx.status !== 'unknown')) continue
+      if ((this.opened(tx, 'inputs', tx.target.inputs) as unknown as Inputs).refs.includes(id)) return tx
+    }
+    return undefined
   }
 
   refusedDelete(gone: WorldObject, user: WorldObject): void {

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { makeIds } from '../../src/base/index.ts'
 import type { EngineContext, EngineEvent } from '../../src/engine/index.ts'
 import { emptyTables, type Tables } from '../../src/journal/index.ts'
-import type { Plan } from '../../src/plan/index.ts'
+import type { Plan, PlannedChange } from '../../src/plan/index.ts'
 import { makeRegistry } from '../../src/provider/index.ts'
 import { makeKeyring, makeRedactor, type Keyring } from '../../src/secret/index.ts'
 import type { ResourceRow } from '../../src/state/index.ts'
@@ -20,6 +20,9 @@ import { watcherOf, type Base } from './watch.ts'
 import { World } from './world.ts'
 import { APP } from './workload.ts'
 
+/** What of a stored plan can be read without the key. */
+export type PlanText = Pick<Plan, 'pending'> & { readonly changes: readonly Pick<PlannedChange, 'doc' | 'uid'>[] }
+
 /** Everything one life is made of: the store's tables, the world, and the processes between them. */
 export class Lab {
   readonly kernel: Kernel
@@ -36,7 +39,7 @@ export class Lab {
   readonly opened = new Map<string, Record<string, unknown>>()
   /** For who is never stopped. */
   readonly never = new AbortController().signal
-  readonly plans = new Map<string, Plan>()
+  readonly plans = new Map<string, PlanText>()
   /** What the events say, beside the tables. */
   readonly told: Told
   readonly #storeRandom: Stream

@@ -1,9 +1,8 @@
 import { canonical, limits } from '../../src/base/index.ts'
 import { reveal, type Value } from '../../src/model/index.ts'
-import { readPlan } from '../../src/plan/index.ts'
 import { callKey, decodeDoc } from '../../src/secret/index.ts'
 import { unresolved, type ResourceRow, type TxRow } from '../../src/state/index.ts'
-import type { Lab } from './lab.ts'
+import type { Lab, PlanText } from './lab.ts'
 import { SHARED } from './extras.ts'
 import type { Given, Inputs, Mutation, Watcher } from './world.ts'
 
@@ -108,7 +107,8 @@ function isPlanned(lab: Lab, tx: TxRow): boolean {
   const doc = plan === undefined ? undefined : lab.tables.plans.get(plan)?.doc
   if (plan === undefined || doc === undefined) return false
   let known = lab.plans.get(plan)
-  if (!known) lab.plans.set(plan, known = readPlan(doc, lab.ring))
+  // As it stands: what is sealed in a plan are expressions, and they are not looked at.
+  if (!known) lab.plans.set(plan, known = JSON.parse(doc.slice(doc.indexOf('\n') + 1)) as PlanText)
   const does = tx.op === 'delete' ? ['delete', 'replace', 'move', 'maybe', 'create'] : tx.op === 'create' ? ['create', 'replace', 'move', 'maybe'] : ['update', 'move', 'maybe']
   return known.changes.some((c) => (c.doc.address === tx.address || c.uid === tx.uid) && does.includes(c.doc.action)) || (tx.op === 'delete' && known.pending.some((p) => p.uid === tx.uid))
 }
