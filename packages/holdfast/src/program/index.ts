@@ -20,3 +20,4 @@ export { askPolicies, isPolicy, policy, type Policy, type PolicyFinding, type Po
 export { isNode } from './reference.ts'
 export { declaredTypes, forgetProgramTypes, resource, type NodeArgs, type ResourceFn, type ResourceOrigin } from './resource.ts'
 export { mapSite, setSiteMapper, showSite } from './site.ts'
+export { withoutSites } from './to-node.ts'

@@ -92,9 +92,9 @@ export async function recreation(state: EnvState, base: RowDraft, task: string, 
 
 /** The row of the base with these inputs. */
 export function baseRow(state: EnvState, base: RowDraft, inputs: Fields, ordinal: number, storeId: string): RowDraft {
-  const { protect, retain, tags, deps, claims, physicalName, tainted, tied, hooks, timeouts } = base.meta
+  const { protect, retain, tags, deps, claims, physicalName, tainted, tied, wires, hooks, timeouts } = base.meta
   const { replaceWhen: trigger, ...rules } = base.meta.rules ?? {}
   const options: ResolvedOptions = { protect, retain, tags, movedFrom: [], timeoutMs: undefined, retries: undefined, ...(hooks ? { hooks } : {}), ...(timeouts ? { timeouts } : {}), ...rules }
   const row = draftRow(state, { address: base.address, type: state.type(base.type, base.address), uid: base.uid, ordinal, inputs, options, deps, claims, lookup: false, storeId, physicalName, trigger })
-  return { ...row, since: base.since, meta: { ...row.meta, ...(tied && { tied }), ...(tainted && { tainted }) } }
+  return { ...row, since: base.since, meta: { ...row.meta, ...(tied && { tied }), ...(wires !== undefined && { wires }), ...(tainted && { tainted }) } }
 }

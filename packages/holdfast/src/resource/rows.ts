@@ -1,6 +1,6 @@
 import { canonical, mutant } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
-import { isSecret, mapLeaves, type Address, type ResolvedOptions, type Value } from '../model/index.ts'
+import { isSecret, mapLeaves, type Address, type ExprNode, type ResolvedOptions, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
 import { physicalName } from '../secret/index.ts'
 import type { ResourceMeta } from '../state/index.ts'
@@ -8,6 +8,7 @@ import { fingerprintOf, shapeOf, timeoutsOf, type Fields } from './facts.ts'
 import type { RowDraft } from './change.ts'
 import { rulesKept, tied } from './rules.ts'
 import type { EnvState } from './state.ts'
+import { wiresOf } from './wires.ts'
 
 export interface RowParts {
   readonly address: Address
@@ -15,6 +16,8 @@ export interface RowParts {
   readonly uid: string
   readonly ordinal: number
   readonly inputs: Fields
+  /** What the program says the inputs are. */
+  readonly expr?: ExprNode | undefined
   readonly options: ResolvedOptions
   readonly deps: readonly Address[]
   readonly claims: readonly string[]
@@ -38,6 +41,7 @@ export function draftRow(state: EnvState, p: RowParts): RowDraft {
   const { type } = p
   const assets = assetDigests(p.inputs as Value)
   const rules = rulesKept(p.options, p.trigger)
+  const wires = p.expr && p.deps.length > 0 ? wiresOf(state, type, p.uid, p.expr) : undefined
   const ties = tied(p.options, (a) => state.rowAt(a)?.uid)
   const name = p.physicalName ?? (type.naming ? physicalName(type.naming, p.address.replaceAll('/', '-'), { store: p.storeId, uid: p.uid, ordinal: p.ordinal }) : undefined)
   const timeouts = timeoutsOf(p.options)
@@ -48,7 +52,7 @@ export function draftRow(state: EnvState, p: RowParts): RowDraft {
       typeVersion: type.version, provider: type.provider, deps: p.deps, claims: p.claims, protect: p.options.protect, retain: p.options.retain, tags: p.options.tags,
       ...(name === undefined ? {} : { physicalName: name }), ...(assets.length ? { assets } : {}), ...(p.lookup ? { lookup: true } : {}),
       ...(p.adopted || p.kept?.adopted ? { adopted: true } : {}), ...(p.options.hooks ? { hooks: p.options.hooks } : {}), ...(timeouts ? { timeouts } : {}), ...(p.due ? { due: p.due } : {}), ...keptOf(p.kept),
-      ...(rules ? { rules } : {}), ...(ties ? { tied: ties } : {}),
+      ...(rules ? { rules } : {}), ...(ties ? { tied: ties } : {}), ...(wires === undefined ? {} : { wires }),
     },
   }
 }

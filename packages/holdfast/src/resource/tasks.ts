@@ -136,7 +136,7 @@ export class ResourceTasks implements Executor {
     const paths = before ? compare(before.inputs as Value, inputs as Value) : []
     const decision = this.#decide(c, type, row, standing, paths, finished, asksOf(options, row, forcedBy(c, finished) ?? replacedWith, before?.inputs, inputs, trigger))
     const claims = claimsOf(type, inputs, state.cx.host, at) ?? []
-    const common = { address, type, inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, shape, trigger: trigger?.digest }
+    const common = { address, type, inputs, expr: c.inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, shape, trigger: trigger?.digest }
 
     switch (decision.action) {
       case 'unchanged': return { kind: 'skipped' }
@@ -196,7 +196,7 @@ export class ResourceTasks implements Executor {
     const retry = this.#retrying.get(id)?.tx
     const uid = retry?.uid ?? state.cx.ids.next('u')
     const claims = [...new Set([...(claimsOf(type, inputs, state.cx.host, { address, site: c.site }) ?? []), ...adopt.claims])].sort()
-    const draft = retry?.target.row ?? draftRow(state, { address, type, inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, uid, ordinal: 1, physicalName: undefined, trigger: triggerOf(state, type.type, { address, site: c.site, options }, this.#scope)?.digest, adopted: true })
+    const draft = retry?.target.row ?? draftRow(state, { address, type, inputs, expr: c.inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, uid, ordinal: 1, physicalName: undefined, trigger: triggerOf(state, type.type, { address, site: c.site, options }, this.#scope)?.digest, adopted: true })
     const moves = old && state.current.has(old.uid) ? await this.#setAside(old, options, c.ties, retain) : this.#close(lookedUp)
     this.#touch(id, uid)
     const change: Change = { ...this.#change(id, c, type, draft, inputs), op: 'read', kind: 'adopt', prior: undefined, adopt, opening: claimEntries(state, uid, claims, []).opening, before: moves, also: [] }

@@ -83,6 +83,8 @@ export interface ResourceMeta {
   readonly rules?: StoredRules
   /** Uids that the nodes of `replaceWith` and `deletedWith` had when the object was made, by address. */
   readonly tied?: Readonly<Record<Address, string>>
+  /** The inputs that refer to outputs of other nodes, as expressions, in canonical JSON; sealed, where the program wrote a secret into them. */
+  readonly wires?: string
   /** A person asked for a new object: the next plan makes one. */
   readonly tainted?: boolean
   readonly site?: string
