@@ -31,6 +31,8 @@ export interface Owner {
   readonly uid: string
   readonly env: string
   readonly address: Address | undefined
+  /** App and environment, when it is another one. */
+  readonly of?: string | undefined
   /** Its change that is not settled: nobody knows whether it owns the key. */
   readonly unsettled?: string | undefined
 }
@@ -89,7 +91,7 @@ export function orderByClaims(env: string, wanting: readonly Wanting[], going: r
           address: w.address, site: w.site, message: `${name} and ${w.address} both claim ${key}.`, details: { claim: key, nodes: [name, w.address] },
           ...(owner.unsettled === undefined ? {} : { hint: `Whether ${name} has it is not settled: holdfast run settle ${owner.unsettled}` }),
         })
-        : failure('HF2105', { address: w.address, site: w.site, message: `${w.address} claims ${key}, which ${name} of another environment or app owns.`, details: { claim: key, owner: name } })
+        : failure('HF2105', { address: w.address, site: w.site, message: `${w.address} claims ${key}, which ${name} of ${owner.of ?? 'another environment or app'} owns.`, details: { claim: key, owner: name, ...(owner.of === undefined ? {} : { of: owner.of }) } })
     }
   }
   return { deleteFirst, before }

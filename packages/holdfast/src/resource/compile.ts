@@ -168,12 +168,24 @@ async function ownersOf(state: EnvState, changed: readonly NodeDiff[]): Promise<
   if (keys.length === 0 || state.env.seq === 0 && !state.cx.store.traits.durable) return out
   const rows = await state.cx.store.claims(keys)
   const unknown = new Map([...state.making.values(), ...state.unknown.values()].map((t) => [t.uid, t]))
-  rows.forEach((row, i) => {
-    if (!row || row.until !== undefined) return
+  const { id } = state.env
+  const elsewhere = new Map<string, Awaited<ReturnType<typeof namesOf>>>()
+  for (const [i, row] of rows.entries()) {
+    if (!row || row.until !== undefined) continue
     const unsettled = unknown.get(row.uid)
-    out.set(keys[i] as string, { uid: row.uid, env: row.env, address: state.current.get(row.uid)?.address ?? unsettled?.address, unsettled: unsettled?.token })
-  })
+    if (row.env !== id) {
+      const names = elsewhere.get(row.env) ?? await namesOf(state, row.env)
+      elsewhere.set(row.env, names)
+      out.set(keys[i] as string, { uid: row.uid, env: row.env, address: names.addresses.get(row.uid), of: names.of })
+    } else out.set(keys[i] as string, { uid: row.uid, env: row.env, address: state.current.get(row.uid)?.address ?? unsettled?.address, unsettled: unsettled?.token })
+  }
   return out
+}
+
+/** What is called how in another environment: a plan that wants what one of its nodes owns is refused, and says whose it is. */
+async function namesOf({ cx }: EnvState, env: string): Promise<{ readonly of: string | undefined; readonly addresses: ReadonlyMap<string, Address> }> {
+  const [row, rows] = await Promise.all([cx.store.envById(env), cx.store.resources(env, 'current')])
+  return { of: row && `${row.app}/${row.name}`, addresses: new Map(rows.map((r) => [r.uid, r.address])) }
 }
 
 /** A create of which nobody knows (yet) whether it happened owns what it claims: its node waits for it, and does not fight it. */

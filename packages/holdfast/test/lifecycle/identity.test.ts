@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { listResources } from '../../src/engine/index.ts'
+import { listResources, makePlan } from '../../src/engine/index.ts'
 import { buildGraph, component, resource, str } from '../../src/program/index.ts'
 import { boxSpec, makeLab, type Lab } from '../support/world.ts'
 
@@ -153,5 +153,15 @@ describe('components', () => {
     writes(lab)
     await lab.apply(() => void Keeping('it', {}))
     expect([writes(lab), (await listResources(lab.cx)).map((r) => r.address)]).toEqual([[], ['it/own']])
+  })
+})
+
+test('what a node of another environment owns is refused, and the owner is named with its environment', async () => {
+  const lab = makeLab()
+  await lab.apply(() => void lab.Box('mine', { name: 'x' }))
+  const cx = { ...lab.cx, env: { ...lab.cx.env, id: 'e-other', name: 'other' } }
+  await makePlan(cx, { graph: buildGraph(lab.app(() => undefined), {}) }, { save: true })
+  await expect(makePlan(cx, { graph: buildGraph(lab.app(() => void lab.Box('yours', { name: 'x' })), {}) })).rejects.toMatchObject({
+    code: 'HF2105', address: 'yours', message: 'yours claims box:x, which mine of lab/default owns.', details: { claim: 'box:x', owner: 'mine', of: 'lab/default' },
   })
 })

@@ -229,7 +229,7 @@ describe('environments, values and secrets', () => {
     await p.run('apply', '-e', 'dev', '--yes', '--json')
     const ran = await p.run('apply', '-e', 'prod', '--yes', '--json')
     expect(refused(ran)).toEqual([5, 'HF2105'])
-    expect(ran.json.error.message).toContain('one')
+    expect(ran.json.error.message).toMatch(/^f claims path:.*one, which f of \w+\/dev owns\.$/)
     expect(p.read('one')).toBe('dev')
   })
 
