@@ -1,23 +1,22 @@
-import { failure, isFailure, limits, mutant, type HoldfastError, type Millis } from '../base/index.ts'
-import { compare, decide, withStored, type Asks, type Cause, type Decision, type PathDiff } from '../diff/index.ts'
+import { failure, isFailure, mutant, type HoldfastError, type Millis } from '../base/index.ts'
+import { compare, decide, type Asks, type Decision, type PathDiff } from '../diff/index.ts'
 import type { Executor, TaskResult, UndoResult } from '../flow/index.ts'
 import { tokenHonoured, type Entry } from '../journal/index.ts'
-import type { HookNames, ResolvedOptions, Scope, Value } from '../model/index.ts'
+import type { Scope, Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
 import type { ResourceType } from '../provider/index.ts'
-import { encodeDoc } from '../secret/index.ts'
 import type { ResourceRow, TxRow } from '../state/index.ts'
-import { attempt, event, fail, taskRow, type Change, type ChangeResult, type RowDraft, type Work } from './change.ts'
-import { lookup } from './call.ts'
-import { withTies } from './compile.ts'
+import { attempt, draftOf, fail, type Change, type ChangeResult, type RowDraft, type Work } from './change.ts'
 import { upgraded } from './diff.ts'
-import { claimsOf, idIn, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
-import { hookOf, runHook } from './hooks.ts'
+import { claimsOf, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
+import { forcedBy, mustGo, refuseProtected, replacedWith, withIgnored } from './known.ts'
 import { TaskLog } from './log.ts'
-import { givenUpEntries, owesOnly, removalOf, type RemovalMode } from './remove.ts'
+import { Recorder } from './recorded.ts'
+import { owesOnly, removalOf, type RemovalMode } from './remove.ts'
 import { claimEntries, closing, draftRow } from './rows.ts'
 import { asksOf, triggerOf } from './rules.ts'
 import { settle } from './settle.ts'
+import { StepHooks } from './step-hooks.ts'
 import { fromTrash } from './trash.ts'
 import { oneAtATime, undoTask } from './undo.ts'
 
@@ -38,6 +37,8 @@ export class ResourceTasks implements Executor {
   /** Uids whose fate a task decided; what its undo looks at. */
   readonly #touched = new Map<string, string | Set<string>>()
   readonly #alone = oneAtATime()
+  readonly #hooks: StepHooks
+  readonly #recorder: Recorder
   readonly #plannedAt: number
   error: HoldfastError | undefined
 
@@ -47,6 +48,8 @@ export class ResourceTasks implements Executor {
     this.#scope = scope
     this.#plannedAt = plannedAt
     this.log = log
+    this.#hooks = new StepHooks(work, log)
+    this.#recorder = new Recorder(work, log, (id, uid) => this.#touch(id, uid))
   }
 
   plan(id: string, change: PlannedChange): void {
@@ -116,25 +119,25 @@ export class ResourceTasks implements Executor {
     const at = { address, site: c.site }
     const asked = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, at, true)
     const options = c.options as NonNullable<typeof c.options>
-    if (c.lookup) return this.#read(id, c, type, asked)
+    if (c.lookup) return this.#recorder.read(id, c, type, asked)
     const lookedUp = state.rowAt(address)?.meta.lookup ? state.rowAt(address) as ResourceRow : undefined
     const standing = (lookedUp ? undefined : state.rowAt(address) ?? (c.uid === undefined ? undefined : state.current.get(c.uid))) as ResourceRow | undefined
     const row = standing?.type === type.type && standing.status !== 'deleting' ? standing : undefined
     const retry = this.#retrying.get(id)?.tx
     const takesOver = c.adopt !== undefined && row?.meta.physicalId !== c.adopt.id
-    const inputs = options.ignore && !takesOver ? await this.#withIgnored(c, type, row, asked, options.ignore) : asked
+    const inputs = options.ignore && !takesOver ? await withIgnored(this.work.state, c, type, row, asked, options.ignore) : asked
     if (takesOver) return this.#takeOver(id, c, type, inputs, standing, lookedUp, attemptNo, signal)
     const trigger = triggerOf(state, type.type, { ...at, options }, this.#scope)
     const shape = shapeOf(type, inputs, options, c.deps, trigger?.digest)
     // Done by this plan already; what a dead run of another plan did may have been changed from outside since.
     const finished = row !== undefined && state.provisional(row as RowDraft) && row.seq > this.#plannedAt
     if (row?.meta.due && options.hooks?.[row.meta.due] !== undefined && !retry && !mutant('owed-hook-forgotten')) return this.#owed(id, c, type, row, row.meta.due, attemptNo, signal)
-    const replacedWith = finished ? undefined : this.#replacedWith(c)
-    if (row && row.status === 'ready' && row.shape === shape && row.address === address && ((c.force === 'none' && !replacedWith) || finished)) return { kind: 'skipped' }
+    const tie = finished ? undefined : replacedWith(this.work.state, c)
+    if (row && row.status === 'ready' && row.shape === shape && row.address === address && ((c.force === 'none' && !tie) || finished)) return { kind: 'skipped' }
 
     const before = row ? await upgraded(state, type, row) : undefined
     const paths = before ? compare(before.inputs as Value, inputs as Value) : []
-    const decision = this.#decide(c, type, row, standing, paths, finished, asksOf(options, row, forcedBy(c, finished) ?? replacedWith, before?.inputs, inputs, trigger))
+    const decision = this.#decide(c, type, row, standing, paths, finished, asksOf(options, row, forcedBy(c, finished) ?? tie, before?.inputs, inputs, trigger))
     const claims = claimsOf(type, inputs, state.cx.host, at) ?? []
     const common = { address, type, inputs, expr: c.inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, shape, trigger: trigger?.digest }
 
@@ -143,7 +146,7 @@ export class ResourceTasks implements Executor {
       case 'record': {
         const kept = row as ResourceRow
         const draft = draftRow(state, { ...common, ...(mutant('moved-keeps-address') ? { address: kept.address } : {}), uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName, kept: kept.meta })
-        return this.#record(id, c, draft, before as { inputs: Fields; outputs: Fields })
+        return this.#recorder.record(id, c, draft, before as { inputs: Fields; outputs: Fields })
       }
       case 'update': {
         const kept = row as ResourceRow
@@ -163,12 +166,12 @@ export class ResourceTasks implements Executor {
         }
         const uid = retry?.uid ?? (again ? row.uid : state.cx.ids.next('u'))
         const draft = retry?.target.row ?? draftRow(state, { ...common, uid, ordinal: again ? row.ordinal + 1 : 1, physicalName: undefined, ...(options.hooks?.afterCreate ? { due: 'afterCreate' as const } : {}) })
-        const moves: Entry[] = again ? closing(state, uid) : old && state.current.has(old.uid) ? await this.#setAside(old, options, c.ties, retain) : this.#close(lookedUp)
+        const moves: Entry[] = again ? closing(state, uid) : old && state.current.has(old.uid) ? await this.#recorder.setAside(old, options, c.ties, retain) : this.#recorder.close(lookedUp)
         if (old) this.#touch(id, old.uid)
         this.#touch(id, uid)
         const trash = fromTrash(state, type, draft, inputs, decision.action === 'replace')
         const opening = claimEntries(state, uid, claims, again ? row.meta.claims : []).opening
-        if (trash?.outputs) return this.#adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop])
+        if (trash?.outputs) return this.#recorder.adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop])
         const made = await this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop] : [] }, attemptNo, options.retries ?? 0, retry, signal)
         if (made.kind === 'succeeded' && old && mutant('replaced-deleted-at-once')) await this.#remove(deleteTask(address), { uid: old.uid, mode: 'contract', takes: [], address }, undefined, 1, signal)
         return made.kind === 'succeeded' && old && moves.length > 0 ? { ...made, beside: true } : made
@@ -197,7 +200,7 @@ export class ResourceTasks implements Executor {
     const uid = retry?.uid ?? state.cx.ids.next('u')
     const claims = [...new Set([...(claimsOf(type, inputs, state.cx.host, { address, site: c.site }) ?? []), ...adopt.claims])].sort()
     const draft = retry?.target.row ?? draftRow(state, { address, type, inputs, expr: c.inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, uid, ordinal: 1, physicalName: undefined, trigger: triggerOf(state, type.type, { address, site: c.site, options }, this.#scope)?.digest, adopted: true })
-    const moves = old && state.current.has(old.uid) ? await this.#setAside(old, options, c.ties, retain) : this.#close(lookedUp)
+    const moves = old && state.current.has(old.uid) ? await this.#recorder.setAside(old, options, c.ties, retain) : this.#recorder.close(lookedUp)
     this.#touch(id, uid)
     const change: Change = { ...this.#change(id, c, type, draft, inputs), op: 'read', kind: 'adopt', prior: undefined, adopt, opening: claimEntries(state, uid, claims, []).opening, before: moves, also: [] }
     const made = await this.#run(id, change, attemptNo, options.retries ?? 0, retry, signal)
@@ -212,19 +215,6 @@ export class ResourceTasks implements Executor {
     const gone = await this.#remove(deleteTask(c.doc.address), { uid: old.uid, mode: state.provisional(old as RowDraft) && !state.base.has(old.uid) ? 'withdraw' : 'expand', takes: [], address: c.doc.address }, c, 1, signal)
     if (gone.kind !== 'unknown' && gone.kind !== 'failed') this.#touch(id, old.uid)
     return gone
-  }
-
-  /** What is ignored stands as it stood, also when the object that it stood in went first. */
-  async #withIgnored(c: PlannedChange, type: ResourceType, row: ResourceRow | undefined, inputs: Fields, paths: readonly string[]): Promise<Fields> {
-    const { state } = this.work
-    const stood = row ?? (c.uid === undefined ? undefined : state.base.get(c.uid))
-    return stood?.type === type.type && !mutant('ignored-is-sent') ? withStored(inputs, (await upgraded(state, type, stood as ResourceRow)).inputs, paths) : inputs
-  }
-
-  /** A node that it is tied to has a new object now, where the plan could not be certain. */
-  #replacedWith(c: PlannedChange): Cause | undefined {
-    for (const [a, uid] of Object.entries(c.ties ?? {})) if (this.work.state.rowAt(a)?.uid !== uid && !mutant('tie-forgotten')) return { because: `${a} has become a new object`, maybe: false }
-    return undefined
   }
 
   #decide(c: PlannedChange, type: ResourceType, row: ResourceRow | undefined, standing: ResourceRow | undefined, paths: readonly PathDiff[], finished: boolean, asks: Asks): Decision {
@@ -243,32 +233,14 @@ export class ResourceTasks implements Executor {
     return { task: id, address: c.doc.address, site: c.site, type, uid: row.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName, undo: false, inputs, row, hooks: c.options?.hooks }
   }
 
-  /** The old object of a replacement stays until the commit, and is deleted after it: its row says so. */
-  async #setAside(old: ResourceRow, options: ResolvedOptions | undefined, ties: PlannedChange['ties'], retain: boolean): Promise<Entry[]> {
-    const { state } = this.work
-    const docs = await state.docs(old)
-    const meta = { ...withHooks(options ? withTies(old, { node: { options }, ties: ties ?? old.meta.tied }).meta : old.meta, options ? options.hooks : old.meta.hooks), retain }
-    const provisional = state.provisional(old as RowDraft)
-    return [
-      ...(provisional ? [{ t: 'resource.drop' as const, uid: old.uid, since: old.since }] : [{ t: 'resource.until' as const, uid: old.uid, since: old.since, until: state.next }]),
-      { t: 'resource.put', row: { ...without(old), meta, since: state.next, until: undefined, status: 'deleting' }, docs },
-    ]
-  }
-
-  /** A row behind which nothing of ours stands ends where another begins. */
-  #close(row: ResourceRow | undefined): Entry[] {
-    if (!row) return []
-    return this.work.state.provisional(row as RowDraft) ? [{ t: 'resource.drop', uid: row.uid, since: row.since }] : closing(this.work.state, row.uid)
-  }
-
   async #run(id: string, change: Change, attemptNo: number, retries: number, tx: TxRow | undefined, signal: AbortSignal): Promise<TaskResult> {
     const began = this.log.start(id, change.address, change.kind, attemptNo)
-    const refused = await this.#hook(id, change, 'before', change.prior?.outputs, attemptNo, signal)
+    const refused = await this.#hooks.run(id, change, 'before', change.prior?.outputs, attemptNo, signal)
     if (refused) {
       const waiting = this.#retrying.get(id)
       this.#retrying.delete(id)
       if (waiting) await fail(this.work, waiting.tx, waiting.applied, refused)
-      else await this.#noteHook(id, change, refused, attemptNo)
+      else await this.#hooks.note(id, change, refused, attemptNo)
       this.#failed(id, change.address, change.kind, refused, false)
       return { kind: 'failed', retry: false }
     }
@@ -283,7 +255,7 @@ export class ResourceTasks implements Executor {
       case 'failed': {
         // A creation that left something can only be repeated under a key that finds it.
         const repeatable = result.applied === 'no' || change.op !== 'create' || tokenHonoured(result.tx.capability, result.tx.firstSentAt ?? 0, this.work.state.cx.clock.now())
-        const retry = repeatable && (attemptNo <= retries || await this.#asksAgain(id, change, result.error, attemptNo, signal))
+        const retry = repeatable && (attemptNo <= retries || await this.#hooks.asksAgain(id, change, result.error, attemptNo, signal))
         if (retry) this.#retrying.set(id, { tx: result.tx, error: result.error, applied: result.applied })
         else await fail(this.work, result.tx, result.applied, result.error)
         this.#failed(id, change.address, change.kind, result.error, retry)
@@ -301,13 +273,13 @@ export class ResourceTasks implements Executor {
   /** The step stands. A hook after it that fails lets the run fail; what becomes of the step is decided there. */
   async #done(id: string, change: Change, began: number, result: Extract<ChangeResult, { kind: 'done' }>, tx: string, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
     this.log.succeed(id, began, result.outputs, result.note, tx)
-    const refused = await this.#hook(id, change, 'after', result.outputs ?? change.prior?.outputs, attemptNo, signal)
+    const refused = await this.#hooks.run(id, change, 'after', result.outputs ?? change.prior?.outputs, attemptNo, signal)
     if (!refused) {
-      if (change.row?.meta.due) await this.#paid(change.uid)
-      else if (change.op === 'delete') await this.#paidAfterDelete(change.uid)
+      if (change.row?.meta.due) await this.#hooks.paid(change.uid)
+      else if (change.op === 'delete') await this.#hooks.paidAfterDelete(change.uid)
       return { kind: 'succeeded' }
     }
-    await this.#noteHook(id, change, refused, attemptNo)
+    await this.#hooks.note(id, change, refused, attemptNo)
     this.#failed(id, change.address, change.kind, refused, false)
     return { kind: 'failed', retry: false }
   }
@@ -316,27 +288,19 @@ export class ResourceTasks implements Executor {
   async #owed(id: string, c: PlannedChange, type: ResourceType, row: ResourceRow, due: NonNullable<ResourceRow['meta']['due']>, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
     const { state } = this.work
     const { inputs, outputs } = await upgraded(state, type, row)
-    const draft = without(row)
+    const draft = draftOf(row)
     const change: Change = { ...this.#change(id, c, type, draft, inputs), op: due === 'afterCreate' ? 'create' : 'update', kind: 'update', prior: { inputs, outputs }, opening: [], before: [], also: [] }
     const began = this.log.start(id, c.doc.address, 'update', attemptNo)
-    const refused = await this.#hook(id, change, 'after', outputs, attemptNo, signal)
+    const refused = await this.#hooks.run(id, change, 'after', outputs, attemptNo, signal)
     if (refused) {
-      await this.#noteHook(id, change, refused, attemptNo)
+      await this.#hooks.note(id, change, refused, attemptNo)
       this.#failed(id, change.address, 'update', refused, false)
       return { kind: 'failed', retry: false }
     }
-    await this.#paid(row.uid)
+    await this.#hooks.paid(row.uid)
     this.log.succeed(id, began, outputs, undefined, undefined)
     const rest = await this.#make(id, c, attemptNo, signal)
     return rest.kind === 'skipped' ? { kind: 'succeeded' } : rest
-  }
-
-  /** The row owes no hook any more. That is nothing to take back. */
-  async #paid(uid: string): Promise<void> {
-    const { state } = this.work
-    const row = state.current.get(uid) as ResourceRow
-    const { due: _due, ...meta } = row.meta
-    await state.commit([{ t: 'resource.put', row: { ...without(row), meta } }])
   }
 
   /** An object went, and the hook after that failed, or was never reached: it runs now, and nothing is called. */
@@ -346,48 +310,15 @@ export class ResourceTasks implements Executor {
     if (!change) return { kind: 'skipped' }
     this.#touch(id, r.uid)
     const began = this.log.start(id, row.address, 'delete', attemptNo)
-    const refused = await this.#hook(id, { ...change, undo: false }, 'after', change.prior?.outputs, attemptNo, signal)
+    const refused = await this.#hooks.run(id, { ...change, undo: false }, 'after', change.prior?.outputs, attemptNo, signal)
     if (refused) {
-      await this.#noteHook(id, change, refused, attemptNo)
+      await this.#hooks.note(id, change, refused, attemptNo)
       this.#failed(id, row.address, 'delete', refused, false)
       return { kind: 'failed', retry: false }
     }
-    await this.#paidAfterDelete(r.uid)
+    await this.#hooks.paidAfterDelete(r.uid)
     this.log.succeed(id, began, undefined, 'its hook ran', undefined)
     return { kind: 'succeeded' }
-  }
-
-  async #paidAfterDelete(uid: string): Promise<void> {
-    const { state } = this.work
-    const row = state.current.get(uid) as RowDraft | undefined
-    if (row && owesOnly(row)) await state.commit([{ t: 'resource.drop', uid, since: row.since }])
-  }
-
-  /** Gives why the hook of a step failed; undefined when it did not, or when there is none. */
-  async #hook(id: string, change: Change, when: 'before' | 'after', outputs: Fields | undefined, attemptNo: number, signal: AbortSignal): Promise<HoldfastError | undefined> {
-    const hook = hookOf(change, when)
-    if (!hook) return undefined
-    this.log.hook(id, hook)
-    const answer = await runHook(this.work.state, hook, change, outputs, attemptNo, signal)
-    return answer.ok || (when === 'before' && mutant('hook-failure-ignored')) ? undefined : answer.error
-  }
-
-  /** Asks the node's onError hook whether to try again. One that fails does not. */
-  async #asksAgain(id: string, change: Change, error: HoldfastError, attemptNo: number, signal: AbortSignal): Promise<boolean> {
-    const hook = hookOf(change, 'error')
-    if (!hook || attemptNo > limits.hookRetriesMax) return false
-    this.log.hook(id, hook)
-    const answer = await runHook(this.work.state, hook, change, change.prior?.outputs, attemptNo, signal, error)
-    if (!answer.ok) this.work.state.cx.emit({ type: 'log', node: change.address, message: answer.error.message })
-    return answer.ok && answer.retry
-  }
-
-  /** What a hook refused stands in the journal, too. */
-  async #noteHook(id: string, change: Change, error: HoldfastError, attemptNo: number): Promise<void> {
-    const { state } = this.work
-    const tx = { task: id, address: change.address, undo: false, attempts: attemptNo, token: '', openedAt: state.cx.clock.now(), op: change.op }
-    const text = state.cx.redactor.text(error.message)
-    await state.commit([{ t: 'task.put', row: { ...taskRow(this.work, tx, change.kind, 'failure', text, undefined), tx: undefined } }, event(this.work, 'hook.failed', tx, { code: error.code, message: text })])
   }
 
   #deadline(id: string, change: Change): Millis | undefined {
@@ -405,7 +336,7 @@ export class ResourceTasks implements Executor {
       if (!(await this.#goesFirst(c, row))) return { kind: 'skipped' }
       this.#refuseAnyProtected(c)
     }
-    if (row.meta.retain && row.status === 'deleting' && !mutant('retained-deleted')) return this.#letGo(id, row)
+    if (row.meta.retain && row.status === 'deleting' && !mutant('retained-deleted')) return this.#recorder.letGo(id, row)
     const takes = r.takes.flatMap((uid) => (state.current.get(uid) as RowDraft | undefined) ?? [])
     const change = await removalOf(state, row, id, r.mode, takes)
     if (!change) return { kind: 'skipped' }
@@ -431,87 +362,16 @@ export class ResourceTasks implements Executor {
     return { kind: 'succeeded' }
   }
 
-  /** The old object of a replacement that is retained: it stays, and is forgotten. */
-  async #letGo(id: string, row: RowDraft): Promise<TaskResult> {
-    const { state } = this.work
-    const began = this.log.start(id, row.address, 'forget', 1)
-    await state.commit([...givenUpEntries(state, row), { t: 'event', at: state.cx.clock.now(), kind: 'resource.retained', data: JSON.stringify({ run: this.work.run, node: row.address, uid: row.uid, physicalId: row.meta.physicalId ?? null }) }])
-    this.log.succeed(id, began, undefined, 'retained', undefined)
-    return { kind: 'succeeded' }
-  }
-
   /** Whether the old object goes before the new one: for its own sake, or for one of those that pull it. */
   async #goesFirst(c: PlannedChange, row: RowDraft): Promise<boolean> {
-    if (!c.pulledBy) return this.#mustGo(c, row)
+    if (!c.pulledBy) return mustGo(this.work.state, this.#scope, c, row)
     for (const a of c.pulledBy) {
       const root = this.#changes.get(a)
       const standing = root?.uid === undefined ? undefined : (this.work.state.current.get(root.uid) as RowDraft | undefined)
       // It is gone already: then it went first.
-      if (!root || !standing || (await this.#mustGo(root, standing))) return true
+      if (!root || !standing || (await mustGo(this.work.state, this.#scope, root, standing))) return true
     }
     return false
-  }
-
-  /** Whether a replacement that a plan foresaw is still one, now that everything is known. */
-  async #mustGo(c: PlannedChange, row: RowDraft): Promise<boolean> {
-    const { state } = this.work
-    if (state.provisional(row) || row.type !== c.doc.type || c.doc.action === 'replace') return true
-    const type = state.type(c.doc.type, c.doc.address)
-    const at = { address: c.doc.address, site: c.site, options: c.options as NonNullable<typeof c.options> }
-    const before = await upgraded(state, type, row as ResourceRow)
-    const asked = resolveInputs(type, c.inputs as NonNullable<typeof c.inputs>, this.#scope, at)
-    const inputs = at.options.ignore ? await this.#withIgnored(c, type, row as ResourceRow, asked, at.options.ignore) : asked
-    const asks = asksOf(at.options, row, forcedBy(c, false) ?? this.#replacedWith(c), before.inputs, inputs, triggerOf(state, type.type, at, this.#scope))
-    return decide(row as ResourceRow, compare(before.inputs as Value, inputs as Value), rulesOf(type, at.options), asks).action === 'replace'
-  }
-
-  /** Only what the store keeps about the node changes: one commit, no call. */
-  async #record(id: string, c: PlannedChange, row: RowDraft, before: { readonly inputs: Fields; readonly outputs: Fields }): Promise<TaskResult> {
-    const { state } = this.work
-    const began = this.log.start(id, c.doc.address, c.doc.action === 'move' ? 'move' : 'update', 1)
-    this.#touch(id, row.uid)
-    await state.commit([...closing(state, row.uid), this.#put(row, before.inputs, before.outputs), ...this.#finish(id, row)])
-    this.log.succeed(id, began, before.outputs, undefined, undefined)
-    if (this.work.referred(c.doc.address)) state.remember(row.uid, before.outputs)
-    return { kind: 'succeeded' }
-  }
-
-  async #adopt(id: string, c: PlannedChange, row: RowDraft, inputs: Fields, outputs: Fields, entries: readonly Entry[]): Promise<TaskResult> {
-    const began = this.log.start(id, c.doc.address, 'create', 1)
-    await this.work.state.commit([...entries, this.#put(row, inputs, outputs), ...this.#finish(id, row)])
-    this.log.succeed(id, began, outputs, 'taken back from the trash', undefined)
-    this.work.state.remember(row.uid, outputs)
-    return { kind: 'succeeded' }
-  }
-
-  async #read(id: string, c: PlannedChange, type: ResourceType, inputs: Fields): Promise<TaskResult> {
-    const { state } = this.work
-    const began = this.log.start(id, c.doc.address, 'read', 1)
-    const outputs = await lookup(state, type, inputs, { address: c.doc.address, site: c.site })
-    const old = state.rowAt(c.doc.address) as ResourceRow | undefined
-    const owned = old && !old.meta.lookup ? old : undefined
-    const uid = (owned ? undefined : old?.uid) ?? state.cx.ids.next('u')
-    this.#touch(id, uid)
-    if (owned) this.#touch(id, owned.uid)
-    // What it finds was ours: it is given up. Anything else that was made for the node goes, as for a replacement.
-    const leaves = !owned ? [] : owned.meta.retain || (owned.type === type.type && owned.meta.physicalId !== undefined && idIn(outputs) === owned.meta.physicalId) ? givenUpEntries(state, owned as RowDraft) : await this.#setAside(owned, undefined, undefined, false)
-    const row = draftRow(state, { address: c.doc.address, type, uid, ordinal: 1, inputs, options: c.options as NonNullable<typeof c.options>, deps: c.deps, claims: [], lookup: true, storeId: this.work.storeId, physicalName: undefined, trigger: undefined })
-    await state.commit([...leaves, ...closing(state, uid), this.#put(row, inputs, outputs), ...this.#finish(id, row)])
-    this.log.succeed(id, began, outputs, undefined, undefined)
-    state.remember(uid, outputs)
-    return { kind: 'succeeded' }
-  }
-
-  #put(row: RowDraft, inputs: Fields, outputs: Fields): Entry {
-    const { cx } = this.work.state
-    const place = { table: 'resource', row: row.uid, tx: cx.ids.next('t'), type: row.type }
-    return { t: 'resource.put', row, docs: { inputs: encodeDoc(inputs as Value, { ...place, field: 'inputs' }, cx.ring), outputs: encodeDoc(outputs as Value, { ...place, field: 'outputs' }, cx.ring) } }
-  }
-
-  #finish(id: string, row: RowDraft): Entry[] {
-    const now = this.work.state.cx.clock.now()
-    const tx = { task: id, address: row.address, undo: false, attempts: 1, token: '', openedAt: now, op: 'update' as const }
-    return [{ t: 'task.put', row: { ...taskRow(this.work, tx, 'update', 'success', undefined, undefined), tx: undefined } }, event(this.work, 'resource.recorded', tx, {})]
   }
 
   #failed(id: string, address: string, op: string, e: HoldfastError, retry: boolean): void {
@@ -527,27 +387,7 @@ interface Removal {
   readonly address: string | undefined
 }
 
-/** What the plan is certain about. What was made anew already is not made again. */
-const forcedBy = (c: PlannedChange, finished: boolean): Cause | undefined => (c.force === 'replace' && !finished ? { because: c.doc.reasons[0] ?? 'the plan says so', maybe: false } : undefined)
-
 const uidsIn = (touched: string | Set<string> | undefined): ReadonlySet<string> => (typeof touched === 'string' ? new Set([touched]) : touched ?? new Set())
-
-/** A plan refuses what it knows; whether a replacement that was only possible is one shows here. */
-function refuseProtected(c: PlannedChange): void {
-  if (c.doc.protected) throw failure('HF5001', { address: c.doc.address, site: c.site, message: `${c.doc.address} is protected, and it would need a new object.` })
-}
-
-/** What is deleted runs the hooks that the program names now. */
-function withHooks(meta: ResourceRow['meta'], hooks: HookNames | undefined): ResourceRow['meta'] {
-  const { hooks: _before, ...rest } = meta
-  return hooks ? { ...rest, hooks } : rest
-}
 
 /** Failures of the store itself: nothing more can be written, so nothing more may be done. */
 const stops = (e: HoldfastError): boolean => e.code.startsWith('HF40') || e.code === 'HF4203'
-
-function without(row: ResourceRow): Omit<ResourceRow, 'seq'> {
-  const { env, uid, address, type, since, until, status, ordinal, fingerprint, shape, meta } = row
-  return { env, uid, address, type, since, until, status, ordinal, fingerprint, shape, meta }
-}
-

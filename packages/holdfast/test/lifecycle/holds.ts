@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { readStatus } from '../../src/engine/index.ts'
 import { EnvState } from '../../src/resource/index.ts'
-import type { Lab } from '../support/world.ts'
+import { makeLab, type Lab } from '../support/world.ts'
 
 /** What was protected when a lab was looked at last: ids of objects, by address. */
 const guarded = new WeakMap<Lab['cloud'], Map<string, string>>()
@@ -106,3 +106,8 @@ export const said = (p: { readonly document: { readonly changes: readonly { read
 export function calls(lab: Lab): string[] {
   return lab.cloud.calls.splice(0).filter((c) => !c.startsWith('read '))
 }
+
+/** A lab in which the objects of a replacement can stand side by side. */
+export const freeLab = (more: NonNullable<Parameters<typeof makeLab>[0]>['more'] = {}): Lab => makeLab({ class: 'A', more: { claims: () => [], ...more } })
+/** One node, which gets a new object in another zone. */
+export const one = (lab: Lab, zone: string, options: NonNullable<Parameters<Lab['Box']>[2]> = {}) => (): void => void lab.Box('a', { name: 'a', zone }, options)
