@@ -80,6 +80,7 @@ export const fuzzedMutants = {
   'taint-forgotten': 'a tainted node is left as it is',
   'exclusion-ignored': 'what is excluded is changed all the same',
   'taken-along-by-itself': 'what goes with another is deleted by a call of its own',
+  'adopted-withdrawn': 'what was taken over is deleted when that is taken back',
   'seen-not-recorded': 'a refresh sees what has changed and does not write it down',
   'asked-forgotten': 'an apply after a refresh does not bring back what somebody else changed',
   'before-hook-forgotten': 'the hook before a deletion is not run',

@@ -1,5 +1,5 @@
 import { failure, isFailure, type FailureCode } from '../base/index.ts'
-import { compare, withStored, type PathDiff } from '../diff/index.ts'
+import { compare, differentAt, withStored, type PathDiff } from '../diff/index.ts'
 import type { DesiredNode } from '../graph/index.ts'
 import { firstUnknown, hasSecret, type Address, type Value } from '../model/index.ts'
 import type { Host, ResourceType } from '../provider/index.ts'
@@ -138,7 +138,8 @@ export async function lookToAdopt(state: EnvState, node: DesiredNode, type: Reso
   const wanted = node.options.ignore ? withStored(inputs, found.inputs, node.options.ignore) : inputs
   const paths = compare(found.inputs as Value, wanted as Value)
   const rules = rulesOf(type)
-  const replacing = [...new Set(paths.map((p) => p.path.split('.')[0] as string).filter((k) => !rules.updatable || rules.replaceOn.includes(k)))]
+  const own = differentAt(found.inputs as Record<string, Value>, wanted as Record<string, Value>, node.options.replaceOn ?? [])
+  const replacing = [...new Set([...paths.map((p) => p.path.split('.')[0] as string).filter((k) => !rules.updatable || rules.replaceOn.includes(k)), ...own.map((d) => d.path)])]
   if (replacing.length > 0) return no(`it differs in ${replacing.join(', ')}, which would need a new object`)
   return { ...adopting, only: o.only, owner: ownerIn(answer.raw), outputs, paths, unseen: found.unseen, claims: claimsOf(type, found.inputs, state.cx.host, node) ?? [] }
 }

@@ -90,7 +90,7 @@ async function withdrawal(work: Work, id: string, uid: string): Promise<Change |
   // An object of the base that was changed goes nowhere; one that was made anew under the same uid (another ordinal) does.
   const base = state.base.get(uid)
   if (base && base.ordinal === row.ordinal) return undefined
-  if (row.meta.adopted) return givingUp(work, id, row)
+  if (row.meta.adopted && !mutant('adopted-withdrawn')) return givingUp(work, id, row)
   refuseIrreversible(state, row, 'create')
   const change = await removalOf(state, row, id, 'withdraw')
   return change && { ...change, undo: true }

@@ -165,3 +165,12 @@ test('what refers to something between itself and what it goes with is deleted b
   const program = [node('a', 'x'), node('b', 'y', { refs: ['a'] }), node('c', 'z', { refs: ['b'], deletedWith: 'a' })]
   expect(await brokenRule([program], [apply(0)], { destroyed: true })).toBeUndefined()
 })
+
+test('what differs in an input on which the node wants a new object is not taken over', async () => {
+  const program = [node('a', 'x', { adopt: 'o-9', replaceOn: ['size'] })]
+  const { violation, codes } = await runCase({
+    seed: 1, parallelism: 1, store: 'memory', turnsMax: 0, last: 0, destroyed: false, programs: [program], ops: [apply(0)],
+    exists: [{ id: 'o-9', kind: 'A', name: 'x', size: 7, zone: 'a' }],
+  })
+  expect([violation, codes['2']]).toEqual([undefined, 2])
+})

@@ -13,6 +13,8 @@ export interface FuzzCase {
   readonly store: 'memory' | 'sqlite'
   /** Each call takes up to so many turns. */
   readonly turnsMax: number
+  /** Objects that somebody else has made before anything begins. */
+  readonly exists?: readonly { readonly id: string; readonly kind: KindName; readonly name: string; readonly size: number; readonly zone: string }[]
   readonly programs: readonly Program[]
   readonly ops: readonly Op[]
   /** Program to converge on when nothing goes wrong any more; `destroyed` at the very end or not. */
@@ -51,6 +53,8 @@ export interface NodeSpec {
   readonly deleteFirst?: boolean
   /** Address of what it lies in: its object goes with that one. */
   readonly deletedWith?: string
+  /** Id of the object that it takes over. */
+  readonly adopt?: string
   /** Points at which a hook runs; its name is that of the point. */
   readonly hooks?: readonly HookPoint[]
   /** Deadlines of its calls. */

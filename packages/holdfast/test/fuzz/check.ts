@@ -8,11 +8,12 @@ import { kindOf, type Inputs } from './kinds.ts'
 import type { Committed } from './process.ts'
 import { checkCode } from './codes.ts'
 import { checkDone } from './done.ts'
+import { AdoptedChecks } from './adopted.ts'
 import { HookChecks } from './hooks.ts'
 import { checkCommand, checkConverged, checkDeadline, checkOptions, restricted, scopeOf, type PlanSeen } from './options.ts'
 import { replayed, validPrefix } from './replay.ts'
 import { Broken, type Lab, type Outcome } from './run.ts'
-import { markText, specText, type Given, type Mutation, type Watcher, type WorldObject } from './world.ts'
+import { isFree, markText, specText, type Given, type Mutation, type Watcher, type WorldObject } from './world.ts'
 
 /** One object of the base, as it was when that was committed. */
 interface BaseObject {
@@ -61,12 +62,14 @@ export class Checks implements Watcher {
   /** The present command. */
   #op: Op = { kind: 'resume' }
   readonly hooks: HookChecks
+  readonly adopted: AdoptedChecks
   #hash = 0x811c9dc5
 
   constructor(lab: Lab) {
     this.lab = lab
     this.#lab = lab
     this.hooks = new HookChecks(this)
+    this.adopted = new AdoptedChecks(this)
   }
 
   get digest(): string {
@@ -178,6 +181,7 @@ export class Checks implements Watcher {
       const { slot } = g.inputs
       if (slot !== undefined) for (const other of this.#lab.world.objects.values()) if (other.spec.slot === slot) this.fail('f', `${g.inputs.name} is made on slot ${slot}, which ${other.spec.name} has`)
     }
+    if (o) this.adopted.landing(op, o, this.openTx(g.mark.uid)?.undo === true)
     if (op !== 'delete' || !o) return
     const was = this.base.get(g.mark.uid)?.row
     // What failed half-way can only be made anew, once its operator has given the protection up.
@@ -190,7 +194,8 @@ export class Checks implements Watcher {
     if (tx && !tx.undo) this.deletions.push({ uid: g.mark.uid, with: row && tiedTo(row), run: tx.run, phase: this.#lab.tables.runs.get(tx.run)?.phase ?? '' })
     // What has to go first, to make room, may be referred to until its successor is there.
     if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm) return
-    for (const other of this.#lab.world.objects.values()) if (other !== o && other.spec.refs.includes(o.id)) this.fail('i', `${g.inputs.name} is deleted, and ${other.spec.name} refers to it`)
+    const along = this.#lab.world.inside(o)
+    for (const other of this.#lab.world.objects.values()) if (other !== o && !along.includes(other) && other.spec.refs.includes(o.id)) this.fail('i', `${g.inputs.name} is deleted, and ${other.spec.name} refers to it`)
   }
 
   /** A change under way whose inputs refer to an object. */
@@ -226,6 +231,7 @@ export class Checks implements Watcher {
         if (tx?.undo && tx.op === 'create') this.#madeAgain.set(e.token, { address: tx.address, run: tx.run })
       }
     }
+    this.adopted.committed(c.entries)
     const wrong = validPrefix(this.#lab.tables)
     if (wrong !== undefined) this.fail('m', `after a commit: ${wrong}`)
   }
@@ -283,6 +289,10 @@ export class Checks implements Watcher {
     for (const row of current.values()) {
       if (tables.unresolvedOf.has(row.uid) || this.#mayBeAlong(row)) continue
       const found = world.ours(row)
+      if (row.meta.due === 'afterDelete') {
+        this.must(found.length === 0, 'f', () => `${row.address} owes nothing but a hook, and ${found[0]?.id} exists`)
+        continue
+      }
       this.must(found.length < 2, 'f', () => `${row.address} stands for ${found.length} objects`)
       if (this.#gone.has(markText(row)) || row.status === 'partial') continue
       const [o] = found
@@ -295,6 +305,7 @@ export class Checks implements Watcher {
     }
     const marks = new Map<string, string>()
     for (const o of world.objects.values()) {
+      if (isFree(o)) continue
       const mark = markText(o.mark)
       this.must(!marks.has(mark), 'f', () => `${o.id} and ${marks.get(mark)} are one object of one node`)
       marks.set(mark, o.id)
@@ -323,6 +334,7 @@ export class Checks implements Watcher {
   asBase(): void {
     const { world } = this.#lab
     const now = new Map(this.current().map((r) => [r.uid, r]))
+    this.adopted.asBefore()
     this.must(this.env?.openRun === undefined, 'l', () => 'it was taken back, and a run is open still')
     this.must(this.env?.revision === this.baseRevision, 'l', () => `it was taken back to ${this.baseRevision}, and the revision is ${this.env?.revision}`)
     // What refers to an object that is made anew follows it, when it is taken back itself: its former inputs name something that is gone.
@@ -375,6 +387,7 @@ export class Checks implements Watcher {
       this.must(canonical(refs) === canonical([...(o?.spec.refs ?? [])]), 'j', () => `${n.address} refers to ${o?.spec.refs.join(' ')}, and should to ${refs.join(' ')}`)
     }
     checkConverged(this, program, rows)
+    this.adopted.converged(program)
     this.must(rows.size === program.length, 'j', () => `there are ${rows.size} nodes, and the program has ${program.length}`)
     this.must(this.current().length === rows.size, 'j', () => 'deletions are left')
     if (this.#lab.fuzz.seed % REPLAY_EVERY === 0) {
@@ -384,7 +397,7 @@ export class Checks implements Watcher {
   }
 
   destroyed(): void {
-    for (const o of this.#lab.world.objects.values()) this.must(this.rows.get(o.mark.uid)?.meta.retain === true, 'f', () => `after destroy ${o.id} (${o.spec.name}) exists`)
+    for (const o of this.#lab.world.objects.values()) if (!isFree(o)) this.must(this.rows.get(o.mark.uid)?.meta.retain === true, 'f', () => `after destroy ${o.id} (${o.spec.name}) exists`)
     this.must(this.current().length === 0, 'j', () => 'after destroy there are records')
   }
 }

@@ -13,6 +13,7 @@ const refusals: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
   HF5001: (_, c) => c.lab.programs.some((p) => p.some((n) => n.protect)),
   HF2104: (_, c) => c.lab.programs.some((p) => p.some((n) => n.slot !== undefined || n.kind === 'B' || n.kind === 'L')),
   HF2102: (_, c) => c.lab.programs.some((p) => p.some((n) => n.movedFrom?.length)),
+  HF2120: (_, c) => c.lab.programs.some((p) => p.some((n) => n.adopt !== undefined)),
   HF6001: ({ op }) => 'targets' in op || 'excludes' in op || 'replace' in op || op.kind === 'taint',
   HF4101: ({ op }, c) => (op.kind === 'taint' || op.kind === 'refresh' || 'refresh' in op) && !c.clean,
   HF2107: ({ op }) => 'targets' in op || 'excludes' in op,
@@ -30,6 +31,7 @@ const refusals: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
 const ends: Readonly<Record<string, (o: Outcome, c: Checks) => boolean>> = {
   HF3101: (_, c) => !c.calm || fails(c),
   HF3120: (_, c) => !c.calm,
+  HF2120: (_, c) => c.lab.programs.some((p) => p.some((n) => n.adopt !== undefined)),
   HF3103: (_, c) => !c.calm,
   HF3104: (_, c) => !c.calm,
   HF3105: (_, c) => !c.calm,
@@ -63,9 +65,8 @@ export function checkCode(c: Checks, out: Outcome): void {
   const what = () => `${code} (${doc.outcome}): open run ${env?.openRun}, partial ${env?.partial}, ${deleting.length} deletions left, ${unsettled} changes not settled, ${said ?? 'no error'}`
   // What a restricted command does not touch may have been left half-way before.
   switch (code) {
-    // A hook after a deletion can fail when there is nothing left to take back.
     case 0:
-      c.must(env?.openRun === undefined && (doc.outcome !== 'applied' || ((!env?.partial || restricted(out.op) || out.op.kind === 'refresh') && deleting.length === 0)) && (said === undefined || (said === 'HF3120' && doc.outcome === 'applied')), 'c', what)
+      c.must(env?.openRun === undefined && (doc.outcome !== 'applied' || ((!env?.partial || restricted(out.op) || out.op.kind === 'refresh') && deleting.length === 0)) && said === undefined, 'c', what)
       break
     case 4:
       c.must(doc.outcome === 'reverted' && env?.openRun === undefined && (env?.revision ?? 0) === c.revisionBefore, 'c', what)

@@ -20,8 +20,6 @@ export class HookChecks {
   readonly #ready = new Map<string, number>()
   /** Changes that the present process has begun, and not called for. */
   readonly #fresh = new Set<string>()
-  /** Deletions that stand, and whose hook after them has not run. */
-  readonly #deleted = new Map<string, number>()
   /** Objects whose hook after their last step has not ended well. */
   readonly #owed = new Map<string, HookPoint>()
 
@@ -32,7 +30,6 @@ export class HookChecks {
   /** Of a process that has ended no hook is known. */
   begin(): void {
     this.#ready.clear()
-    this.#deleted.clear()
     this.#fresh.clear()
   }
 
@@ -63,8 +60,7 @@ export class HookChecks {
     if (tx.undo) return
     const point = points[tx.op][1]
     if (!this.#has(tx, point)) return
-    if (tx.op === 'delete') this.#deleted.set(tx.address, (this.#deleted.get(tx.address) ?? 0) + 1)
-    else this.#owed.set(tx.uid, point)
+    this.#owed.set(tx.uid, point)
   }
 
   ran(point: HookPoint, h: HookContext, well: boolean): void {
@@ -74,9 +70,9 @@ export class HookChecks {
       if (!well) return
       this.#ready.set(key, (this.#ready.get(key) ?? 0) + 1)
     } else if (h.op === 'delete') {
-      const left = this.#deleted.get(h.address) ?? 0
-      if (left === 0) c.fail('p', `${point} of ${h.address} runs, and nothing was deleted`)
-      this.#deleted.set(h.address, left - 1)
+      const row = c.current().find((r) => r.address === h.address && r.meta.due === point)
+      if (!row) c.fail('p', `${point} of ${h.address} runs, and nothing is owed for a deletion`)
+      if (well && row) this.#owed.delete(row.uid)
     } else {
       // A node that is renamed has its row under the old address yet.
       const run = c.env?.openRun === undefined ? undefined : c.lab.tables.runs.get(c.env.openRun)
@@ -96,7 +92,7 @@ export class HookChecks {
 
   /** After a run that was committed whole, and had nothing in its way. */
   done(): void {
-    for (const [address, left] of this.#deleted) this.#checks.must(left === 0, 'p', () => `${address} was deleted, and its hook after that was not run`)
+    for (const [uid, point] of this.#owed) this.#checks.must(point !== 'afterDelete', 'p', () => `${this.#checks.addressOf.get(uid)} was deleted, and its hook after that has not ended well`)
     for (const [key, n] of this.#ready) this.#checks.must(n === 0, 'p', () => `a hook was run before ${key}, and nothing was done`)
   }
 }

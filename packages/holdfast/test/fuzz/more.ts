@@ -14,6 +14,7 @@ const more: Readonly<Record<string, More>> = {
   replaceOn: { chance: 0.1, draw: (r, c) => onNodes(r, c, () => ({ replaceOn: [r.pick(['size', 'size', 'note', '*'] as const)] })) },
   replaceWith: { chance: 0.12, draw: withAnother },
   deletedWith: { chance: 0.12, draw: (r, c) => within(r, c) },
+  adopt: { chance: 0.1, draw: drawAdopt },
   deleteFirst: { chance: 0.1, draw: (r, c) => onNodes(r, c, (at) => (at.referred ? {} : { deleteFirst: r.chance(0.8) })) },
   taint: { chance: 0.1, draw: (r, c) => beforeOp(r, c, { kind: 'taint', addresses: some(r, c), ...(r.chance(0.1) ? { off: true as const } : {}) }) },
   refresh: { chance: 0.12, draw: drawRefresh },
@@ -100,6 +101,21 @@ function within(r: Stream, c: FuzzCase): FuzzCase {
     out = { ...out, programs: out.programs.map(put) }
   }
   return out
+}
+
+/** A node takes over something that exists. What no output tells of it is as the node wants it. */
+function drawAdopt(r: Stream, c: FuzzCase): FuzzCase {
+  const all = c.programs.flat()
+  if (all.length === 0) return c
+  const line = lineOf(c, r.pick(all).address)
+  const plain = line.nodes.every((n) => kinds[n.kind].readable && !kinds[n.kind].byName && n.slot === undefined && !n.refs?.length && n.sizeOf === undefined && n.deletedWith === undefined && n.zone === 'a' && n.kind === line.nodes[0]?.kind)
+  const [first] = line.nodes
+  if (!plain || !first) return c
+  const id = `x${r.below(9)}`
+  const exists = [{ id, kind: first.kind, name: r.chance(0.5) || kinds[first.kind].update === 'none' ? first.name : 'found', size: r.chance(0.5) || kinds[first.kind].update === 'none' ? first.size : 77, zone: 'a' }]
+  const from = r.chance(0.6) ? 0 : 1
+  const until = r.chance(0.7) ? 9 : 0
+  return { ...c, exists, programs: c.programs.map((p, at) => (at >= from && at <= Math.max(from, until) ? p.map((n) => (line.addresses.has(n.address) ? { ...n, adopt: id } : n)) : p)) }
 }
 
 function some(r: Stream, c: FuzzCase): string[] {

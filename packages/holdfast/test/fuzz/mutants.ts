@@ -6,7 +6,7 @@ const names = [
   'resend-not-recorded', 'partial-forgotten', 'adopted-into-base', 'protect-ignored', 'taker-does-not-wait', 'replaced-deleted-at-once', 'moved-keeps-address',
   'retained-deleted', 'claims-never-released', 'pending-delete-forgotten', 'open-run-left-beside', 'base-rows-stay-closed', 'undo-compares-with-base', 'named-by-unknown-deleted',
   'ignored-is-sent', 'own-replace-on-unheard', 'tie-forgotten', 'own-delete-first-unheard', 'taint-forgotten', 'exclusion-ignored',
-  'taken-along-by-itself', 'seen-not-recorded', 'asked-forgotten', 'before-hook-forgotten', 'owed-hook-forgotten', 'hook-failure-ignored', 'own-timeout-unheard',
+  'taken-along-by-itself', 'adopted-withdrawn', 'seen-not-recorded', 'asked-forgotten', 'before-hook-forgotten', 'owed-hook-forgotten', 'hook-failure-ignored', 'own-timeout-unheard',
 ] as const satisfies readonly MutantName[]
 
 export const fuzzMutants: Readonly<Record<string, string>> = Object.fromEntries(names.map((name) => [name, { ...mutants, ...fuzzedMutants }[name]]))

@@ -29,9 +29,9 @@ export function graphOf(program: Program): DesiredGraph {
 }
 
 /** Options that few nodes have. */
-const rulesOf = ({ ignore, replaceOn, replaceWith, deleteFirst, deletedWith, hooks, timeouts }: NodeSpec) => ({
+const rulesOf = ({ ignore, replaceOn, replaceWith, deleteFirst, deletedWith, adopt, hooks, timeouts }: NodeSpec) => ({
   ...(hooks && { hooks: Object.fromEntries(hooks.map((h) => [h, h])) }), ...(timeouts && { timeouts }),
-  ...(ignore && { ignore }), ...(replaceOn && { replaceOn }), ...(replaceWith && { replaceWith }), ...(deleteFirst !== undefined && { deleteFirst }), ...(deletedWith !== undefined && { deletedWith }),
+  ...(ignore && { ignore }), ...(replaceOn && { replaceOn }), ...(replaceWith && { replaceWith }), ...(deleteFirst !== undefined && { deleteFirst }), ...(deletedWith !== undefined && { deletedWith }), ...(adopt !== undefined && { adopt }),
 })
 
 function inputsOf(n: NodeSpec): ExprNode {

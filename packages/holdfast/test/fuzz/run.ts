@@ -8,7 +8,7 @@ import { makeKeyring, makeRedactor, type Keyring } from '../../src/secret/index.
 import { Stream } from '../sim/random.ts'
 import type { CaseResult, FuzzCase, Op, Program, Violation } from './case.ts'
 import { Checks } from './check.ts'
-import { typesFor } from './kinds.ts'
+import { kinds, typesFor } from './kinds.ts'
 import { settleAll } from './person.ts'
 import { Process, ProcessStore, type Committed } from './process.ts'
 import { APP, graphOf } from './program.ts'
@@ -76,6 +76,7 @@ export class Lab {
     this.tables = emptyTables({ storeId: STORE_ID, schema: 1, createdAt: this.time.now, keyCheck: undefined })
     this.checks = new Checks(this)
     this.world.watcher = this.checks
+    for (const { id, kind, ...spec } of fuzz.exists ?? []) this.world.place(id, kinds[kind], { ...spec, refs: [] })
     this.world.now = () => this.time.now
     if (trace) this.world.note = (line) => this.note(line)
   }
@@ -267,6 +268,8 @@ async function until(lab: Lab, program: number | undefined): Promise<number> {
     if (refused === 'HF5001' && at !== undefined && at === program) at = unprotected(lab, at)
     // Where another object is asked for whatever the program says, it is lifted for one plan.
     else if (refused === 'HF5001' && at !== undefined) unprotect = { unprotect: (programs[at] as Program).map((n) => n.address) }
+    // An object that a node has, or that it cannot have as it is, is not taken over: its author takes the word out.
+    if ((refused === 'HF2120' || refused === 'HF2121') && at !== undefined) at = programs.push((programs[at] as Program).map(({ adopt: _, ...n }) => n)) - 1
     // Nodes that wait for each other's places, directly or through others, are moved as the refusal says: in two steps.
     if (refused === 'HF2104' && at !== undefined) await lab.carryOut({ kind: repair ? 'repair' : 'apply', program: vacated(lab, at, last.error?.details?.nodes as readonly string[]), onFailure: 'revert', person: true })
   }

@@ -60,7 +60,7 @@ function* candidates(c: FuzzCase): Generator<FuzzCase> {
   }
 }
 
-const optional = ['slot', 'refs', 'sizeOf', 'dependsOn', 'protect', 'retain', 'retries', 'tag', 'movedFrom', 'fail', 'ignore', 'replaceOn', 'replaceWith', 'deleteFirst', 'deletedWith', 'hooks', 'timeouts'] as const
+const optional = ['slot', 'refs', 'sizeOf', 'dependsOn', 'protect', 'retain', 'retries', 'tag', 'movedFrom', 'fail', 'ignore', 'replaceOn', 'replaceWith', 'deleteFirst', 'deletedWith', 'adopt', 'hooks', 'timeouts'] as const
 
 function less(n: NodeSpec, key: (typeof optional)[number]): NodeSpec {
   const { [key]: _, ...rest } = n

@@ -14,7 +14,10 @@ export type FaultName = (typeof faultNames)[number]
 export interface WorldObject {
   readonly id: string
   readonly kind: Kind
-  readonly mark: Mark
+  /** Of what somebody else has made: nobody's, until it is taken over. */
+  mark: Mark
+  /** The mark that it was found with, and the revision in which it was taken over. */
+  found?: { readonly mark: Mark; readonly revision: number | undefined; readonly spec: string }
   readonly born: number
   spec: Inputs
   /** Somebody else changed it. */
@@ -67,6 +70,9 @@ export const markText = (m: { readonly uid: string; readonly ordinal: number }):
 export const specText = (i: Inputs): string =>
   canonical({ name: i.name, size: i.size, zone: i.zone, ...(i.slot === undefined ? {} : { slot: i.slot }), refs: [...i.refs], ...(i.note === undefined ? {} : { note: i.note }), ...(i.within === undefined ? {} : { within: i.within }) })
 
+const NOBODY = 'nobody'
+export const isFree = (o: WorldObject): boolean => o.mark.uid === NOBODY
+
 /** The outside. It keeps every promise of its types, and not one more. */
 export class World {
   readonly objects = new Map<string, WorldObject>()
@@ -80,6 +86,12 @@ export class World {
   note: (line: () => string) => void = () => undefined
   readonly #tokens = new Map<string, string>()
   #born = 0
+
+  /** Somebody else has made it. */
+  place(id: string, kind: Kind, spec: Inputs): void {
+    const mark = { store: NOBODY, uid: NOBODY, ordinal: this.objects.size }
+    this.objects.set(id, { id, kind, mark, born: 0, spec, drifted: false, found: { mark, revision: undefined, spec: specText(spec) } })
+  }
 
   ours(mark: { readonly uid: string; readonly ordinal: number }): WorldObject[] {
     const out: WorldObject[] = []
@@ -179,10 +191,10 @@ export class World {
     })
   }
 
-  read(g: Given): Promise<(Partial<Outputs> & { readonly owner: 'mine' | 'other' }) | undefined> {
+  read(g: Given): Promise<(Partial<Outputs> & { readonly owner?: 'mine' | 'other' }) | undefined> {
     return this.#call('read', g, () => {
       const o = this.#find(g)
-      return o && { ...this.outputsOf(o), owner: markText(o.mark) === markText(g.mark) ? 'mine' as const : 'other' as const }
+      return o && { ...this.outputsOf(o), ...(isFree(o) ? {} : { owner: markText(o.mark) === markText(g.mark) ? 'mine' as const : 'other' as const }) }
     })
   }
 
