@@ -5,7 +5,7 @@ import type { Mark } from '../model/index.ts'
 import { isNotOurs, isOutcomeUnknown, type CallContext, type CallKey, type Host, type ResourceSpec } from '../provider/index.ts'
 import { killAtEveryStep, type CrashTarget } from './provider-crash.ts'
 
-// biome-ignore lint: the suite runs types of every shape
+// `any`: the suite runs types of every shape
 type AnySpec = ResourceSpec<any, any>
 type Fields = Record<string, unknown>
 

@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http'
 export interface Answer {
   readonly status: number | undefined
   readonly text: string
-  // biome-ignore lint/suspicious/noExplicitAny: a test names what it expects of a body
+  // `any`: a test names what it expects of a body
   json(): any
 }
 export interface Question {

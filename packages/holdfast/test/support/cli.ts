@@ -15,7 +15,7 @@ export interface Ran {
   readonly stdout: string
   readonly stderr: string
   /** The document on stdout; undefined when there is none. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test names what it expects of a document
+  // `any`: a test names what it expects of a document
   readonly json: any
   readonly ms: number
 }
