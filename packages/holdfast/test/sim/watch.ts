@@ -141,18 +141,26 @@ const APP_SCOPE = 'sim/default'
 
 const rowText = (r: ResourceRow) => canonical([r.address, r.type, r.fingerprint, r.shape, r.status, r.meta.claims as string[], r.meta.protect, r.meta.deps as string[]])
 
-/** A row and its inputs, but for the ids of other objects. */
+/** A row and its inputs, but for the ids and tokens of other objects. */
 function textBesideRefs(lab: Lab, r: ResourceRow, sealed: string): string {
-  const { refs, ...inputs } = opened(lab, r, 'inputs', sealed)
-  return canonical([rowText({ ...r, fingerprint: '', shape: '' }), inputs, (refs as string[]).length])
+  const { refs, secret, ...inputs } = opened(lab, r, 'inputs', sealed)
+  return canonical([rowText({ ...r, fingerprint: '', shape: '' }), inputs, (refs as string[]).length, secret !== undefined])
 }
 
-/** Where something that it depends on was deleted to make room and made again, it names the new id; nothing else may differ. */
+/** Its secret is the one that it had, or the token of an object that stands and that it depends on. */
+function hasTokenOf(lab: Lab, rows: ReadonlyMap<string, ResourceRow>, now: ResourceRow, had: unknown): boolean {
+  const { secret } = opened(lab, now, 'inputs', lab.tables.resources.get(now.uid)?.get(now.since)?.docs.inputs ?? '')
+  if (secret === had) return true
+  return [...rows.values()].some((dep) => now.meta.deps.includes(dep.address) && lab.world.ours(dep).some((o) => o.token === secret))
+}
+
+/** Where something that it depends on was deleted to make room and made again, it names the new id, or has the new token; nothing else may differ. */
 function isAsBefore(lab: Lab, rows: ReadonlyMap<string, ResourceRow>, was: ResourceRow, now: ResourceRow): boolean {
   const { base, tables } = lab
   const follows = [...base.rows].some(([uid, dep]) => was.meta.deps.includes(dep.address) && rows.get(uid)?.ordinal !== dep.ordinal)
   if (!follows) return rowText(now) === rowText(was)
-  return textBesideRefs(lab, now, tables.resources.get(now.uid)?.get(now.since)?.docs.inputs ?? '') === textBesideRefs(lab, was, base.inputs.get(was.uid) ?? '')
+  const before = base.inputs.get(was.uid) ?? ''
+  return hasTokenOf(lab, rows, now, opened(lab, was, 'inputs', before).secret) && textBesideRefs(lab, now, tables.resources.get(now.uid)?.get(now.since)?.docs.inputs ?? '') === textBesideRefs(lab, was, before)
 }
 
 /** The records are as the last committed revision has them. */
