@@ -244,7 +244,8 @@ export class ResourceTasks implements Executor {
       this.#failed(id, change.address, change.kind, refused, false)
       return { kind: 'failed', retry: false }
     }
-    const first = await attempt(this.work, change, tx && { ...tx, applied: this.#retrying.get(id)?.applied }, signal)
+    const earlier = this.#retrying.get(id)?.applied
+    const first = await attempt(this.work, change, tx && { ...tx, applied: earlier }, signal)
     this.#retrying.delete(id)
     let result: ChangeResult | Awaited<ReturnType<typeof settle>> = first.result
     if (result.kind === 'lost' && attemptNo <= retries && mutant('retry-without-settling')) result = { kind: 'failed', tx: first.tx, error: failure('HF3101', { address: change.address, message: result.evidence }), applied: 'no' }
@@ -253,11 +254,13 @@ export class ResourceTasks implements Executor {
       case 'done':
         return this.#done(id, change, began, result, first.tx.token, attemptNo, signal)
       case 'failed': {
+        // A rejection says nothing of what an earlier attempt has done; whoever has looked knows.
+        const applied = first.result.kind === 'failed' && earlier === 'partly' ? earlier : result.applied
         // A creation that left something can only be repeated under a key that finds it.
-        const repeatable = result.applied === 'no' || change.op !== 'create' || tokenHonoured(result.tx.capability, result.tx.firstSentAt ?? 0, this.work.state.cx.clock.now())
+        const repeatable = applied === 'no' || change.op !== 'create' || tokenHonoured(result.tx.capability, result.tx.firstSentAt ?? 0, this.work.state.cx.clock.now())
         const retry = repeatable && (attemptNo <= retries || await this.#hooks.asksAgain(id, change, result.error, attemptNo, signal))
-        if (retry) this.#retrying.set(id, { tx: result.tx, error: result.error, applied: result.applied })
-        else await fail(this.work, result.tx, result.applied, result.error)
+        if (retry) this.#retrying.set(id, { tx: result.tx, error: result.error, applied })
+        else await fail(this.work, result.tx, applied, result.error)
         this.#failed(id, change.address, change.kind, result.error, retry)
         return { kind: 'failed', retry }
       }

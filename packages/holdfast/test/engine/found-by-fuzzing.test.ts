@@ -174,3 +174,10 @@ test('what differs in an input on which the node wants a new object is not taken
   })
   expect([violation, codes['2']]).toEqual([undefined, 2])
 })
+
+test('a rejection does not undo what an attempt before it has done half-way', async () => {
+  const before = [node('a', 'x'), node('b', 'y', { kind: 'P', retries: 1 })]
+  const after = [node('a', 'x'), node('b', 'y', { kind: 'P', retries: 1, refs: ['a'] })]
+  const faults = [{ call: 'update', name: 'y', what: 'lost-applied' }, { call: 'update', name: 'y', what: 'reject' }] as const
+  expect(await brokenRule([before, after], [apply(0), apply(1, { faults })])).toBeUndefined()
+})

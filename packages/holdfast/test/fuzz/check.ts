@@ -274,7 +274,10 @@ export class Checks implements Watcher {
       return
     }
     for (const r of out.doc?.reverted ?? []) if (r.identity === 'new') this.#renewed.add(r.address)
-    if (out.doc?.outcome === 'reverted') this.asBase()
+    if (out.doc?.outcome === 'reverted') {
+      this.hooks.reverted()
+      this.asBase()
+    }
     checkCode(this, out)
     checkDone(this, out)
     checkCommand(this, out)

@@ -45,12 +45,13 @@ export class HookChecks {
   started(op: Mutation, tx: TxRow): void {
     const key = `${tx.address} ${op}`
     const ready = this.#ready.get(key) ?? 0
-    this.#ready.delete(key)
+    // Several objects of one address may be on their way out.
+    this.#ready.set(key, op === 'delete' ? Math.max(0, ready - 1) : 0)
     // What a dead process has begun is sent again as it is.
     const first = this.#fresh.delete(tx.token)
     const c = this.#checks
     if (tx.undo) return ready > 0 ? c.fail('p', `${key} takes something back, and a hook was run before it`) : undefined
-    if (first && this.#has(tx, points[op][0]) && ready !== 1) c.fail('p', `${key} begins, and its hook before it has ended well ${ready} times`)
+    if (first && this.#has(tx, points[op][0]) && (op === 'delete' ? ready === 0 : ready !== 1)) c.fail('p', `${key} begins, and its hook before it has ended well ${ready} times`)
     if (!this.#has(tx, points[op][0]) && ready > 0) c.fail('p', `${key} begins after a hook that it has not`)
   }
 
@@ -84,10 +85,17 @@ export class HookChecks {
     }
   }
 
+  /** What was taken back is owed nothing. */
+  reverted(): void {
+    this.#owed.clear()
+  }
+
   /** Once nothing goes wrong any more. */
   converged(n: NodeSpec, row: ResourceRow | undefined): void {
     const owed = row && this.#owed.get(row.uid)
-    this.#checks.must(owed === undefined || !n.hooks?.includes(owed), 'p', () => `${owed} of ${n.address} has never ended well`)
+    // Where a program took it out of the options it is owed no more.
+    const always = n.movedFrom === undefined && this.#checks.lab.programs.every((p) => p.every((x) => x.address !== n.address || x.hooks?.includes(owed as HookPoint)))
+    this.#checks.must(owed === undefined || !always || !n.hooks?.includes(owed), 'p', () => `${owed} of ${n.address} has never ended well`)
   }
 
   /** After a run that was committed whole, and had nothing in its way. */
