@@ -1,5 +1,6 @@
-import { limits, mutant, type HoldfastError } from '../base/index.ts'
+import { limits, mutant, type HoldfastError, type Millis } from '../base/index.ts'
 import type { ResourceRow } from '../state/index.ts'
+import { withDeadline } from './call.ts'
 import { draftOf, event, taskRow, type Change, type RowDraft, type Work } from './change.ts'
 import type { Fields } from './facts.ts'
 import { hookOf, runHook } from './hooks.ts'
@@ -10,10 +11,12 @@ import { owesOnly } from './remove.ts'
 export class StepHooks {
   readonly #work: Work
   readonly #log: TaskLog
+  readonly #deadline: (id: string, change: Change) => Millis | undefined
 
-  constructor(work: Work, log: TaskLog) {
+  constructor(work: Work, log: TaskLog, deadline: (id: string, change: Change) => Millis | undefined) {
     this.#work = work
     this.#log = log
+    this.#deadline = deadline
   }
 
   /** Gives why the hook of a step failed; undefined when it did not, or when there is none. */
@@ -21,7 +24,7 @@ export class StepHooks {
     const hook = hookOf(change, when)
     if (!hook) return undefined
     this.#log.hook(id, hook)
-    const answer = await runHook(this.#work.state, hook, change, outputs, attemptNo, signal)
+    const answer = await this.#inTime(id, change, signal, (s) => runHook(this.#work.state, hook, change, outputs, attemptNo, s))
     return answer.ok || (when === 'before' && mutant('hook-failure-ignored')) ? undefined : answer.error
   }
 
@@ -30,9 +33,15 @@ export class StepHooks {
     const hook = hookOf(change, 'error')
     if (!hook || attemptNo > limits.hookRetriesMax) return false
     this.#log.hook(id, hook)
-    const answer = await runHook(this.#work.state, hook, change, change.prior?.outputs, attemptNo, signal, error)
+    const answer = await this.#inTime(id, change, signal, (s) => runHook(this.#work.state, hook, change, change.prior?.outputs, attemptNo, s, error))
     if (!answer.ok) this.#work.state.cx.emit({ type: 'log', node: change.address, message: answer.error.message })
     return answer.ok && answer.retry
+  }
+
+  /** Where the call used up the time of its step, and what became of it was found out afterwards, the hook has that time once more. */
+  #inTime<T>(id: string, change: Change, signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { state, abort } = this.#work
+    return signal.aborted && !abort.aborted ? withDeadline(state, { timeoutMs: this.#deadline(id, change) ?? change.type.timeoutMs }, abort, call) : call(signal)
   }
 
   /** What a hook refused stands in the journal, too. */

@@ -48,7 +48,7 @@ export class ResourceTasks implements Executor {
     this.#scope = scope
     this.#plannedAt = plannedAt
     this.log = log
-    this.#hooks = new StepHooks(work, log)
+    this.#hooks = new StepHooks(work, log, (id, change) => this.#deadline(id, change))
     this.#recorder = new Recorder(work, log, (id, uid) => this.#touch(id, uid))
   }
 

@@ -181,3 +181,8 @@ test('a rejection does not undo what an attempt before it has done half-way', as
   const faults = [{ call: 'update', name: 'y', what: 'lost-applied' }, { call: 'update', name: 'y', what: 'reject' }] as const
   expect(await brokenRule([before, after], [apply(0), apply(1, { faults })])).toBeUndefined()
 })
+
+test('what goes with an object that has to make room goes first, too', async () => {
+  const program = (kind: 'A' | 'R') => [node('a', 'x', { kind, slot: 1 }), node('b', 'y', { kind: 'D', deletedWith: 'a' })]
+  expect(await brokenRule([program('A'), program('R')], [apply(0), apply(1, { faults: [{ call: 'create', name: 'y', what: 'reject' }] })])).toBeUndefined()
+})

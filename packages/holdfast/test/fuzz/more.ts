@@ -94,8 +94,6 @@ function within(r: Stream, c: FuzzCase): FuzzCase {
   for (let i = r.chance(0.7) ? 1 : 3; i > 0; i--) {
     const [around, inner] = [lineOf(out, r.pick(all).address), lineOf(out, r.pick(all).address)]
     if (inner.referred || inner.nodes.some((n) => n.retain || n.protect || n.ignore?.includes('*'))) continue
-    // What has to make room goes first, and takes along what the engine does not expect to go (unmended/gone-with-a-claim.ts).
-    if (around.nodes.some((n) => n.slot !== undefined || kinds[n.kind].byName)) continue
     const hostIn = (p: Program) => p.findIndex((n) => around.addresses.has(n.address))
     // It lies there from the beginning to the end.
     if (around.addresses.has(inner.nodes[0]?.address as string) || out.programs.some((p) => p.some((n, j) => inner.addresses.has(n.address) && j < hostIn(p)))) continue

@@ -161,6 +161,14 @@ describe('hooks', () => {
     expect(lab.cloud.calls).toEqual([])
   })
 
+  test('have the time of their step once more where the call used it up, and had happened', async () => {
+    const lab = makeLab({ clock: new VirtualClock() })
+    const n = noting('late', (c) => void expect(c.signal.aborted).toBe(false))
+    lab.cloud.fault('create a', 'hang')
+    expect(await lab.apply(() => void lab.Box('a', { name: 'a' }, { timeout: '5s', hooks: { afterCreate: n.it } }))).toMatchObject({ outcome: 'applied' })
+    expect(n.seen.length).toBe(1)
+  })
+
   test('what they log and throw is redacted', async () => {
     const lab = makeLab()
     const h = hook(named('tell'), (c) => {
