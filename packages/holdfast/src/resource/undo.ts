@@ -133,8 +133,8 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
   const inputs = await state.inputsOf(base as ResourceRow)
   const outputs = await state.outputsOfBase(base)
   const now = { inputs: await state.inputsOf(row as ResourceRow), outputs: await state.outputsOf(row as ResourceRow) }
-  // Only what is recorded of it was changed, or it was set aside as it was; unless a change of it broke off.
-  const half = row.status === 'partial' || state.partly.has(uid)
+  // Only what is recorded of it was changed, or it was set aside as it was; unless a change of it broke off. What was half-way before the run is so again.
+  const half = row.status === 'partial' || (state.partly.has(uid) && base.status !== 'partial')
   if (!half && row.ordinal === base.ordinal && sameDoc(now.inputs, inputs) && sameDoc(now.outputs, outputs)) return undefined
   refuseIrreversible(state, base, 'update')
   const type = state.type(base.type, base.address)

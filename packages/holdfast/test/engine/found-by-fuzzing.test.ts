@@ -186,3 +186,10 @@ test('what goes with an object that has to make room goes first, too', async () 
   const program = (kind: 'A' | 'R') => [node('a', 'x', { kind, slot: 1 }), node('b', 'y', { kind: 'D', deletedWith: 'a' })]
   expect(await brokenRule([program('A'), program('R')], [apply(0), apply(1, { faults: [{ call: 'create', name: 'y', what: 'reject' }] })])).toBeUndefined()
 })
+
+test('an object that was left half-way and was to be replaced is left so again, and is not made beside itself', async () => {
+  const program = [node('a', 'x', { kind: 'R' })]
+  const faults = [{ call: 'create', name: 'x', what: 'partly' }] as const
+  const failing = [...program, node('b', 'y', { fail: true, dependsOn: ['a'] })]
+  expect(await brokenRule([program, failing, program], [apply(0, { onFailure: 'continue', faults } as Partial<Op>), apply(1, { replace: ['a'] } as Partial<Op>)])).toBeUndefined()
+})

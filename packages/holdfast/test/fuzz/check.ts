@@ -346,7 +346,11 @@ export class Checks implements Watcher {
       const id = now.has(uid) ? world.ours(now.get(uid) as ResourceRow)[0]?.id : undefined
       if (was.id !== undefined && id !== undefined && id !== was.id && this.#renewed.has(was.row.address)) ids.set(was.id, id)
     }
-    const followed = (spec: string) => [...ids].reduce((text, [was, is]) => text.replaceAll(JSON.stringify(was), JSON.stringify(is)), spec)
+    const followed = (text: string) => {
+      const spec = JSON.parse(text) as Inputs
+      const { within } = spec
+      return specText({ ...spec, refs: spec.refs.map((id) => ids.get(id) ?? id), ...(within === undefined ? {} : { within: ids.get(within) ?? within }) })
+    }
     for (const [uid, was] of this.base) {
       const is = now.get(uid)
       if (was.row.status === 'deleting') continue
