@@ -30,7 +30,7 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
   const order = orderByClaims(state.env.id, diff.changed.filter((d) => d.decision.action !== 'read').map((d) => wanting(state, d)), going, (key) => owners.get(key))
   const comeBack = boundComeBack(state, diff.changed.filter((d) => d.decision.action === 'create' && !d.row && !d.adopt).map((d) => ({ address: d.node.address, type: d.type })))
   const replacedFirst = diff.changed.flatMap((d) => (d.row && d.decision.action === 'replace' && d.decision.order === 'delete-first' && !retained(d) ? [d.row.uid] : []))
-  const first = withDependants(state, withTied(diff, [...order.deleteFirst, ...comeBack.values(), ...replacedFirst]), left)
+  const first = withDependants(state, withTied(diff, left, [...order.deleteFirst, ...comeBack.values(), ...replacedFirst]), left)
   const before = orderDeletions(deletionsBefore(state, diff, first))
   const afterCommit = orderDeletions(deletionsAfter(state, diff, first))
 
@@ -348,13 +348,13 @@ function removal(state: EnvState, r: ResourceRow, why: string, first: DeletionOr
   }
 }
 
-/** Those that go first, and what is replaced and goes with one of them (deletedWith): its object is gone then, and not at its own turn. */
-function withTied(diff: EnvDiff, uids: readonly string[]): Set<string> {
+/** Those that go first, and what is deleted or replaced and goes with one of them (deletedWith): its object is gone then, and not at its own turn. */
+function withTied(diff: EnvDiff, left: readonly ResourceRow[], uids: readonly string[]): Set<string> {
   const out = new Set(uids)
-  const tied = diff.changed.flatMap((d) => {
-    const to = d.row?.meta.rules?.deletedWith
-    const with_ = to === undefined ? undefined : d.row?.meta.tied?.[to]
-    return d.row && with_ !== undefined && d.decision.action === 'replace' && !retained(d) ? [{ uid: d.row.uid, top: with_ }] : []
+  const tied = [...left, ...diff.changed.flatMap((d) => (d.row && d.decision.action === 'replace' && !retained(d) ? [d.row] : []))].flatMap((row) => {
+    const to = row.meta.rules?.deletedWith
+    const top = to === undefined ? undefined : row.meta.tied?.[to]
+    return top === undefined ? [] : [{ uid: row.uid, top }]
   })
   for (let before = -1; before < out.size;) {
     before = out.size

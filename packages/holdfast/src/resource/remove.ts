@@ -42,12 +42,11 @@ function goneEntries(state: EnvState, row: RowDraft): Entry[] {
 }
 
 /** Nobody looks after the object any more: with its row goes the question how a change of it that broke off is made whole. */
-export function givenUpEntries(state: EnvState, row: RowDraft): Entry[] {
+export function givenUpEntries(state: EnvState, row: RowDraft, evidence = 'the object was given up'): Entry[] {
   const gone = goneEntries(state, row)
   const token = state.partly.get(row.uid)
   if (token === undefined) return gone
   const at = state.cx.clock.now()
-  const evidence = 'the object was given up'
   return [...gone, { t: 'tx.move', token, to: 'abandoned', set: { endedAt: at, evidence } }, { t: 'event', at, kind: 'tx.abandoned', data: JSON.stringify({ tx: token, node: row.address, evidence }) }]
 }
 
@@ -67,7 +66,7 @@ export const owesOnly = (row: Pick<RowDraft, 'meta'>): boolean => row.meta.due =
 
 /** What went with another: its row goes in the commit that says that the other is gone. */
 const takenEntries = (state: EnvState, row: RowDraft, by: RowDraft): Entry[] =>
-  [...goneEntries(state, row), { t: 'event', at: state.cx.clock.now(), kind: 'resource.goneWith', data: JSON.stringify({ node: row.address, with: by.address }) }]
+  [...givenUpEntries(state, row, `it went with ${by.address}`), { t: 'event', at: state.cx.clock.now(), kind: 'resource.goneWith', data: JSON.stringify({ node: row.address, with: by.address }) }]
 
 /** As the row of an object that is whole again: it owns what its inputs say, and no more what it may have owned when a change of it had broken off. */
 export function whole(state: EnvState, base: RowDraft, inputs: Fields): RowDraft {

@@ -31,7 +31,7 @@ export class ResourceTasks implements Executor {
   /** What goes first together with a replacement, by its address. */
   readonly #pulled = new Map<string, PlannedChange[]>()
   /** Objects that went in the call of another. */
-  readonly #taken = new Set<string>()
+  readonly #taken = new Map<string, string>()
   /** Transactions of tasks that will be attempted again. */
   readonly #retrying = new Map<string, { readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }>()
   /** Uids whose fate a task decided; what its undo looks at. */
@@ -99,9 +99,16 @@ export class ResourceTasks implements Executor {
       this.#retrying.delete(id)
       await fail(this.work, left.tx, left.applied, left.error)
     }
-    return undoTask(this.work, this.log, id, uidsIn(this.#touched.get(id)), half, signal, (e) => {
+    return undoTask(this.work, this.log, id, this.#undoneBy(id), half, signal, (e) => {
       this.error ??= e
     }, this.#alone)
+  }
+
+  /** What went in the call of this task, and was never reached by its own, comes back with it. */
+  #undoneBy(id: string): ReadonlySet<string> {
+    const touched = uidsIn(this.#touched.get(id))
+    const along = [...this.#taken].filter(([, by]) => by === id)
+    return along.length === 0 ? touched : new Set([...touched, ...along.map(([uid]) => uid)])
   }
 
   /** Writes down the rejections of tasks that were waiting for another attempt when the flow stopped. */
@@ -345,7 +352,7 @@ export class ResourceTasks implements Executor {
     if (!change) return { kind: 'skipped' }
     this.#touch(id, r.uid)
     const result = await this.#run(id, change, attemptNo, 0, this.#retrying.get(id)?.tx, signal)
-    if (result.kind === 'succeeded') for (const t of takes) if (!state.current.has(t.uid)) this.#taken.add(t.uid)
+    if (result.kind === 'succeeded') for (const t of takes) if (!state.current.has(t.uid)) this.#taken.set(t.uid, id)
     return result
   }
 
@@ -360,7 +367,7 @@ export class ResourceTasks implements Executor {
   }
 
   #wentAlong(id: string, r: Removal): TaskResult {
-    if (!this.#taken.has(r.uid)) return { kind: 'skipped' }
+    if (!this.#taken.delete(r.uid)) return { kind: 'skipped' }
     this.log.succeed(id, this.log.start(id, r.address ?? id, 'delete', 1), undefined, 'went with another', undefined)
     return { kind: 'succeeded' }
   }

@@ -193,3 +193,15 @@ test('an object that was left half-way and was to be replaced is left so again, 
   const failing = [...program, node('b', 'y', { fail: true, dependsOn: ['a'] })]
   expect(await brokenRule([program, failing, program], [apply(0, { onFailure: 'continue', faults } as Partial<Op>), apply(1, { replace: ['a'] } as Partial<Op>)])).toBeUndefined()
 })
+
+describe('what went in the call of another (deletedWith)', () => {
+  test('comes back with it where the run stopped before its own turn', async () => {
+    const before = [node('a', 'x', { kind: 'D', slot: 2 }), node('b', 'y', { deletedWith: 'a' })]
+    const after = [node('a', 'x', { slot: 2 }), node('c', 'z', { fail: true })]
+    expect(await brokenRule([before, after, before], [apply(0), apply(1)])).toBeUndefined()
+  })
+  test('is no open question any more where it was left half-way', async () => {
+    const faults = [{ call: 'create', name: 'y', what: 'partly' }] as const
+    expect(await brokenRule([[node('a', 'x'), node('b', 'y', { deletedWith: 'a' })]], [apply(0, { onFailure: 'keep', faults } as Partial<Op>), { kind: 'destroy', onFailure: 'revert' }])).toBeUndefined()
+  })
+})

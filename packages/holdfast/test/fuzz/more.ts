@@ -15,7 +15,7 @@ const more: Readonly<Record<string, More>> = {
   replaceWith: { chance: 0.12, draw: withAnother },
   deletedWith: { chance: 0.12, draw: (r, c) => within(r, c) },
   adopt: { chance: 0.1, draw: drawAdopt },
-  deleteFirst: { chance: 0.1, draw: (r, c) => onNodes(r, c, (at) => (at.referred ? {} : { deleteFirst: r.chance(0.8) })) },
+  deleteFirst: { chance: 0.1, draw: (r, c) => onNodes(r, c, (at) => (at.referred || at.waitedFor ? {} : { deleteFirst: r.chance(0.8) })) },
   taint: { chance: 0.1, draw: (r, c) => beforeOp(r, c, { kind: 'taint', addresses: some(r, c), ...(r.chance(0.1) ? { off: true as const } : {}) }) },
   refresh: { chance: 0.12, draw: drawRefresh },
   hooks: { chance: 0.15, draw: drawHooks },
@@ -38,6 +38,8 @@ interface Line {
   readonly nodes: readonly NodeSpec[]
   /** Something carries its id or its size. */
   readonly referred: boolean
+  /** Something depends on it without that. */
+  readonly waitedFor: boolean
 }
 
 function lineOf(c: FuzzCase, address: string): Line {
@@ -48,7 +50,7 @@ function lineOf(c: FuzzCase, address: string): Line {
     for (const n of all) if (addresses.has(n.address) || n.movedFrom?.some((a) => addresses.has(a))) for (const a of [n.address, ...(n.movedFrom ?? [])]) addresses.add(a)
   }
   const of = (a: string | undefined) => a !== undefined && addresses.has(a)
-  return { addresses, nodes: all.filter((n) => of(n.address)), referred: all.some((n) => n.refs?.some(of) || of(n.sizeOf)) }
+  return { addresses, nodes: all.filter((n) => of(n.address)), referred: all.some((n) => n.refs?.some(of) || of(n.sizeOf)), waitedFor: all.some((n) => n.dependsOn?.some(of)) }
 }
 
 /** One or two nodes get an option: in all programs, in the first one only, or in those after it. */
@@ -94,6 +96,8 @@ function within(r: Stream, c: FuzzCase): FuzzCase {
   for (let i = r.chance(0.7) ? 1 : 3; i > 0; i--) {
     const [around, inner] = [lineOf(out, r.pick(all).address), lineOf(out, r.pick(all).address)]
     if (inner.referred || inner.nodes.some((n) => n.retain || n.protect || n.ignore?.includes('*'))) continue
+    // What has to make room goes first, and takes along what is only to be updated (unmended/gone-with-a-claim.ts).
+    if (around.nodes.some((n) => n.slot !== undefined || kinds[n.kind].byName)) continue
     const hostIn = (p: Program) => p.findIndex((n) => around.addresses.has(n.address))
     // It lies there from the beginning to the end.
     if (around.addresses.has(inner.nodes[0]?.address as string) || out.programs.some((p) => p.some((n, j) => inner.addresses.has(n.address) && j < hostIn(p)))) continue
