@@ -20,7 +20,7 @@ async function cutOff() {
   await inSession(lab, async (session) => {
     const planned = await session.plan({ graph: buildGraph(lab.app(build), {}) })
     const running = session.apply(planned, { ...how, abort: abort.signal })
-    while (!existsSync(log)) await sleep(5)
+    while (!existsSync(log) || readFileSync(log, 'utf8') === '') await sleep(5)
     abort.abort(new Error('cut off'))
     expect(await running).toMatchObject({ outcome: 'incomplete' })
   })
