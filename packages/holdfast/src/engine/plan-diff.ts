@@ -1,6 +1,7 @@
 import { canonical, failure } from '../base/index.ts'
 import type { ExprNode } from '../model/index.ts'
 import { readPlan, type Plan, type PlannedChange } from '../plan/index.ts'
+import { withoutSites } from '../program/index.ts'
 import type { EngineContext } from '../resource/index.ts'
 import type { ChangeDocument } from './documents.ts'
 
@@ -77,16 +78,4 @@ function optionsOf(c: PlannedChange): Parts {
 }
 
 /** Where an expression stands in the source is no difference. */
-const textOf = (e: ExprNode): string => canonical(withoutPlaces(e))
-
-function withoutPlaces(e: ExprNode): unknown {
-  switch (e.k) {
-    case 'str': case 'arr': case 'obj': return { ...e, args: e.args.map(withoutPlaces) }
-    case 'call': return { k: e.k, fn: e.fn, args: e.args.map(withoutPlaces) }
-    case 'hide': return { ...e, of: withoutPlaces(e.of) }
-    case 'each': return { ...e, list: withoutPlaces(e.list), body: withoutPlaces(e.body) }
-    case 'ref': return { k: e.k, node: e.node, path: e.path }
-    case 'asset': return { k: e.k, path: e.path, ignore: e.ignore }
-    default: return e
-  }
-}
+const textOf = (e: ExprNode): string => canonical(withoutSites(e))

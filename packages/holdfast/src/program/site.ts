@@ -42,9 +42,10 @@ function firstUserFrame(_: unknown, frames: readonly NodeJS.CallSite[]): Site | 
 const sites = new Map<string, Map<number, Site>>()
 /** One object for one place: a loop declares thousands of nodes in one line, and each place is mapped to the source once. */
 function siteAt(file: string, line: number, column: number): Site {
+  if (column >= COLUMNS_MAX) return { file, line, column }
   let places = sites.get(file)
   if (!places) sites.set(file, (places = new Map()))
-  const at = line * COLUMNS_MAX + Math.min(column, COLUMNS_MAX - 1)
+  const at = line * COLUMNS_MAX + column
   let site = places.get(at)
   if (!site) places.set(at, (site = { file, line, column }))
   return site

@@ -8,7 +8,7 @@ import type { ResourceRow, SecretRow } from '../state/index.ts'
 import { claimsOf, idIn, predictOutputs, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { lookToAdopt, Owners, type Adoption, type AdoptOptions, type AdoptProblem } from './adopt.ts'
 import { lookup } from './call.ts'
-import { hide } from './hide.ts'
+import { hide, learnTexts } from './hide.ts'
 import { GoesFirst } from './goes-first.ts'
 import { refuseLost, refuseMissing, restrictTo } from './restrict.ts'
 import { asksOf, tied, tiesOf, triggerOf } from './rules.ts'
@@ -122,7 +122,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     }
     const type = state.cx.types.get(node.type)
     if (!type) throw failure('HF3114', { address, site: node.site, message: `${address} is a ${node.type}, and no such type is declared or installed.` })
-    let inputs = inFailure(node, () => resolveInputs(type, node.inputs, scope, node))
+    let inputs = inputsNow(state, type, node, scope)
     const { options: own } = node
     let row = rowOf.get(address)
     // Nothing of ours stands behind a look-up: a node that is to own something begins anew.
@@ -176,7 +176,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     if (adopting) {
       const asked = options.adopt ?? { rows: noRows, other: false, only: false }
       const found = row && asked.only ? { address, id: adoptId, code: 'HF2120' as const, message: `it has the object ${row.meta.physicalId ?? row.meta.physicalName ?? row.uid} already` }
-        : (owners ??= new Owners(state)).problem(node, row, adoptId) ?? await lookToAdopt(state, node, type, adoptId, own.ignore ? inFailure(node, () => resolveInputs(type, node.inputs, scope, node)) : inputs, asked)
+        : (owners ??= new Owners(state)).problem(node, row, adoptId) ?? await lookToAdopt(state, node, type, adoptId, own.ignore ? inputsNow(state, type, node, scope) : inputs, asked)
       if ('code' in found) {
         problems.push(found)
         if (referred.has(address)) outputs.set(address, predictOutputs(type, inputs, state.cx.host, address, undefined) as Value)
@@ -252,6 +252,16 @@ function locate<T>(site: Site | undefined, f: () => T): T {
     return f()
   } catch (e) {
     if (e instanceof Error && e.name === 'HoldfastError') (e as { site?: Site | undefined }).site ??= site
+    throw e
+  }
+}
+
+/** What a failure shows of the program is redacted. */
+function inputsNow(state: EnvState, type: ResourceType, node: DesiredNode, scope: Scope): Fields {
+  try {
+    return inFailure(node, () => resolveInputs(type, node.inputs, scope, node))
+  } catch (e) {
+    learnTexts(type, node.inputs, state.cx.redactor)
     throw e
   }
 }

@@ -3,7 +3,7 @@ import { failure, type Plain } from '../base/index.ts'
 import { compare } from '../diff/index.ts'
 import { firstUnknown, hasSecret, isSecret, isUnknown, mayHoldSecrets, SecretValue, wrapSensitive, type ExprNode, type Scope, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
-import { makeRedactor, type Keyring } from '../secret/index.ts'
+import { makeRedactor, type Keyring, type Redactor } from '../secret/index.ts'
 import type { Fields } from './facts.ts'
 
 /**
@@ -60,8 +60,13 @@ export function writesSecrets(type: ResourceType, e: ExprNode): boolean {
 /** A message about the inputs of a node, without what the program wrote in those that hold something secret. */
 export function withoutTexts(type: ResourceType, message: string, e: ExprNode): string {
   const redactor = makeRedactor()
-  written(type, e, (v) => typeof v === 'string' && redactor.add(v))
+  learnTexts(type, e, redactor)
   return redactor.text(message)
+}
+
+/** What the program wrote in inputs that hold something secret is redacted from now on: the line of the program that an error shows may hold it. */
+export function learnTexts(type: ResourceType, e: ExprNode, redactor: Pick<Redactor, 'add'>): void {
+  if (mayHoldSecrets(type.inputs)) written(type, e, (v) => typeof v === 'string' && redactor.add(v))
 }
 
 /** Tells of every plain value that the program wrote into inputs in which something is secret. */
