@@ -1,14 +1,14 @@
 import { completeLone, dropLone, failLone, loneRun, openLone, type Entry, type LoneChange } from '../journal/index.ts'
 import type { EnvRow, ResourceDocs, ResourceRow, TxRow } from '../state/index.ts'
 import { unresolved } from '../state/index.ts'
-import { oldEvents } from '../store/index.ts'
+import { conflict, oldEvents } from '../store/index.ts'
 import type { RequestContext } from './contract.ts'
 import {
   ComponentBusy, ComponentDoesNotExist, InvalidDifference, OutputsRequired, PermissionDenied, ResourceAlreadyExists, ResourceBusy, ResourceChangeTransactionDoesNotExist, ResourceDoesNotExist,
   ResourceReferenceError, StaleBase, TransactionAlreadyCompleted, TransactionMismatch,
 } from './errors.ts'
 import type { CloudOutput, ResourceDifference, ResourceModel } from './models.ts'
-import { addressOf, checkedName, componentOf, nameIn, namespaceToken, seedOf, stateName } from './names.ts'
+import { addressOf, checkedName, componentOf, nameIn, namespaceToken, scopeOf, seedOf, stateName } from './names.ts'
 import { demand, type Action } from './permit.ts'
 import { callerOf, changeDoc, componentExists, demandComponent, stateOf, type ChangeDoc } from './reader.ts'
 import type { Session } from './session.ts'
@@ -43,9 +43,12 @@ function digestOfDiff(s: Session, diff: ResourceDifference): string {
 const ops = { CREATE: 'create', UPDATE_IDENTITY: 'update', UPDATE_NAME: 'update', DELETE: 'delete' } as const
 export const actions = { CREATE: 'resource:create', UPDATE_IDENTITY: 'resource:update', UPDATE_NAME: 'resource:rename', DELETE: 'resource:delete' } as const satisfies Record<string, Action>
 
-export function refuseOpenRun(env: EnvRow): void {
-  if (env.openRun === undefined) return
-  throw new ComponentBusy(`${stateName(env)} has a run that is neither committed nor taken back: ${env.openRun}.`, 'Run `holdfast apply`, `holdfast run resume` or `holdfast run revert` first.', [], { details: { run: env.openRun } })
+/** `component` absent: what is asked for reaches beyond one. */
+export function refuseOpenRun(env: EnvRow, component?: string): void {
+  const wish = { scope: scopeOf(env, component), mode: 'X' as const }
+  const run = env.openRun ?? env.parts?.find((p) => p.scopes.some((scope) => conflict(wish, { scope, mode: 'X' })))?.run
+  if (run === undefined) return
+  throw new ComponentBusy(`${stateName(env)} has a run that is neither committed nor taken back: ${run}.`, 'Run `holdfast apply`, `holdfast run resume` or `holdfast run revert` first.', [], { details: { run } })
 }
 
 const busy = (row: Pick<TxRow, 'token' | 'address'>) =>
@@ -55,7 +58,7 @@ export async function openChange(s: Session, stateUuid: string, componentName: s
   const env = await stateOf(s, stateUuid)
   const component = await demandComponent(s, env, componentName)
   const { previous, next } = sides(diff)
-  refuseOpenRun(env)
+  refuseOpenRun(env, componentName)
   const type = (next ?? previous as ResourceModel).ruuid
   const address = addressOf(componentName, (previous ?? next as ResourceModel).name)
   const nextAddress = next && addressOf(componentName, next.name)

@@ -23,7 +23,8 @@ export interface Run {
   readonly log: TaskLog
   readonly tasks: ResourceTasks
   readonly scope: Scope
-  readonly from: number
+  /** Revision that it begins at; a run of a part goes on from what others have committed meanwhile. */
+  from: number
   row: RunRow
   phase: RunDocument['phase']
 }
@@ -46,7 +47,7 @@ export async function applyOn(state: EnvState, planned: PlannedRun, kind: 'apply
     const blocked = blockedChanges(plan.changes, state)
     if (deletesOnly) {
       const row: RunRow = { ...run.row, status: 'committed', phase: 'contract', to: from }
-      await state.commit([{ t: 'env.open', env: state.env.id, run: undefined }, { t: 'run.put', row }])
+      await state.commit([...state.opens(undefined), { t: 'run.put', row }])
       run.row = row
       return contract(run, planned, o)
     }
@@ -147,14 +148,29 @@ export async function openRun(state: EnvState, row: RunRow): Promise<Entry[]> {
     if (old?.status === 'running') entries.push({ t: 'run.put', row: { ...old, status: 'incomplete', endedAt: state.cx.clock.now() } })
   }
   const data = JSON.stringify({ run: row.id, kind: row.kind, plan: row.plan, tookOver: state.env.openRun })
-  return [...entries, { t: 'run.put', row }, { t: 'env.open', env: state.env.id, run: row.id }, { t: 'event', at: row.startedAt, kind: 'run.started', data }]
+  return [...entries, { t: 'run.put', row }, ...state.opens(row.id), { t: 'event', at: row.startedAt, kind: 'run.started', data }]
 }
 
 async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<void> {
+  emitPhase(run, 'commit')
+  for (;;) {
+    if (run.state.part) {
+      await run.state.catchUp(planned.plan.outputs ? refsOf(planned.plan.outputs) : [])
+      run.from = run.state.env.revision
+    }
+    try {
+      return await commitOnce(run, planned, partial)
+    } catch (e) {
+      // Another part was committed first: this one is what comes after it.
+      if (!run.state.part || !isFailure(e) || e.code !== 'HF2401') throw e
+    }
+  }
+}
+
+async function commitOnce(run: Run, planned: PlannedRun, partial: boolean): Promise<void> {
   const { state } = run
   const { cx } = state
-  emitPhase(run, 'commit')
-  const to = state.next
+  const to = state.env.revision + 1
   const entries: Entry[] = []
   const before = await committedOutputs(state)
   const after = outputsAfter(run, planned, partial)
@@ -165,7 +181,7 @@ async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<
   const row: RunRow = { ...run.row, status: partial ? 'kept' : 'committed', phase: 'contract', to }
   await state.commit([
     ...entries,
-    { t: 'env.commit', env: state.env.id, from: run.from, to, partial: partial || (leavesRest(planned) && state.env.partial) }, { t: 'env.open', env: state.env.id, run: undefined },
+    { t: 'env.commit', env: state.env.id, from: run.from, to, partial: partial || (leavesRest(planned) && state.env.partial) }, ...state.opens(undefined, to),
     { t: 'run.put', row }, { t: 'event', at: cx.clock.now(), kind: 'run.committed', data: JSON.stringify({ run: run.row.id, from: run.from, to, partial }) },
   ])
   run.row = row // not before: what the store did not take is not so
@@ -213,7 +229,7 @@ async function contract(run: Run, planned: PlannedRun, o: RunOptions): Promise<v
   const { state } = run
   if (mutant('lease-released-at-commit') && state.fence) await state.cx.store.lease.release({ ...state.fence, mode: 'X' } as never)
   const waits = mustWait(state, run.row.status === 'kept' || state.env.partial, new Set(planned.plan.restricted?.spared))
-  const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !waits.has(r.uid))
+  const rows = [...state.current.values()].filter((r) => r.status === 'deleting' && !waits.has(r.uid) && state.holds(r.address))
   if (rows.length > 0) {
     emitPhase(run, 'contract')
     const { after, takes } = orderDeletions(rows.map((r) => ({ row: r as RowDraft, task: r.uid, early: !mutant('wrong-delete-order') })))
@@ -242,7 +258,7 @@ export async function endRun(run: Run, status: RunRow['status'], entries: readon
   await state.commit([
     ...past,
     ...entries, { t: 'run.put', row: { ...row, result: summary } },
-    ...(status === 'reverted' ? [{ t: 'env.open' as const, env: state.env.id, run: undefined }] : []),
+    ...(status === 'reverted' ? state.opens(undefined) : []),
     { t: 'event', at: state.cx.clock.now(), kind: 'run.finished', data: JSON.stringify({ run: run.row.id, status }) },
   ])
   run.row = row

@@ -19,7 +19,7 @@ export async function pruneAssets(state: EnvState, before: ReadonlySet<string>):
   if (!cx.pruneAssets || [...before].every((digest) => now.has(digest))) return
   const live = new Set<string>()
   for (const env of await cx.store.envs()) {
-    if (env.openRun !== undefined || (await cx.store.txs({ env: env.id, unresolved: true })).length > 0) return
+    if (env.openRun !== undefined || env.parts || (await cx.store.txs({ env: env.id, unresolved: true })).length > 0) return
     for (const row of await cx.store.resources(env.id, 'current')) for (const digest of row.meta.assets ?? []) live.add(digest)
   }
   cx.pruneAssets(live)

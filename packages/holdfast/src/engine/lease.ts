@@ -1,7 +1,7 @@
 import { failure, limits, type Millis } from '../base/index.ts'
 import { refusals } from '../journal/index.ts'
 import { EnvState, type EngineContext } from '../resource/index.ts'
-import { isKept, keptFor, type LeaseRow, type TicketRow } from '../state/index.ts'
+import { isKept, keptFor, type LeaseMode, type LeaseRow, type TicketRow } from '../state/index.ts'
 import { conflict, holderAlive } from '../store/index.ts'
 import { ensureEnv } from './plan.ts'
 import { iso } from './read.ts'
@@ -24,7 +24,7 @@ const POLL_MS = 200
  *
  * Fails    HF4201 naming the holder when it is not free within `lockTimeoutMs`; HF1008 when stopped while waiting; HF4203 when the lease that was left is gone.
  */
-export async function acquire(cx: EngineContext, scope: string, o: LeaseOptions): Promise<LeaseRow> {
+export async function acquire(cx: EngineContext, scope: string, o: LeaseOptions, mode: LeaseMode = 'X'): Promise<LeaseRow> {
   if (o.lease !== undefined) return takeKept(cx, scope, o.lease)
   const until = cx.clock.mono() + o.lockTimeoutMs
   let told = false
@@ -34,7 +34,7 @@ export async function acquire(cx: EngineContext, scope: string, o: LeaseOptions)
   }
   for (;;) {
     // Who waits has a place in the queue; who does not wait takes none.
-    const answer = await cx.store.lease.acquire(scope, cx.holder, limits.leaseTtlMs, o.lockTimeoutMs > 0 ? { ticket: place?.id ?? 'new' } : {})
+    const answer = await cx.store.lease.acquire(scope, cx.holder, limits.leaseTtlMs, { mode, ...(o.lockTimeoutMs > 0 ? { ticket: place?.id ?? 'new' } : {}) })
     if ('granted' in answer) {
       const gone = answer.tookOver
       cx.emit({ type: 'lock.acquired', ...(gone ? { message: isKept(gone.holder) ? 'a lease that was kept for an apply had run out' : `taken over from pid ${gone.holder.pid} on ${gone.holder.host}, which is gone` } : {}) })

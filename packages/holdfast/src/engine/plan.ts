@@ -207,14 +207,15 @@ export async function loadOn(state: EnvState, ref: { readonly id: string } | { r
 export async function vectorOf(state: EnvState): Promise<Vector> {
   const { store } = state.cx
   if (state.env.seq === 0) return { revision: 0, openRun: undefined, lastRun: undefined, rest: '' }
-  const [last] = await store.runs(state.env.id, 1)
+  // Runs of other parts come and go, and change nothing that this one stands on.
+  const [last] = state.part ? [] : await store.runs(state.env.id, 1)
   const secrets = await store.secrets(state.env.id)
   // What is under way will have changed rows when it is settled: a plan that was made before that is stale. (A change that no run plans is its caller's.)
-  const underWay = (await store.txs({ env: state.env.id, unresolved: true })).filter((tx) => tx.target.change === undefined && (tx.status === 'open' || tx.status === 'sent'))
+  const underWay = (await store.txs({ env: state.env.id, unresolved: true })).filter((tx) => state.holds(tx.address) && tx.target.change === undefined && (tx.status === 'open' || tx.status === 'sent'))
   // How far each has come counts, too: one that turns out to have broken off has written a row.
   const open = [...[...state.partly.values()].map((t) => `${t} partly`), ...[...state.unknown.values()].map((t) => `${t.token} unknown`), ...underWay.map((t) => `${t.token} sent`)].sort()
   const tainted: string[] = []
-  for (const r of state.current.values()) if (r.meta.tainted && r.status !== 'deleting') tainted.push(r.uid)
+  for (const r of state.current.values()) if (r.meta.tainted && r.status !== 'deleting' && state.holds(r.address)) tainted.push(r.uid)
   return {
     revision: state.env.revision, openRun: state.env.openRun, lastRun: last && `${last.id} ${last.status} ${last.endedAt ?? ''}`,
     rest: secrets.length || open.length || tainted.length ? sha256hex(canonical([secrets.map((s) => [s.name, s.fp]), open, ...(tainted.length > 0 ? [tainted.sort()] : [])])).slice(0, 16) : '',

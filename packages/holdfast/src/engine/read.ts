@@ -6,6 +6,7 @@ import { isKept, type PlanApproval, type PlanRow, type ResourceRow, type TxRow }
 import { holderAlive } from '../store/index.ts'
 import type { DriftDocument, OpenChangeDocument, ResourceDocument, RunDocument, StatusDocument } from './documents.ts'
 import { approvalDocument, approvalIn } from './approval.ts'
+import { openParts } from './part.ts'
 import { committedOutputs, shownPlan, vectorOf } from './plan.ts'
 import { readPlan } from '../plan/index.ts'
 import { actionsFor } from './settle.ts'
@@ -29,6 +30,7 @@ export async function readStatus(cx: EngineContext): Promise<StatusDocument> {
     leases: (await cx.store.leases()).map((l) => ({ scope: l.scope, host: l.holder.host, pid: l.holder.pid, since: iso(l.grantedAt), expires: iso(l.expiresAt), alive: holderAlive(l.holder) !== false, ...(isKept(l.holder) && { kept: true }) })),
     lastRun: last ? { run: last.id, kind: last.kind, status: last.status, outcome: outcomeIn(last.result), startedAt: iso(last.startedAt), endedAt: isoOr(last.endedAt) } : null,
     openRun: env.openRun ?? null,
+    parts: openParts(env),
     warnings: [],
   }
 }

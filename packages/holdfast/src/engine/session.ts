@@ -3,7 +3,7 @@ import { failure, isFailure, joinSignals, limits, mutant, type Joined } from '..
 import { classOf, failLone, maxCallMsOf, refusals } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { EnvState, fail, settle, type EngineContext, type Work } from '../resource/index.ts'
-import type { TxRow } from '../state/index.ts'
+import type { LeaseRow, TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
 import type { ApplyOptions, PlanRequest } from './api.ts'
 import { applyOn } from './apply.ts'
@@ -11,6 +11,7 @@ import { refuseUnapproved } from './approval.ts'
 import type { RunDocument } from './documents.ts'
 import { forgetOn } from './forget.ts'
 import { acquire, envScope, type LeaseOptions } from './lease.ts'
+import { holdPart, refuseBeyond, takeOverParts, type Leasing } from './part.ts'
 import { loadOn, planOn, refuseStale, vectorOf, wrap, type PlannedRun } from './plan.ts'
 import { refreshOn, type RefreshDocument, type RefreshRequest } from './refresh.ts'
 import { revertOn } from './revert.ts'
@@ -51,34 +52,47 @@ export interface RunSession {
 /**
  * Takes the lease, then settles what a dead run left: every transaction whose end was never written.
  *
- * Fails    HF4201 naming the holder when the lease is not free within `lockTimeoutMs`; HF1008 when stopped while waiting.
+ * Takes    `only`: what the command is restricted to, if it is: it holds no more of the environment than that needs, and others may change the rest meanwhile.
+ * Fails    HF4201 naming the holder when the lease is not free within `lockTimeoutMs`; HF1008 when stopped while waiting; as {@link holdPart}.
  */
-export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly abort?: AbortSignal }): Promise<RunSession> {
+export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly abort?: AbortSignal; readonly only?: PlanRequest | undefined }): Promise<RunSession> {
   const scope = envScope(cx)
   const early = mutant('queued-run-stale') ? await EnvState.load(cx) : undefined
-  const lease = await acquire(cx, scope, o)
   const lost = new AbortController()
   let lostBecause: string | undefined
-  cx.store.lease.keep(lease, limits.leaseHeartbeatMs, (reason) => {
-    lostBecause = reason
-    cx.emit({ type: 'lock.lost', message: reason })
-    lost.abort(new Error(reason))
-  })
+  const leasing: Leasing = {
+    take: async (wish) => {
+      const lease = await acquire(cx, wish.scope, o, wish.mode)
+      cx.store.lease.keep(lease, limits.leaseHeartbeatMs, (reason) => {
+        lostBecause = reason
+        cx.emit({ type: 'lock.lost', message: reason })
+        lost.abort(new Error(reason))
+      })
+      return lease
+    },
+    giveBack: async (leases) => {
+      for (const lease of leases) await cx.store.lease.release(lease)
+    },
+  }
+  const part = o.only && o.lease === undefined ? await holdPart(cx, o.only, leasing) : undefined
+  const leases = part?.leases ?? [await leasing.take({ scope, mode: 'X' })]
+  const fence = part?.state.fence ?? { scope, fence: (leases[0] as LeaseRow).fence }
   let env = cx.env.id
   const abort = o.abort ? either(o.abort, lost.signal) : { signal: lost.signal, leave: () => undefined }
   const release = async () => {
     abort.leave()
-    cx.spool?.end(env, lease.fence)
-    if (lostBecause === undefined) await cx.store.lease.release(lease)
+    cx.spool?.end(env, fence.fence)
+    if (lostBecause === undefined) await leasing.giveBack(leases)
   }
   try {
-    const state = early ?? (await EnvState.load(cx, { scope, fence: lease.fence }))
-    state.fence = { scope, fence: lease.fence }
+    if (!part) await takeOverParts(cx, fence)
+    const state = part?.state ?? early ?? (await EnvState.load(cx, fence))
+    state.fence = fence
     env = state.env.id
     const tookOver = state.env.openRun
     await takeSpooled(state, abort.signal)
     const asked = new Set<string>()
-    if (state.env.seq > 0) await settleLeft(state, abort.signal, (tx) => (tx.status === 'open' || tx.status === 'sent') && asked.add(tx.token) !== undefined)
+    if (state.env.seq > 0) await settleLeft(state, abort.signal, (tx) => (tx.status === 'open' || tx.status === 'sent') && state.holds(tx.address) && asked.add(tx.token) !== undefined)
     return makeSession(cx, state, tookOver, asked, lost.signal, abort.signal, release)
   } catch (e) {
     await release().catch(() => undefined) // the first failure is the one to tell
@@ -89,7 +103,7 @@ export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly a
 function makeSession(cx: EngineContext, state: EnvState, tookOver: string | undefined, asked: ReadonlySet<string>, lost: AbortSignal, abort: AbortSignal, release: () => Promise<void>): RunSession {
   // What was given up because its provider or its type was away is asked again before anything new is done, but never before a person's word about it, and
   // not what has been asked just now.
-  const askAgain = () => (state.unknown.size > 0 ? settleLeft(state, abort, (tx) => tx.status === 'unknown' && !asked.has(tx.token) && canBeAsked(cx, tx)) : undefined)
+  const askAgain = () => (state.unknown.size > 0 ? settleLeft(state, abort, (tx) => tx.status === 'unknown' && state.holds(tx.address) && !asked.has(tx.token) && canBeAsked(cx, tx)) : undefined)
   /** Does something under the signals of its caller and the loss of the lease. */
   const joined = async (o: RunOptions, act: (o: RunOptions) => Promise<RunDocument>): Promise<RunDocument> => {
     const stopping = either(o.stop, lost)
@@ -105,7 +119,9 @@ function makeSession(cx: EngineContext, state: EnvState, tookOver: string | unde
     cx, tookOver,
     async plan(request) {
       await askAgain()
-      return planOn(state, request)
+      const planned = await planOn(state, request)
+      refuseBeyond(state, planned.plan.changes)
+      return planned
     },
     async load(ref) {
       const planned = await loadOn(state, ref)

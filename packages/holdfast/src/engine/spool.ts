@@ -14,6 +14,7 @@ export async function takeSpooled(state: EnvState, abort: AbortSignal): Promise<
   const { storeId } = await cx.store.meta()
   for (const file of files) {
     let unread = 0
+    let beyond = false
     for (const line of file.records) {
       const record = openRecord(state, line)
       if (!record) {
@@ -21,10 +22,14 @@ export async function takeSpooled(state: EnvState, abort: AbortSignal): Promise<
         continue
       }
       const tx = await cx.store.tx(record.token)
+      if (tx && !state.holds(tx.address)) {
+        beyond = true // of a run of another part
+        continue
+      }
       if (tx && fits(tx, record, env.id) && !mutant('spool-not-read')) await takeOver({ state, run: tx.run, storeId, abort, referred: () => false }, tx, record)
     }
     // What cannot be opened waits for the key; a change that was settled meanwhile makes it useless, and it is dropped then.
-    if (unread === 0 || cx.ring) await cx.spool.drop(file.name)
+    if (!beyond && (unread === 0 || cx.ring)) await cx.spool.drop(file.name)
   }
 }
 

@@ -7,12 +7,14 @@ import type { RunRow, TxRow } from '../state/index.ts'
  */
 export async function takenBackBefore(state: EnvState, now: RunRow): Promise<{ readonly address: Address; readonly identity: 'same' | 'new' }[]> {
   const txs: TxRow[] = []
-  for (const run of await openBefore(state, now)) txs.push(...(await state.cx.store.txs({ run: run.id })))
+  for (const run of await openBefore(state, now)) txs.push(...(await changesIn(state, run)))
   return txs.filter((tx) => tx.undo && tx.status === 'completed').sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0))
     .map((tx) => ({ address: tx.address, identity: anew(state, tx) ? 'new' : 'same' }))
 }
 
 const anew = (state: EnvState, tx: TxRow): boolean => tx.op === 'create' || (tx.op === 'update' && state.cx.types.get(tx.type)?.identity === 'new')
+
+const changesIn = async (state: EnvState, run: RunRow): Promise<TxRow[]> => (await state.cx.store.txs({ run: run.id })).filter((tx) => state.holds(tx.address))
 
 const RUNS = 16
 
@@ -22,8 +24,11 @@ async function openBefore(state: EnvState, now: RunRow): Promise<RunRow[]> {
     const all = await state.cx.store.runs(state.env.id, limit)
     // A change of its own, and a refresh, end no run.
     const runs = all.filter((r) => r.id !== now.id && r.kind !== 'change' && r.kind !== 'refresh')
-    const end = runs.findIndex((r) => r.status !== 'incomplete' && r.status !== 'running')
-    if (end >= 0) return runs.slice(0, end)
-    if (all.length < limit) return runs
+    // Runs of other parts are none of its own, however they stand.
+    const ofPart = state.part ? await Promise.all(runs.map((r) => changesIn(state, r))) : undefined
+    const own = ofPart ? runs.filter((_, i) => (ofPart[i] as readonly TxRow[]).length > 0) : runs
+    const end = own.findIndex((r) => r.status !== 'incomplete' && r.status !== 'running')
+    if (end >= 0) return own.slice(0, end)
+    if (all.length < limit) return own
   }
 }

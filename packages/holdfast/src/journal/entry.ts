@@ -1,6 +1,6 @@
 import type { EpochMs } from '../base/index.ts'
 import type {
-  ClaimRow, ComponentRow, EnvRow, EventRow, OutputsRow, PlanApproval, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, TaskRow, TrashRow, TxRow,
+  ClaimRow, ComponentRow, EnvRow, EventRow, OpenPart, OutputsRow, PlanApproval, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceRow, RunRow, SecretRow, TaskRow, TrashRow, TxRow,
 } from '../state/index.ts'
 
 /**
@@ -13,6 +13,10 @@ export type Entry =
   | { readonly t: 'env.commit'; readonly env: string; readonly from: number; readonly to: number; readonly partial: boolean }
   /** Names or clears the open run. */
   | { readonly t: 'env.open'; readonly env: string; readonly run: string | undefined }
+  /** A run of a part begins: its rows have its tag as `since` and `until`. */
+  | { readonly t: 'part.open'; readonly env: string; readonly part: OpenPart }
+  /** It ends. `to`: what its rows and claims say from now on in the place of its tag, a revision that is committed (claims that end with it go), or what another open run writes. Absent: it has none any more. */
+  | { readonly t: 'part.close'; readonly env: string; readonly tag: number; readonly to?: number }
   | { readonly t: 'run.put'; readonly row: RunRow }
   | { readonly t: 'plan.put'; readonly row: PlanRow }
   /** Refused (HF2403) when the plan was used by another run. */

@@ -1,16 +1,17 @@
 import { assert, limits, mutant, unreachable } from '../base/index.ts'
-import { runMoves, txMoves, unresolved, type ChainRow, type ClaimRow, type ComponentRow, type EnvRow, type EventRow, type ReferenceRow, type RequestRow, type ResourceRow, type TxRow } from '../state/index.ts'
+import { PART_TAGS, runMoves, txMoves, unresolved, type ChainRow, type ClaimRow, type ComponentRow, type EnvRow, type EventRow, type ReferenceRow, type RequestRow, type ResourceRow, type TxRow } from '../state/index.ts'
 import { chainHash, compactedChain, newChain, type ChainedEvent } from './chain.ts'
 import type { Entry } from './entry.ts'
 import { baseOf } from './lone-change.ts'
 import { refusals } from './refusals.ts'
+import { retagTarget } from './retag.ts'
 import { GONE, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
 
 export interface FoldOptions {
   /** Environment whose `seq` moves and that the entries belong to. */
   readonly env: string
-  /** Refused with HF4203 when the lease of `scope` is not at this fence. */
-  readonly fence?: { readonly scope: string; readonly fence: number } | undefined
+  /** Refused with HF4203 when the lease of `scope`, or of one of the others, is not at this fence. */
+  readonly fence?: { readonly scope: string; readonly fence: number; readonly also?: readonly { readonly scope: string; readonly fence: number }[] | undefined } | undefined
   /** Refused with HF2401 when the environment is not at this seq (0: it does not exist yet). */
   readonly expectSeq?: number | undefined
 }
@@ -37,11 +38,13 @@ export function fold(tables: Tables, entries: readonly Entry[], options: FoldOpt
 
 const OTHER_ENV = 'belongs to another environment than the commit'
 
-/** What can be seen without the tables: every entry belongs to the environment of the commit, and to the component of its lease (`app/env:path`); a revision grows. A Bug otherwise. */
-export function checkEntries(entries: readonly Entry[], env: string, scope?: string): void {
-  const component = scope === undefined ? undefined : /^[^:]*\/[^:]*:(.+)$/.exec(scope)?.[1]
+/** What can be seen without the tables: every entry belongs to the environment of the commit, and lies in the scopes of its leases (`app/env:path`); a revision grows. A Bug otherwise. */
+export function checkEntries(entries: readonly Entry[], env: string, scopes: readonly string[] = []): void {
+  const held = scopes.map((s) => /^[^:]*\/[^:]*:(.+)$/.exec(s)?.[1])
+  // The lease of a whole environment covers all of it.
+  const within = held.length > 0 && held.every((h) => h !== undefined) ? (held as string[]) : undefined
   for (const e of entries) {
-    if (component !== undefined) assert(!('row' in e) || !('address' in e.row) || inComponent(e.row.address, component), `${e.t}: ${'row' in e && 'address' in e.row ? e.row.address : ''} does not lie in the component ${component}, whose lease the commit names`)
+    if (within) assert(!('row' in e) || !('address' in e.row) || liesIn(e.row.address, within), `${e.t}: ${'row' in e && 'address' in e.row ? e.row.address : ''} does not lie in ${within.join(', ')}, whose lease the commit names`)
     let owner: string | undefined
     if (e.t === 'env.create') owner = e.row.id
     else if ('env' in e) owner = e.env
@@ -51,8 +54,15 @@ export function checkEntries(entries: readonly Entry[], env: string, scope?: str
   }
 }
 
-/** `.` stands for the nodes outside of every component. */
-const inComponent = (address: string, component: string): boolean => (component === '.' ? !address.includes('/') : address.startsWith(`${component}/`))
+/** `.` stands for the nodes outside of every component, `./a` for one of them. Of a scope that names a node, that is the only one inside. */
+const liesIn = (address: string, within: readonly string[]): boolean => {
+  const path = address.includes('/') ? address : `./${address}`
+  return within.some((w) => path === w || path.startsWith(`${w}/`))
+}
+
+/** The scopes that a commit is fenced by. */
+export const scopesOf = (fence: { readonly scope: string; readonly also?: readonly { readonly scope: string }[] | undefined } | undefined): readonly string[] =>
+  fence ? [fence.scope, ...(fence.also ?? []).map((f) => f.scope)] : []
 
 class Change {
   private readonly t: Tables
@@ -71,9 +81,9 @@ class Change {
   }
 
   run(entries: readonly Entry[]): { readonly seq: number } {
-    checkEntries(entries, this.options.env, this.options.fence?.scope)
     const { env: id, fence, expectSeq } = this.options
-    if (fence && !mutant('no-fence-check') && !holds(this.t, fence)) throw refusals.fenceLost(fence.scope)
+    checkEntries(entries, id, scopesOf(fence))
+    for (const f of fence ? [fence, ...(fence.also ?? [])] : []) if (!mutant('no-fence-check') && !holds(this.t, f)) throw refusals.fenceLost(f.scope)
     const before = this.t.envs.get(id)
     if (expectSeq !== undefined && (before?.seq ?? 0) !== expectSeq) throw refusals.stale(expectSeq, before?.seq ?? 0)
     this.seq = (before?.seq ?? 0) + 1
@@ -103,6 +113,12 @@ class Change {
       case 'env.commit': return this.commit(e)
       case 'env.open':
         return this.set(t.envs, e.env, { ...this.env(), openRun: e.run })
+      case 'part.open': {
+        const parts = this.env().parts ?? []
+        assert(!parts.some((p) => p.tag === e.part.tag) && e.part.tag >= PART_TAGS, `part.open: ${e.part.tag} is no tag of a new part`)
+        return this.set(t.envs, e.env, { ...this.env(), parts: [...parts, e.part] })
+      }
+      case 'part.close': return this.closePart(e)
       case 'run.put': {
         const old = t.runs.get(e.row.id)
         assert(!old || old.status === e.row.status || (runMoves[old.status] as readonly string[]).includes(e.row.status), `run.put: ${e.row.id} cannot move from ${old?.status} to ${e.row.status}`)
@@ -216,6 +232,33 @@ class Change {
         return this.set<string, EventRow[]>(t.events, e.env, kept)
       }
       default: return unreachable(e, 'fold')
+    }
+  }
+
+  private closePart(e: Extract<Entry, { t: 'part.close' }>): void {
+    const { t } = this
+    const { parts, ...env } = this.env()
+    const rest = (parts ?? []).filter((p) => p.tag !== e.tag)
+    assert(rest.length < (parts ?? []).length, `part.close: there is no part ${e.tag}`)
+    this.set(t.envs, env.id, rest.length > 0 ? { ...env, parts: rest } : env)
+    if (e.to === undefined) return
+    for (const token of [...t.unresolvedOf.values()]) {
+      const tx = t.txs.get(token) as TxRow
+      if (tx.env === env.id) this.set(t.txs, token, { ...tx, target: retagTarget(tx.target, e.tag, e.to) })
+    }
+    for (const uid of [...(t.bySince.get(env.id)?.get(e.tag) ?? [])]) {
+      const old = t.resources.get(uid)?.get(e.tag) as StoredResource
+      assert(!t.resources.get(uid)?.has(e.to), `part.close: ${uid} has a row since ${e.to} already`)
+      this.store(old, undefined)
+      this.store(undefined, { ...old, row: { ...old.row, since: e.to } })
+    }
+    for (const { uid, since } of [...(t.byUntil.get(env.id)?.get(e.tag) ?? [])].map(parseKey)) {
+      const old = t.resources.get(uid)?.get(since) as StoredResource
+      this.store(old, { ...old, row: { ...old.row, until: e.to } })
+    }
+    for (const key of [...(t.leavingClaims.get(env.id) ?? [])]) {
+      const claim = t.claims.get(key) as ClaimRow
+      if (claim.until === e.tag) this.putClaim(claim, e.to <= env.revision ? undefined : { ...claim, until: e.to })
     }
   }
 

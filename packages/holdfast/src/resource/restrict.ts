@@ -1,5 +1,5 @@
 import { failure } from '../base/index.ts'
-import type { Matches } from '../diff/index.ts'
+import { match, type Matches } from '../diff/index.ts'
 import type { DesiredGraph, DesiredNode } from '../graph/index.ts'
 import { refsOf, type Address } from '../model/index.ts'
 import { chosen, isWhole, type Restriction } from '../plan/index.ts'
@@ -15,6 +15,40 @@ import type { EnvState } from './state.ts'
  * Fails    HF6001 as {@link chosen} does; HF1001 where --replace names a node that is left out; HF2107 where an unfinished run has changed one that is, or may have.
  */
 export function restrictTo(state: EnvState, graph: DesiredGraph | undefined, m: Matches, r: Restriction, replace: ReadonlySet<Address>): ReadonlySet<Address> | undefined {
+  const keep = chosenIn(state, graph, m, r)
+  if (!keep) return undefined
+  for (const a of replace) if (!keep.has(a)) throw failure('HF1001', { address: a, message: `--replace ${a} and what the command is restricted to contradict each other.` })
+  const nowAt = new Map([...m.rowOf].map(([address, row]) => [row.uid, address]))
+  const open = [...state.base.values(), ...[...state.current.values()].filter((row) => state.provisional(row))].find((row) => !keep.has(nowAt.get(row.uid) ?? row.address))
+  if (open) throw broken(open.address, `an unfinished run (${state.env.openRun}) has changed ${open.address}, which is not to be touched`, 'Finish it first with `holdfast run resume`, or take it back with `holdfast run revert`.')
+  const tx = [...state.unknown.values()].find((t) => t.target.change === undefined && !keep.has(t.address))
+  if (tx) throw broken(tx.address, `the ${tx.op} of ${tx.address} (${tx.token}) is not settled, and it is not to be touched`, `Settle it first: holdfast run settle ${tx.token}`)
+  return keep
+}
+
+/**
+ * What a restricted command may change, former addresses included, and what that depends on beyond it. undefined: nothing is restricted. Fails HF6001 as
+ * {@link chosen} does. `more`: addresses that may stand for something, too.
+ */
+export function reachOf(state: EnvState, graph: DesiredGraph | undefined, r: Restriction, more: readonly Address[] = []): { readonly writes: ReadonlySet<Address>; readonly reads: ReadonlySet<Address> } | undefined {
+  const m = match(graph, [...state.current.values()].filter((row) => row.status !== 'deleting') as ResourceRow[])
+  const keep = chosenIn(state, graph, m, r, more)
+  if (!keep) return undefined
+  const writes = new Set(keep)
+  for (const a of keep) {
+    const row = m.rowOf.get(a)
+    if (row) writes.add(row.address)
+  }
+  const reads = new Set<Address>()
+  for (const a of keep) for (const d of graph?.nodes.get(a)?.deps ?? []) {
+    if (!writes.has(d)) reads.add(d)
+    const was = m.rowOf.get(d)?.address
+    if (was !== undefined && !writes.has(was)) reads.add(was)
+  }
+  return { writes, reads }
+}
+
+function chosenIn(state: EnvState, graph: DesiredGraph | undefined, m: Matches, r: Restriction, more: readonly Address[] = []): Set<Address> | undefined {
   if (isWhole(r)) return undefined
   const pending = [...state.current.values()].filter((row) => row.status === 'deleting')
   const nowAt = new Map([...m.rowOf].map(([address, row]) => [row.uid, address]))
@@ -26,20 +60,15 @@ export function restrictTo(state: EnvState, graph: DesiredGraph | undefined, m: 
   }
   for (const n of graph?.nodes.values() ?? []) for (const d of n.deps) edge(n.address, d)
   for (const row of state.current.values()) for (const d of row.meta.deps) edge(nowAt.get(row.uid) ?? row.address, d)
-  const all = [...(graph?.nodes.keys() ?? []), ...m.left.map((row) => row.address), ...pending.map((row) => row.address)]
+  const all = [...(graph?.nodes.keys() ?? []), ...m.left.map((row) => row.address), ...pending.map((row) => row.address), ...more]
   const keep = chosen(all, r, (a) => back.get(a) ?? [])
   if (!keep) return undefined
-  for (const a of replace) if (!keep.has(a)) throw failure('HF1001', { address: a, message: `--replace ${a} and what the command is restricted to contradict each other.` })
   const todo = [...keep]
   for (let a = todo.pop(); a !== undefined; a = todo.pop()) for (const d of graph?.nodes.get(a)?.deps ?? []) {
     if (keep.has(d) || graph?.nodes.get(d)?.action !== 'read') continue
     keep.add(d)
     todo.push(d)
   }
-  const open = [...state.base.values(), ...[...state.current.values()].filter((row) => state.provisional(row))].find((row) => !keep.has(nowAt.get(row.uid) ?? row.address))
-  if (open) throw broken(open.address, `an unfinished run (${state.env.openRun}) has changed ${open.address}, which is not to be touched`, 'Finish it first with `holdfast run resume`, or take it back with `holdfast run revert`.')
-  const tx = [...state.unknown.values()].find((t) => t.target.change === undefined && !keep.has(t.address))
-  if (tx) throw broken(tx.address, `the ${tx.op} of ${tx.address} (${tx.token}) is not settled, and it is not to be touched`, `Settle it first: holdfast run settle ${tx.token}`)
   return keep
 }
 

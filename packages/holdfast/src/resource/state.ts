@@ -2,7 +2,7 @@ import { failure, isFailure, mutant, sha256hex } from '../base/index.ts'
 import { UnknownValue, type Address, type Value } from '../model/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { decodeDoc } from '../secret/index.ts'
-import { unresolved, type EnvRow, type ResourceDocs, type ResourceRow, type TrashRow, type TxRow } from '../state/index.ts'
+import { unresolved, type EnvRow, type OpenPart, type ResourceDocs, type ResourceRow, type TrashRow, type TxRow } from '../state/index.ts'
 import { holderAlive, type Fence } from '../store/index.ts'
 import type { EngineContext } from './context.ts'
 import type { Fields } from './facts.ts'
@@ -10,14 +10,28 @@ import { hide, hideInputs } from './hide.ts'
 
 type Row = Omit<ResourceRow, 'seq'> & { readonly seq?: number }
 
+/** What a run holds that changes a part of an environment. */
+export interface Part {
+  readonly tag: number
+  readonly scopes: readonly string[]
+  holds(address: Address): boolean
+  /** Nodes beyond it that it depends on; nobody changes them meanwhile. */
+  readonly reads: ReadonlySet<Address>
+}
+
 /**
  * What the store holds about one environment, as far as a run needs it: rows in memory, documents read when asked for.
  * Every commit of the run goes through {@link commit}, which makes the same entries true here, so memory and store never differ.
  */
 export class EnvState {
   readonly cx: EngineContext
+  /** Of a run of a part, `openRun` is the one that has begun under its tag. */
   env: EnvRow
   fence: Fence | undefined
+  /** The run holds a part of the environment, while others may change other parts. */
+  part: Part | undefined
+  /** Runs of parts that were open when the state was read. */
+  parts: readonly OpenPart[] = []
   /** Rows that stand: provisional ones and those of the base that were not touched; pending deletes too. By uid. */
   readonly current = new Map<string, Row>()
   /** Rows of the base that the open run replaced or removed. By uid. */
@@ -47,18 +61,22 @@ export class EnvState {
     this.fence = fence
   }
 
-  static async load(cx: EngineContext, fence?: Fence): Promise<EnvState> {
+  /** `part`: what the run holds; all else is seen as it was committed, and is not the run's to change. */
+  static async load(cx: EngineContext, fence?: Fence, part?: Part): Promise<EnvState> {
     const s = new EnvState(cx, fence)
-    s.env = (await cx.store.env(cx.env.app, cx.env.name)) ?? cx.env
+    const rows = await s.#readRows(part)
     if (s.env.seq === 0) return s
-    const rows = await cx.store.resources(s.env.id, 'current')
     for (const r of rows) {
       if (r.status === 'deleting' && mutant('pending-delete-forgotten')) continue
       s.current.set(r.uid, r)
       if (r.status !== 'deleting') s.at.set(r.address, r.uid)
     }
-    if (s.env.openRun !== undefined) for (const r of await cx.store.resources(s.env.id, 'open')) if (r.until === s.next && r.since <= s.env.revision) s.base.set(r.uid, r)
+    if (s.env.openRun !== undefined && !s.part) for (const r of await cx.store.resources(s.env.id, 'open')) if (r.until === s.next && r.since <= s.env.revision) s.base.set(r.uid, r)
     for (const tx of await cx.store.txs({ env: s.env.id, unresolved: true })) {
+      if (s.part && !s.holds(tx.address)) {
+        if (s.part.reads.has(tx.address) && tx.target.change === undefined) s.unknown.set(tx.address, tx) // nobody knows what stands there now
+        continue
+      }
       s.#note(tx)
       if (tx.op === 'create' && tx.target.change === undefined && (tx.status === 'open' || tx.status === 'sent')) s.making.set(tx.address, tx)
       if (tx.target.change === undefined || (tx.status !== 'open' && tx.status !== 'sent')) continue
@@ -68,6 +86,81 @@ export class EnvState {
     for (const c of await cx.store.components(s.env.id)) if (c.seed !== c.name) s.seeds.set(c.name, c.seed)
     s.trash = await cx.store.trash(s.env.id)
     return s
+  }
+
+  /**
+   * The environment and its rows, both of one moment. What runs of parts have written belongs to them alone: a reader, and a run of another part, sees
+   * what was committed.
+   */
+  async #readRows(part: Part | undefined): Promise<readonly Row[]> {
+    const { cx } = this
+    for (;;) {
+      this.env = (await cx.store.env(cx.env.app, cx.env.name)) ?? cx.env
+      if (this.env.seq === 0) return []
+      this.parts = this.env.parts ?? []
+      const { revision, openRun, parts } = this.env
+      const own = parts?.find((p) => p.tag === part?.tag)
+      const rows = own ? await cx.store.resources(this.env.id, 'all') : await cx.store.resources(this.env.id, parts ? 'base' : 'current')
+      if (this.fence && !part) return rows // nobody else commits
+      const after = await cx.store.envById(this.env.id)
+      if (after?.revision !== revision || after.openRun !== openRun || (after.parts !== undefined) !== (parts !== undefined)) continue
+      if (part && openRun === undefined) this.#become(part, own)
+      return own ? this.#asOwn(rows, own.tag, revision) : rows
+    }
+  }
+
+  #become(part: Part, own: OpenPart | undefined): void {
+    this.part = part
+    this.env = { ...this.env, openRun: own?.run }
+  }
+
+  /** What stands for a run of a part: its own rows, and of all others the committed ones. */
+  #asOwn(all: readonly Row[], tag: number, revision: number): readonly Row[] {
+    const rows: Row[] = []
+    for (const r of all) {
+      if (r.since === tag && r.until === undefined) rows.push(r)
+      else if (r.since > revision) continue
+      else if (r.until === tag) this.base.set(r.uid, r)
+      else if (r.until === undefined || r.until > revision) rows.push(r)
+    }
+    return rows
+  }
+
+  /** Whether a run of a part may change what stands at the address. One of the whole may change everything. */
+  holds(address: Address): boolean {
+    return this.part === undefined || this.part.holds(address)
+  }
+
+  /** Names the open run, or says that there is none any more. `to`: with the commit of that revision. */
+  opens(run: string | undefined, to?: number): Entry[] {
+    const { env, part } = this
+    if (!part) return [{ t: 'env.open', env: env.id, run }]
+    return [
+      ...(env.openRun === undefined ? [] : [{ t: 'part.close' as const, env: env.id, tag: part.tag, ...(to === undefined ? {} : { to }) }]),
+      ...(run === undefined ? [] : [{ t: 'part.open' as const, env: env.id, part: { tag: part.tag, run, scopes: part.scopes } }]),
+    ]
+  }
+
+  /** What others have committed meanwhile: the revision, and the rows at these addresses as far as they are not the run's own. */
+  async catchUp(addresses: Iterable<Address>): Promise<void> {
+    const { store } = this.cx
+    const env = await store.envById(this.env.id)
+    if (env) this.env = { ...env, openRun: this.env.openRun }
+    for (const a of addresses) {
+      if (this.holds(a)) continue
+      const [row] = await store.find(this.env.id, 'committed', { address: a })
+      const old = this.rowAt(a)
+      if (row?.uid === old?.uid && row?.since === old?.since) continue
+      if (old) {
+        this.current.delete(old.uid)
+        this.at.delete(a)
+        this.#outputs.delete(old.uid)
+      }
+      if (!row) continue
+      this.current.set(row.uid, row)
+      this.at.set(a, row.uid)
+    }
+    await this.preload(addresses)
   }
 
   #note(tx: TxRow): void {
@@ -85,9 +178,9 @@ export class EnvState {
     return made
   }
 
-  /** Revision that the open run will commit. */
+  /** What stands in the place of the revision in the rows of the open run: that which it will commit, or the tag of its part. */
   get next(): number {
-    return this.env.revision + 1
+    return this.part?.tag ?? this.env.revision + 1
   }
 
   /**
@@ -179,6 +272,11 @@ export class EnvState {
         this.base.clear()
         break
       case 'env.open': this.env = { ...this.env, openRun: e.run }; break
+      case 'part.open': this.env = { ...this.env, openRun: e.part.run }; break
+      case 'part.close':
+        this.env = { ...this.env, openRun: undefined }
+        if (e.to !== undefined) this.#renumber(e.tag, e.to)
+        break
       case 'tx.open': this.#note(e.row); break
       case 'tx.move':
         if (!unresolved({ status: e.to, applied: e.set.applied })) {
@@ -189,6 +287,16 @@ export class EnvState {
       case 'trash.put': this.trash = [...this.trash.filter((t) => t.id !== e.row.id), e.row]; break
       case 'trash.drop': this.trash = this.trash.filter((t) => t.id !== e.id); break
       default:
+    }
+  }
+
+  #renumber(tag: number, to: number): void {
+    for (const row of this.current.values()) {
+      if (row.since !== tag) continue
+      this.current.set(row.uid, { ...row, since: to })
+      const docs = this.#docs.get(`${row.uid}@${tag}`)
+      if (docs) this.#docs.set(`${row.uid}@${to}`, docs)
+      this.#docs.delete(`${row.uid}@${tag}`)
     }
   }
 

@@ -15,13 +15,31 @@ export interface EnvRow {
   readonly partial: boolean
   /** Commit number of this state: +1 with every durable transaction that touches it. */
   readonly seq: number
-  /** The one run that is neither committed nor taken back. */
+  /** The one run of the whole environment that is neither committed nor taken back. */
   readonly openRun: string | undefined
+  /** Runs that hold a part of the environment each, and are neither committed nor taken back. Absent: none. Beside an open run of the whole there is none. */
+  readonly parts?: readonly OpenPart[] | undefined
 }
+
+/**
+ * A run that changes a part of an environment while others change other parts. Its rows have a number of their own where those of a run of the whole
+ * have `revision + 1`, far above every revision: no reader sees them, whichever run commits first. With its commit they get the revision's number.
+ */
+export interface OpenPart {
+  /** `PART_TAGS` + the first fence of its leases: never given twice. */
+  readonly tag: number
+  readonly run: string
+  /** Scopes that it changes something in (store/grant.ts). */
+  readonly scopes: readonly string[]
+}
+
+/** From here on, `since` and `until` are no revisions. */
+export const PART_TAGS = 2 ** 40
 
 /**
  * What the store keeps about one node, for a span of revisions. `since`/`until`: first revision that shows the row, first that no longer does.
  * Open runs write `since = revision + 1` (provisional) and set `until = revision + 1` on the row they replace; a reader filters by the committed revision.
+ * A run of a part writes its tag there ({@link OpenPart}).
  * `ready`     the object exists with these inputs and outputs.
  * `partial`   a step failed half-way; outputs hold what is known (perhaps only some).
  * `deleting`  the object is to be deleted (pending delete); not part of the desired state any more.

@@ -12,7 +12,7 @@ const FEWEST = 1_000
  *
  * Costs  two look-ups while the oldest event is to stay.
  */
-export async function oldEvents(store: Store, env: Pick<EnvRow, 'id' | 'openRun'>, now: EpochMs, asked?: KeptEvents): Promise<Entry[]> {
+export async function oldEvents(store: Store, env: Pick<EnvRow, 'id' | 'openRun' | 'parts'>, now: EpochMs, asked?: KeptEvents): Promise<Entry[]> {
   const keep = asked ?? KEPT_EVENTS
   const count = await store.eventsKept(env.id)
   if (count <= keep.least) return []
@@ -24,9 +24,9 @@ export async function oldEvents(store: Store, env: Pick<EnvRow, 'id' | 'openRun'
   return going ? compactEntries(env.id, now, going) : []
 }
 
-async function neededSince(store: Store, env: Pick<EnvRow, 'id' | 'openRun'>): Promise<EpochMs | undefined> {
+async function neededSince(store: Store, env: Pick<EnvRow, 'id' | 'openRun' | 'parts'>): Promise<EpochMs | undefined> {
   const [newest] = await store.runs(env.id, 1)
-  const open = env.openRun === undefined ? undefined : await store.run(env.openRun)
-  const starts = [newest, open].flatMap((run) => (run ? [run.startedAt] : []))
+  const open = await Promise.all([env.openRun, ...(env.parts ?? []).map((p) => p.run)].map((id) => (id === undefined ? undefined : store.run(id))))
+  const starts = [newest, ...open].flatMap((run) => (run ? [run.startedAt] : []))
   return starts.length === 0 ? undefined : Math.min(...starts)
 }

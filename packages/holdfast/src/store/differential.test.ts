@@ -26,7 +26,7 @@ async function everything(store: Store): Promise<unknown> {
   for await (const line of store.export()) lines.push(line)
   const views: unknown[] = []
   for (const env of [ENV, 'e-2']) {
-    for (const view of ['committed', 'current', 'open', 'all'] as const) views.push([env, view, (await store.resources(env, view)).map((r) => ({ ...r }))])
+    for (const view of ['committed', 'base', 'current', 'open', 'all'] as const) views.push([env, view, (await store.resources(env, view)).map((r) => ({ ...r }))])
     for (const view of ['committed', 'current'] as const) {
       for (const by of [{ address: 'app/u1' }, { component: 'app' }, { component: '.' }, { fingerprint: 'f1:u2' }, { tag: 'k' }, { tag: 'l', value: 'w' }]) views.push([env, view, by, await store.find(env, view, by)])
     }

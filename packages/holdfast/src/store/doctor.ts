@@ -55,8 +55,10 @@ export function rules(source: RuleSource): Check[] {
       found['rows belong to an environment'].push(who)
       continue
     }
-    if (row.since > env.revision + 1 || (row.until ?? 0) > env.revision + 1 || row.seq > env.seq) found['no row is ahead of its environment'].push(who)
-    if (env.openRun === undefined && (row.since > env.revision || (row.until ?? 0) > env.revision)) found['provisional rows belong to an open run'].push(who)
+    const marks = [row.since, row.until ?? 0].filter((r) => r > env.revision)
+    const ofPart = (mark: number) => env.parts?.some((p) => p.tag === mark) === true
+    if (marks.some((m) => m > env.revision + 1 && !ofPart(m)) || row.seq > env.seq) found['no row is ahead of its environment'].push(who)
+    if (env.openRun === undefined && marks.some((m) => !ofPart(m))) found['provisional rows belong to an open run'].push(who)
     if (row.until === undefined) {
       if (endless.has(row.uid)) found['one row without an end per object'].push(who)
       endless.add(row.uid)
@@ -78,11 +80,11 @@ export function rules(source: RuleSource): Check[] {
   for (const claim of source.claims()) {
     const env = envs.get(claim.env)
     if (!env || (!live.has(claim.uid) && !open.has(claim.uid))) found['claims belong to live objects'].push(`${claim.key} of ${claim.uid}`)
-    else if (claim.until !== undefined && env.openRun === undefined) found['provisional rows belong to an open run'].push(`claim ${claim.key}`)
+    else if (claim.until !== undefined && env.openRun === undefined && !env.parts?.some((p) => p.tag === claim.until)) found['provisional rows belong to an open run'].push(`claim ${claim.key}`)
   }
 
   const runs = new Set(source.runs())
-  for (const e of envs.values()) if (e.openRun !== undefined && !runs.has(e.openRun)) found['the open run is known'].push(`${e.openRun} of ${e.app}/${e.name}`)
+  for (const e of envs.values()) for (const run of [e.openRun, ...(e.parts ?? []).map((p) => p.run)]) if (run !== undefined && !runs.has(run)) found['the open run is known'].push(`${run} of ${e.app}/${e.name}`)
 
   const chains = new Map<string, ChainRow>()
   for (const c of source.chains()) chains.set(c.env, c)

@@ -21,6 +21,8 @@ export interface StoreTraits {
 export interface Fence {
   readonly scope: string
   readonly fence: number
+  /** Further leases that must be held. What the commit changes lies in the scope of one of them all. */
+  readonly also?: readonly { readonly scope: string; readonly fence: number }[] | undefined
 }
 
 export interface CommitOptions {
@@ -51,7 +53,7 @@ export interface Hold {
 /** What a resource is looked up by. `component`: the path before the last segment of the address, `.` where there is none. A tag without a value: any value. */
 export type Lookup = { readonly address: Address } | { readonly component: string } | { readonly fingerprint: string } | { readonly tag: string; readonly value?: string | undefined }
 
-export type ResourceView = 'committed' | 'current' | 'open' | 'all'
+export type ResourceView = 'committed' | 'base' | 'current' | 'open' | 'all'
 
 /**
  * The truth about every resource, and the journal of how it came to be: one set of tables.
@@ -74,7 +76,7 @@ export interface Store {
   /**
    * Rows of an environment without their documents, in address order.
    * `committed`: what readers see (since <= revision < until). `current`: the committed rows as the open run has changed them, pending deletes included.
-   * `open`: what the open run has written or closed (since or until = revision + 1); cost follows the change.
+   * `base`: the committed rows and the pending deletes of that revision, whatever open runs have written. `open`: what the open run has written or closed (since or until = revision + 1); cost follows the change.
    * `all`: every stored row (history too).
    */
   resources(env: string, view: ResourceView): Promise<ResourceRow[]>

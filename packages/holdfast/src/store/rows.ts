@@ -5,6 +5,7 @@ import type { ResourceView } from './port.ts'
 export function inView(view: ResourceView, row: Pick<ResourceRow, 'since' | 'until' | 'status'>, revision: number): boolean {
   switch (view) {
     case 'committed': return row.since <= revision && (row.until === undefined || row.until > revision) && row.status !== 'deleting'
+    case 'base': return row.since <= revision && (row.until === undefined || row.until > revision)
     case 'current': return row.until === undefined
     case 'open': return row.since === revision + 1 || row.until === revision + 1
     case 'all': return true

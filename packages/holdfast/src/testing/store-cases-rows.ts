@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { sha256hex } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
+import { PART_TAGS } from '../state/index.ts'
 import { addresses, ALREADY, dump, isBug, refused, started, type Case } from './store-case.ts'
 import { claimRow, commitRevision, createEnv, docsOf, ENV, event, planRow, put, putRowOnly, resourceRow, runRow, taskRow, txRow } from './store-fixtures.ts'
 
@@ -133,6 +134,33 @@ export const rowCases: Readonly<Record<string, Case>> = {
     assert.equal((await store.resources(ENV, 'current'))[0]?.until, undefined)
     assert.deepEqual(await store.docs([{ uid: 'a', since: 2 }]), [undefined])
     assert.deepEqual(await addresses(store, 'open'), [])
+  },
+  'runs of parts are seen by nobody, whichever commits first, and each gets the revision of its commit': async ({ store }) => {
+    const [one, two] = [PART_TAGS + 1, PART_TAGS + 2]
+    const part = (tag: number, name: string) => ({ t: 'part.open' as const, env: ENV, part: { tag, run: `r-${name}`, scopes: [`shop/default:./${name}`] } })
+    await store.commit([createEnv(), put(resourceRow('a')), put(resourceRow('b')), { t: 'claim.put', row: claimRow('path:a', 'a') }, commitRevision(0)], ALREADY)
+    await store.commit([part(one, 'a'), { t: 'run.put', row: runRow({ id: 'r-a' }) }, part(two, 'b'), { t: 'run.put', row: runRow({ id: 'r-b' }) }], ALREADY)
+    const tagged = resourceRow('b', { since: two, meta: { ...resourceRow('b').meta, tags: { k: 'v' } } })
+    await store.commit([{ t: 'resource.until', uid: 'a', since: 1, until: one }, put(resourceRow('a', { since: one })), { t: 'claim.put', row: claimRow('path:a', 'a', { until: one }) }], ALREADY)
+    await store.commit([{ t: 'resource.until', uid: 'b', since: 1, until: two }, put(tagged), put(resourceRow('c', { since: two }))], ALREADY)
+    assert.deepEqual(await addresses(store, 'committed'), ['app/a@1', 'app/b@1'])
+    assert.deepEqual(await addresses(store, 'base'), ['app/a@1', 'app/b@1'])
+    assert.deepEqual(await addresses(store, 'current'), [`app/a@${one}`, `app/b@${two}`, `app/c@${two}`])
+    assert.deepEqual((await store.doctor()).filter((c) => !c.ok), [])
+    // The second first.
+    await store.commit([commitRevision(1), { t: 'part.close', env: ENV, tag: two, to: 2 }], ALREADY)
+    assert.deepEqual(await addresses(store, 'committed'), ['app/a@1', 'app/b@2', 'app/c@2'])
+    assert.deepEqual((await store.find(ENV, 'committed', { tag: 'k' })).map((r) => r.uid), ['b'])
+    assert.deepEqual((await store.resources(ENV, 'all')).map((r) => `${r.uid}@${r.since}-${r.until ?? ''}`), [`a@1-${one}`, `a@${one}-`, 'b@1-2', 'b@2-', 'c@2-'])
+    assert.deepEqual((await store.envById(ENV))?.parts?.map((p) => p.run), ['r-a'])
+    // What the first did belongs to a run of the whole now.
+    await store.commit([{ t: 'part.close', env: ENV, tag: one, to: 3 }, { t: 'env.open', env: ENV, run: 'r-a' }], ALREADY)
+    assert.deepEqual([(await addresses(store, 'open')), (await store.claims(['path:a']))[0]?.until], [['app/a@1', 'app/a@3'], 3])
+    await store.commit([commitRevision(2), { t: 'env.open', env: ENV, run: undefined }], ALREADY)
+    assert.deepEqual([await addresses(store, 'committed'), await store.claims(['path:a'])], [['app/a@3', 'app/b@2', 'app/c@2'], [undefined]])
+    assert.equal((await store.envById(ENV))?.parts, undefined)
+    assert.deepEqual((await store.doctor()).filter((c) => !c.ok), [])
+    await isBug(store.commit([{ t: 'part.close', env: ENV, tag: one }], ALREADY))
   },
   'an object has one row without an end': async ({ store }) => {
     await started(store)

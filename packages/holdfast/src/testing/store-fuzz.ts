@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { sha256hex, type Random } from '../base/index.ts'
 import { loneRun, type Entry } from '../journal/index.ts'
 import type { CommitOptions } from '../store/index.ts'
-import { txMoves, type PlanApproval, type TxStatus } from '../state/index.ts'
+import { PART_TAGS, txMoves, type PlanApproval, type TxStatus } from '../state/index.ts'
 import { claimRow, commitRevision, createEnv, ENV, event, planRow, put, putRowOnly, resourceRow, runRow, taskRow, txRow } from './store-fixtures.ts'
 
 /** A stream of numbers from a seed: the same on every machine. */
@@ -40,7 +40,7 @@ export function randomCommit(dice: Dice): { readonly entries: Entry[]; readonly 
   const entries: Entry[] = []
   for (let n = dice.int(5); n >= 0; n--) entries.push(randomEntry(dice, env))
   const options: CommitOptions = {
-    env, ...(dice.int(12) === 0 ? { expectSeq: dice.int(40) } : {}), ...(dice.int(10) === 0 ? { fence: { scope: dice.pick(['s1', 's2']), fence: dice.int(4) } } : {}),
+    env, ...(dice.int(12) === 0 ? { expectSeq: dice.int(40) } : {}), ...(dice.int(10) === 0 ? { fence: { scope: dice.pick(['s1', 's2']), fence: dice.int(4), ...(dice.int(3) === 0 ? { also: [{ scope: dice.pick(['s1', 's2']), fence: dice.int(4) }] } : {}) } } : {}),
   }
   return { entries, options }
 }
@@ -58,12 +58,15 @@ const approval = (dice: Dice): PlanApproval => {
 
 function randomEntry(dice: Dice, env: string): Entry {
   const uid = `${env === ENV ? '' : 'x'}${dice.pick(UIDS)}`
-  const since = 1 + dice.int(4)
+  const since = dice.int(6) === 0 ? PART_TAGS + 1 + dice.int(2) : 1 + dice.int(4)
   const loneToken = `t-${env}-${dice.int(3)}`
   const text = () => `{"n":${dice.int(4)}}`
   const maybe = <T>(value: T): T | undefined => (dice.int(2) === 0 ? value : undefined)
-  switch (dice.int(32)) {
+  const tag = PART_TAGS + 1 + dice.int(2)
+  switch (dice.int(34)) {
     case 0: return { ...commitRevision(dice.int(6), 0), env, to: dice.int(6) + 1 + dice.int(30) } as Entry
+    case 32: return { t: 'part.open', env, part: { tag, run: dice.pick(RUNS), scopes: [dice.pick(['s1', 's2'])] } }
+    case 33: return { t: 'part.close', env, tag, ...(dice.int(2) === 0 ? { to: dice.int(30) + 1 } : {}) }
     case 1: return { t: 'env.open', env, run: maybe(dice.pick(RUNS)) }
     case 2: return { t: 'run.put', row: runRow({ id: `${env}-${dice.pick(RUNS)}`, env, status: dice.pick(['running', 'running', 'committed', 'incomplete']), startedAt: dice.int(5), to: maybe(3), endedAt: maybe(9), result: maybe(text()) }) }
     case 3: return { t: 'plan.put', row: planRow({ id: `${env}-${dice.pick(['p-1', 'p-2'])}`, env, createdAt: dice.int(5), doc: text(), ...(dice.int(2) === 0 ? { madeBy: dice.pick(['ann', 'bob']) } : {}), ...(dice.int(3) === 0 ? { approval: approval(dice) } : {}) }) }

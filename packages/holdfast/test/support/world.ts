@@ -160,7 +160,8 @@ export interface Lab {
   plan(build: () => unknown, request?: Partial<PlanRequest>): ReturnType<typeof makePlan>
   apply(build: () => unknown, o?: { onFailure?: OnFailure; request?: Partial<PlanRequest> }): Promise<RunDocument>
   destroy(o?: { onFailure?: OnFailure; request?: Partial<PlanRequest> }): Promise<RunDocument>
-  session(): ReturnType<typeof beginRun>
+  /** `only`: what a restricted command holds. */
+  session(only?: PlanRequest): ReturnType<typeof beginRun>
   app(build: () => unknown): AnyApp
   /** The same store and cloud, as a new process would see them. */
   again(): Lab
@@ -188,19 +189,21 @@ export function makeLab(o: { readonly class?: Class; readonly lagMs?: number; re
     cx, cloud, store, events, Box, Value,
     app: (build) => app('lab', { build: build as never }) as never,
     plan: (build, request = {}) => makePlan(cx, { graph: buildGraph(lab.app(build), {}), ...request }),
-    session: () => beginRun(cx, { lockTimeoutMs: 0, stop: never }),
+    session: (only) => beginRun(cx, { lockTimeoutMs: 0, stop: never, only }),
     async apply(build, a = {}) {
-      const session = await lab.session()
+      const request = { graph: buildGraph(lab.app(build), {}), ...a.request }
+      const session = await lab.session(request)
       try {
-        return await session.apply(await session.plan({ graph: buildGraph(lab.app(build), {}), ...a.request }), { onFailure: a.onFailure ?? 'revert', stop: never, abort: never })
+        return await session.apply(await session.plan(request), { onFailure: a.onFailure ?? 'revert', stop: never, abort: never })
       } finally {
         await session.end()
       }
     },
     async destroy(a = {}) {
-      const session = await lab.session()
+      const request = { graph: undefined, ...a.request }
+      const session = await lab.session(request)
       try {
-        return await session.apply(await session.plan({ graph: undefined, ...a.request }), { onFailure: a.onFailure ?? 'revert', stop: never, abort: never })
+        return await session.apply(await session.plan(request), { onFailure: a.onFailure ?? 'revert', stop: never, abort: never })
       } finally {
         await session.end()
       }

@@ -1,5 +1,5 @@
 import { unreachable } from '../../base/index.ts'
-import { baseOf, checkEntries, loneToken, type Entry } from '../../journal/index.ts'
+import { baseOf, checkEntries, loneToken, retagEntries, scopesOf, type Entry } from '../../journal/index.ts'
 import type { ResourceMeta, ResourceRow, RunRow, TaskRow, TxRow, TxTarget } from '../../state/index.ts'
 import type { CommitOptions } from '../port.ts'
 import type { Cell } from './driver.ts'
@@ -31,6 +31,12 @@ export const OP = {
   guardLone: 41,
   /** id, approval as JSON */
   planApprove: 42,
+  /** part as JSON */
+  partOpen: 43,
+  /** tag, to or null */
+  partClose: 44,
+  /** scope, fence: a further lease of the commit */
+  fenceAlso: 45,
 } as const
 
 /** Cells of a hold. */
@@ -46,23 +52,30 @@ export const HEAD_CELLS = 5
 /** Checks what can be checked without the store, and flattens. Runs on the caller's thread. */
 export function encode(entries: readonly Entry[], options: CommitOptions): EncodedTx {
   const { env } = options
-  checkEntries(entries, env, options.fence?.scope)
+  checkEntries(entries, env, scopesOf(options.fence))
   const cells: Cell[] = [env, options.fence?.scope ?? null, options.fence?.fence ?? null, options.expectSeq ?? null, 0]
   const hold: Cell[] = options.hold ? [options.hold.scope, JSON.stringify(options.hold.holder), options.hold.ttlMs, options.hold.nowMs, options.hold.after === 'keep' ? 1 : 0, options.hold.force ? JSON.stringify(options.hold.force) : null] : []
   // A row of the revision that the same commit makes is never part of an open run.
   const shown = entries.find((e) => e.t === 'env.commit')?.to
   const told = new Set<Entry>()
+  for (const f of options.fence?.also ?? []) cells.push(OP.fenceAlso, f.scope, f.fence)
   for (const e of entries) {
     if (told.has(e)) continue
     switch (e.t) {
       case 'env.create':
-        cells.push(OP.envCreate, e.row.id, e.row.app, e.row.name, e.row.revision, e.row.partial ? 1 : 0, e.row.openRun ?? null)
+        cells.push(OP.envCreate, e.row.id, e.row.app, e.row.name, e.row.revision, e.row.partial ? 1 : 0, e.row.openRun ?? null, e.row.parts ? JSON.stringify(e.row.parts) : null)
         break
       case 'env.commit':
         cells.push(OP.envCommit, e.from, e.to, e.partial ? 1 : 0)
         break
       case 'env.open':
         cells.push(OP.envOpen, e.run ?? null)
+        break
+      case 'part.open':
+        cells.push(OP.partOpen, JSON.stringify(e.part))
+        break
+      case 'part.close':
+        cells.push(OP.partClose, e.tag, e.to ?? null)
         break
       case 'run.put': {
         const r = e.row
@@ -292,6 +305,17 @@ export function unpackTarget(inputs: string, [r, p, partial, before, also, chang
     ...(typeof change === 'string' && { change }),
     ...(typeof failed === 'string' && { failed }),
   }
+}
+
+/** What a transaction said once (`docs.outputs` of its target), with another number in the place of a tag. */
+export function retagSaid(said: string, tag: number, to: number): string {
+  const [about, [row, prior, partial, before, also, ...rest]] = JSON.parse(said) as [TxAbout, PackedTarget]
+  const at = (n: number | null) => (n === tag ? to : n)
+  const packed = [
+    row && [...row.slice(0, 4), at(row[4]), at(row[5]), ...row.slice(6)], prior, partial,
+    ...(before === undefined ? [] : [before && retagEntries(before, tag, to)]), ...(also === undefined ? [] : [also && retagEntries(also, tag, to)]), ...rest,
+  ]
+  return JSON.stringify([about, packed])
 }
 
 export type PackedTarget = [

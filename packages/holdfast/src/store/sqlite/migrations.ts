@@ -333,4 +333,11 @@ drop index resources_since;
 create index resources_since on resources (env, since) where alone is null;
 `,
   },
+  {
+    version: 6,
+    name: "000006_parts.sql",
+    sql: `-- Runs that hold a part of the environment each, as a JSON list of { tag, run, scopes }. Null: none. Rows of such a run have its tag as \`since\` and \`until\`.
+alter table envs add column parts text;
+`,
+  },
 ]

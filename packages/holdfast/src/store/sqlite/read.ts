@@ -1,6 +1,6 @@
 import { unreachable } from '../../base/index.ts'
 import type {
-  ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, LeaseRow, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TicketRow, TrashRow, TxRow, TxStatus,
+  ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, LeaseRow, OpenPart, OutputsRow, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, SecretRow, StoreMeta, TaskRow, TicketRow, TrashRow, TxRow, TxStatus,
 } from '../../state/index.ts'
 import type { Lookup, ResourceView } from '../port.ts'
 import { GONE, loneToken } from '../../journal/index.ts'
@@ -15,7 +15,7 @@ const UNRESOLVED = "(status = 'open' or status = 'sent' or status = 'unknown' or
 export const INPUTS = 'coalesce(d.inputs, (select inputs from docs same where same.id = d.same))'
 
 /** Each cell of a row costs half a microsecond on its way: no more than is asked for. */
-const ENV = 'id, app, name, revision, partial, seq, open_run'
+const ENV = 'id, app, name, revision, partial, seq, open_run, parts'
 const TX = 't.token, t.uid, t.status, t.applied, t.epoch, t.attempts, t.first_sent_at, t.last_sent_at, t.ended_at, t.evidence'
 export const TX_COLUMNS = `select ${TX}, e.id as env_id, g.inputs as target_inputs, g.outputs as said, ${runIdOf('t')} as run_id, (select text from words where words.k = t.capability) as capability_text`
 const txSelect = (index: string) =>
@@ -121,6 +121,7 @@ export class Reader {
   private resourceRows(env: string, k: number, revision: number, view: ResourceView): ResourceRow[] {
     switch (view) {
       case 'committed': return this.inPieces(env, "env = ? and since <= ? and (until is null or until > ?) and status <> 'deleting'", k, revision, revision)
+      case 'base': return this.inPieces(env, 'env = ? and since <= ? and (until is null or until > ?)', k, revision, revision)
       case 'current': return this.inPieces(env, 'env = ? and until is null', k)
       case 'all': return this.inPieces(env, 'env = ?', k)
       case 'open': {
@@ -296,7 +297,10 @@ export const requestRow = (r: Row): RequestRow => ({ scope: r.scope, id: r.id, m
 const one = <T>(row: Row | undefined, map: (row: Row) => T): T | undefined => (row === undefined ? undefined : map(row))
 const orUndefined = <T>(v: T | null): T | undefined => v ?? undefined
 
-export const envRow = (e: Row): EnvRow => ({ id: e.id, app: e.app, name: e.name, revision: e.revision, partial: e.partial === 1, seq: e.seq, openRun: orUndefined(e.open_run as string | null) })
+export const envRow = (e: Row): EnvRow => ({
+  id: e.id, app: e.app, name: e.name, revision: e.revision, partial: e.partial === 1, seq: e.seq, openRun: orUndefined(e.open_run as string | null),
+  ...(e.parts === null ? {} : { parts: JSON.parse(e.parts as string) as OpenPart[] }),
+})
 
 /** Words are numbered from 1. */
 const NO_WORD = 0

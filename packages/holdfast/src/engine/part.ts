@@ -1,0 +1,200 @@
+import { assert, failure } from '../base/index.ts'
+import type { Entry } from '../journal/index.ts'
+import type { Address } from '../model/index.ts'
+import { isWhole, type Restriction } from '../plan/index.ts'
+import { EnvState, reachOf, type EngineContext, type Part } from '../resource/index.ts'
+import { PART_TAGS, type EnvRow, type LeaseMode, type LeaseRow, type OpenPart } from '../state/index.ts'
+import { conflict, covers } from '../store/index.ts'
+import type { PlanRequest } from './api.ts'
+import { envScope } from './lease.ts'
+
+/** A scope, and how it is held: changed (X), or only depended on (S). */
+export interface Wish {
+  readonly scope: string
+  readonly mode: LeaseMode
+}
+
+/** Takes one lease and keeps it, or fails; gives them back. */
+export interface Leasing {
+  take(wish: Wish): Promise<LeaseRow>
+  giveBack(leases: readonly LeaseRow[]): Promise<void>
+}
+
+/** More leases than this are taken for whole components, and more of those for the whole environment. */
+const SCOPES_MAX = 16
+/** Times that a program may turn out to reach further than it did a moment ago. */
+const TRIES = 3
+
+/** The scope of one node; those outside of every component lie in the component `.`. */
+const scopeOfNode = (cx: EngineContext, address: Address): string => `${envScope(cx)}:${address.includes('/') ? address : `./${address}`}`
+
+/**
+ * Holds the part of an environment that a restricted command touches: the nodes it may change, so that nobody else does, and those they depend on, so that
+ * nobody changes these. Commands whose parts do not meet run at the same time (spec/backend.md 11.2; scenario 138 of spec/engine.md).
+ *
+ * Gives    the state as such a run sees it; undefined where the whole is to be held: nothing was ever applied, a run of the whole is open, or there is too much of it.
+ * Fails    as `take`; HF2107 where an unfinished run holds more than this one.
+ * Durable  on return: what a dead run has done in this part belongs to this one.
+ */
+export async function holdPart(cx: EngineContext, request: PlanRequest, leasing: Leasing): Promise<{ readonly state: EnvState; readonly leases: readonly LeaseRow[] } | undefined> {
+  const restriction: Restriction = { targets: request.targets ?? [], excludes: request.excludes ?? [], targetDependents: request.targetDependents === true, excludeDependents: request.excludeDependents === true }
+  if (isWhole(restriction) || request.adopt || request.repair) return undefined
+  for (let n = 0; n < TRIES; n++) {
+    const seen = await EnvState.load(cx)
+    if (seen.env.seq === 0 || seen.env.openRun !== undefined) return undefined
+    const reach = reachIn(cx, seen, request, restriction)
+    const wishes = reach && wishesFor(reach)
+    if (!wishes) return undefined
+    const leases = await takeAll(wishes, leasing)
+    try {
+      const state = await under(cx, wishes, leases, reach.reads)
+      if (!state) return (await leasing.giveBack(leases), undefined)
+      const now = reachIn(cx, state, request, restriction)
+      if (now && [...now.changed].every((s) => within(s, state.part?.scopes ?? [])) && [...now.reads].every((a) => reach.reads.has(a))) return { state, leases }
+    } catch (e) {
+      await leasing.giveBack(leases)
+      throw e
+    }
+    await leasing.giveBack(leases)
+  }
+  return undefined
+}
+
+/** What a command touches: scopes that it changes, and nodes that it reads, with their scopes. */
+interface Reach {
+  readonly changed: ReadonlySet<string>
+  readonly reads: ReadonlySet<Address>
+  readonly read: ReadonlySet<string>
+}
+
+/**
+ * A pattern also means what a run of a part, unfinished or at work, may have made there, although nobody else sees it: its scopes are taken like nodes.
+ */
+function reachIn(cx: EngineContext, state: EnvState, request: PlanRequest, restriction: Restriction): Reach | undefined {
+  const scopes = new Map<Address, string>()
+  for (const p of state.parts) for (const scope of p.scopes) for (const a of namesOf(scope)) scopes.set(a, scope)
+  const reach = reachOf(state, request.graph, restriction, [...scopes.keys()])
+  if (!reach) return undefined
+  const changed = new Set([...reach.writes].map((a) => scopes.get(a) ?? scopeOfNode(cx, a)))
+  return { changed, reads: reach.reads, read: new Set([...reach.reads].map((a) => scopeOfNode(cx, a))) }
+}
+
+/** A scope as patterns find it: as a node, and as something that lies in it as in a component. */
+function namesOf(scope: string): readonly Address[] {
+  const path = scope.slice(scope.indexOf(':') + 1)
+  if (path === '.') return ['*']
+  return path.startsWith('./') ? [path.slice(2)] : [path, `${path}/*`]
+}
+
+/** The leases, in an order in which no two commands wait for each other: everything inside a scope comes right after it. */
+function wishesFor(reach: Reach): readonly Wish[] | undefined {
+  const same = (s: string) => s
+  const component = (s: string) => (s.lastIndexOf('/') > s.indexOf(':') ? s.slice(0, s.lastIndexOf('/')) : s)
+  for (const scopeOf of [same, component]) {
+    const changed = outermost([...reach.changed].map(scopeOf))
+    const read = outermost([...reach.read].map(scopeOf)).filter((s) => !within(s, changed))
+    // A scope that is read around one that is changed would be in this command's own way.
+    if (changed.length === 0 || changed.length + read.length > SCOPES_MAX || read.some((r) => changed.some((c) => covers(r, c)))) continue
+    const wishes: Wish[] = [...changed.map((scope) => ({ scope, mode: 'X' as const })), ...read.map((scope) => ({ scope, mode: 'S' as const }))]
+    return wishes.sort((a, b) => compareScopes(a.scope, b.scope))
+  }
+  return undefined
+}
+
+const within = (scope: string, scopes: readonly string[]): boolean => scopes.some((s) => s === scope || covers(s, scope))
+const outermost = (scopes: readonly string[]): string[] => [...new Set(scopes)].filter((s, _, all) => !all.some((other) => covers(other, s)))
+
+function compareScopes(a: string, b: string): number {
+  const [x, y] = [a.split(/[:/]/), b.split(/[:/]/)]
+  const at = x.findIndex((part, i) => part !== y[i])
+  if (at < 0) return x.length - y.length
+  return y[at] === undefined || (x[at] as string) > y[at] ? 1 : -1
+}
+
+async function takeAll(wishes: readonly Wish[], leasing: Leasing): Promise<readonly LeaseRow[]> {
+  const leases: LeaseRow[] = []
+  try {
+    for (const wish of wishes) leases.push(await leasing.take(wish))
+  } catch (e) {
+    await leasing.giveBack(leases)
+    throw e
+  }
+  return leases
+}
+
+async function under(cx: EngineContext, wishes: readonly Wish[], leases: readonly LeaseRow[], reads: ReadonlySet<Address>): Promise<EnvState | undefined> {
+  const changing = leases.filter((l) => l.mode === 'X')
+  const [first, ...also] = changing.map(({ scope, fence }) => ({ scope, fence }))
+  assert(first, 'a run of a part changes something')
+  const scopes = changing.map((l) => l.scope)
+  const inside = (a: Address) => within(scopeOfNode(cx, a), scopes)
+  const part: Part = { tag: PART_TAGS + first.fence, scopes, holds: inside, reads }
+  const fence = { ...first, ...(also.length > 0 ? { also } : {}) }
+  const state = await EnvState.load(cx, fence, part)
+  if (!state.part) return undefined
+  const left = state.parts.filter((p) => p.scopes.some((s) => wishes.some((w) => conflict(w, { scope: s, mode: 'X' }))))
+  if (left.length === 0) return state
+  const beyond = left.find((p) => !p.scopes.every((s) => within(s, scopes)))
+  if (beyond) {
+    throw failure('HF2107', {
+      run: beyond.run, message: `The plan cannot be restricted: an unfinished run (${beyond.run}) has changed more than is to be touched: ${beyond.scopes.join(', ')}. Nothing was changed.`,
+      hint: 'Finish it first with `holdfast run resume`, or take it back with `holdfast run revert`.',
+    })
+  }
+  const run = await mergedRun(state, left)
+  await state.commit([...(await closing(cx, left)), ...run.entries, ...left.map((p) => ({ t: 'part.close' as const, env: state.env.id, tag: p.tag, to: part.tag })), ...state.opens(run.id)])
+  return EnvState.load(cx, fence, part)
+}
+
+/**
+ * A run of the whole takes over what runs of parts have left: they are gone, for it has the lease of everything. From then on that is the one open run.
+ * Does nothing where there is none.
+ */
+export async function takeOverParts(cx: EngineContext, lease: Pick<LeaseRow, 'scope' | 'fence'>): Promise<void> {
+  const env = await cx.store.env(cx.env.app, cx.env.name)
+  if (!env?.parts) return
+  const state = new EnvState(cx, { scope: lease.scope, fence: lease.fence })
+  state.env = env
+  const run = env.openRun === undefined ? await mergedRun(state, env.parts) : undefined
+  await state.commit([
+    ...(await closing(cx, env.parts)), ...(run?.entries ?? []),
+    ...env.parts.map((p) => ({ t: 'part.close' as const, env: env.id, tag: p.tag, to: env.revision + 1 })), ...(run ? [{ t: 'env.open' as const, env: env.id, run: run.id }] : []),
+  ])
+}
+
+/** The run that stands for all of them: one that is alone can be resumed, several have no plan in common. */
+async function mergedRun(state: EnvState, parts: readonly OpenPart[]): Promise<{ readonly id: string; readonly entries: readonly Entry[] }> {
+  const [only] = parts
+  if (only && parts.length === 1) return { id: only.run, entries: [] }
+  const { cx } = state
+  const now = cx.clock.now()
+  const id = cx.ids.next('r')
+  return {
+    id,
+    entries: [{
+      t: 'run.put',
+      row: { id, env: state.env.id, kind: 'apply', plan: '', status: 'incomplete', phase: 'expand', from: state.env.revision, to: undefined, holder: cx.holder, startedAt: now, endedAt: now, result: undefined },
+    }],
+  }
+}
+
+async function closing(cx: EngineContext, parts: readonly OpenPart[]): Promise<Entry[]> {
+  const entries: Entry[] = []
+  for (const p of parts) {
+    const old = await cx.store.run(p.run)
+    if (old?.status === 'running') entries.push({ t: 'run.put', row: { ...old, status: 'incomplete', endedAt: cx.clock.now() } })
+  }
+  return entries
+}
+
+/** Runs of parts that are neither committed nor taken back, for those who read. */
+export const openParts = (env: Pick<EnvRow, 'parts'>): readonly { readonly run: string; readonly scopes: readonly string[] }[] => (env.parts ?? []).map(({ run, scopes }) => ({ run, scopes }))
+
+/** Fails HF2107 where a plan would change what the run of a part does not hold: a deletion that is left over elsewhere, and in the way. */
+export function refuseBeyond(state: EnvState, changes: readonly { readonly uid?: string | undefined; readonly doc: { readonly address: Address } }[]): void {
+  for (const c of changes) {
+    const beyond = [c.doc.address, c.uid === undefined ? c.doc.address : (state.current.get(c.uid)?.address ?? c.doc.address)].find((a) => !state.holds(a))
+    if (beyond !== undefined) throw failure('HF2107', { address: beyond, message: `The plan cannot be restricted: ${beyond} stands in the way, and is not to be touched. Nothing was changed.`, hint: `Name ${beyond} as a target, too, or apply the whole.` })
+  }
+}
+
