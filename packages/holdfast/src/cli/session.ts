@@ -1,4 +1,4 @@
-import { beginRun, type EngineContext, type EngineEvent, type RunOptions, type RunSession } from '../engine/index.ts'
+import { beginRun, type EngineContext, type EngineEvent, type PlanRequest, type RunOptions, type RunSession } from '../engine/index.ts'
 import { openProject, type Opened, type OpenRequest } from '../project/index.ts'
 import { printDocument, type Where } from './document.ts'
 import { canAsk, keepOrRevert } from './ask.ts'
@@ -90,8 +90,8 @@ export function stopping(io: Io, call: Call, s: Session, interrupt: Interrupt): 
 
 const LEAVE_MS_MAX = 2000
 
-/** Holds the lease of the environment while something is changed; Ctrl-C is honoured. */
-export async function withRun(io: Io, call: Call, s: Session, act: (run: RunSession, interrupt: Interrupt) => Promise<number>): Promise<number> {
+/** Holds the lease of the environment, or of the part that `only` is restricted to, while something is changed; Ctrl-C is honoured. */
+export async function withRun(io: Io, call: Call, s: Session, act: (run: RunSession, interrupt: Interrupt) => Promise<number>, only?: PlanRequest): Promise<number> {
   // Between the live lines: they are drawn anew below it.
   const say = (text: string): void => {
     s.progress.pause()
@@ -109,7 +109,7 @@ export async function withRun(io: Io, call: Call, s: Session, act: (run: RunSess
     void s.cx.store.close().then(leave, leave)
   })
   try {
-    const run = await beginRun(s.cx, { lockTimeoutMs: call.flags.lockTimeoutMs, lease: call.flags.own.lease as string | undefined, stop: interrupt.stop, abort: interrupt.abort })
+    const run = await beginRun(s.cx, { lockTimeoutMs: call.flags.lockTimeoutMs, lease: call.flags.own.lease as string | undefined, stop: interrupt.stop, abort: interrupt.abort, only })
     return await thenPutAway(io, async () => {
       if (run.tookOver !== undefined) io.err(`Run ${run.tookOver} was not finished; it is taken over.\n`)
       return act(run, interrupt)

@@ -66,6 +66,13 @@ export interface OpenChangeDocument {
   readonly actions: readonly string[]
 }
 
+export interface PartDocument {
+  readonly run: string
+  readonly scopes: readonly string[]
+  /** Somebody is at work on it. */
+  readonly alive: boolean
+}
+
 export interface StatusDocument {
   readonly revision: number
   readonly partial: boolean
@@ -78,7 +85,7 @@ export interface StatusDocument {
   readonly lastRun: { readonly run: string; readonly kind: string; readonly status: RunStatus; readonly outcome: string | null; readonly startedAt: string; readonly endedAt: string | null } | null
   readonly openRun: string | null
   /** Runs that hold a part each, and are neither committed nor taken back. */
-  readonly parts: readonly { readonly run: string; readonly scopes: readonly string[] }[]
+  readonly parts: readonly PartDocument[]
   readonly warnings: readonly string[]
 }
 

@@ -4,8 +4,9 @@ import type { Address } from '../model/index.ts'
 import { isWhole, type Restriction } from '../plan/index.ts'
 import { EnvState, reachOf, type EngineContext, type Part } from '../resource/index.ts'
 import { PART_TAGS, type EnvRow, type LeaseMode, type LeaseRow, type OpenPart } from '../state/index.ts'
-import { conflict, covers } from '../store/index.ts'
+import { conflict, covers, holderAlive } from '../store/index.ts'
 import type { PlanRequest } from './api.ts'
+import type { PartDocument } from './documents.ts'
 import { envScope } from './lease.ts'
 
 /** A scope, and how it is held: changed (X), or only depended on (S). */
@@ -187,8 +188,10 @@ async function closing(cx: EngineContext, parts: readonly OpenPart[]): Promise<E
   return entries
 }
 
-/** Runs of parts that are neither committed nor taken back, for those who read. */
-export const openParts = (env: Pick<EnvRow, 'parts'>): readonly { readonly run: string; readonly scopes: readonly string[] }[] => (env.parts ?? []).map(({ run, scopes }) => ({ run, scopes }))
+/** Runs of parts that are neither committed nor taken back, for those who read, and whether somebody is at work on each. */
+export function openParts(env: Pick<EnvRow, 'parts'>, leases: readonly LeaseRow[]): readonly PartDocument[] {
+  return (env.parts ?? []).map(({ run, scopes, tag }) => ({ run, scopes, alive: leases.some((l) => l.fence === tag - PART_TAGS && holderAlive(l.holder) !== false) }))
+}
 
 /** Fails HF2107 where a plan would change what the run of a part does not hold: a deletion that is left over elsewhere, and in the way. */
 export function refuseBeyond(state: EnvState, changes: readonly { readonly uid?: string | undefined; readonly doc: { readonly address: Address } }[]): void {

@@ -10,6 +10,7 @@ import { adoptNeeds, adoptOptions, refuseProblems } from './adopt.ts'
 import { judge } from './policies.ts'
 import type { PlanRequest } from './api.ts'
 import type { PlanDocument } from './documents.ts'
+import { openParts } from './part.ts'
 
 /** A plan, ready to be shown and applied. */
 export interface PlannedRun {
@@ -96,7 +97,8 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
     ...(keep ? { restricted: { untouched: diff.untouched ?? 0, spared: pending.filter((r) => !keep.has(r.address)).map((r) => r.uid) } } : {}),
     ...(options.unprotect.length > 0 ? { unprotect: options.unprotect } : {}),
   }
-  return wrap(plan, state, false)
+  const left = state.part || state.parts.length === 0 ? undefined : openParts(state.env, await cx.store.leases()).find((p) => !p.alive)
+  return wrap(plan, state, false, left?.run)
 }
 
 /** Fails HF6001 for a path that names no node of the program or the state, nor anything that holds one. */
@@ -169,7 +171,9 @@ function refuseWithoutHooks(state: EnvState, changes: readonly PlannedChange[]):
 /** A plan that was stored knows nothing of what is allowed now. Fails HF2501. */
 export const refuseDeletes = (planned: PlannedRun, allowed: number | undefined): void => guardDeletes(planned.plan.changes, allowed)
 
-export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {
+/** `left`: run of a part that is not finished, and nobody is at work on it; an apply takes it over as it does an open run of the whole. */
+export function wrap(plan: Plan, state: EnvState, stored: boolean, left?: string): PlannedRun {
+  const openRun = state.env.openRun ?? left
   return {
     id: plan.id, plan, stored,
     document: {
@@ -177,9 +181,9 @@ export function wrap(plan: Plan, state: EnvState, stored: boolean): PlannedRun {
       ...(plan.pending.length ? { pending: plan.pending.map((p) => p.address) } : {}),
       ...(plan.findings ? { findings: plan.findings } : {}), ...(plan.unprotect ? { unprotect: plan.unprotect } : {}),
       ...(plan.restricted ? { untouched: plan.restricted.untouched } : {}),
-      ...(state.env.openRun === undefined ? {} : { openRun: state.env.openRun }),
+      ...(openRun === undefined ? {} : { openRun }),
     },
-    empty: isEmpty(plan) && state.env.openRun === undefined && (!state.env.partial || plan.adoptOnly === true || plan.restricted !== undefined),
+    empty: isEmpty(plan) && openRun === undefined && (!state.env.partial || plan.adoptOnly === true || plan.restricted !== undefined),
     irreversible: plan.changes.filter((c) => c.doc.irreversible).map((c) => c.doc.address),
     text: () => writePlan(plan, state.cx.ring),
   }

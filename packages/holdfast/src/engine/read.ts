@@ -21,16 +21,17 @@ export async function readStatus(cx: EngineContext): Promise<StatusDocument> {
   const [last] = stored ? await cx.store.runs(env.id, 1) : []
   const open = stored ? await cx.store.txs({ env: env.id, unresolved: true }) : []
   const rows = [...state.current.values()]
+  const leases = await cx.store.leases()
   return {
     revision: env.revision, partial: env.partial,
     resources: rows.filter((r) => r.status !== 'deleting').length,
     reliable: open.length === 0,
     open: open.map(openDocument),
     pendingDeletes: rows.filter((r) => r.status === 'deleting' && r.since <= env.revision).map((r) => r.address),
-    leases: (await cx.store.leases()).map((l) => ({ scope: l.scope, host: l.holder.host, pid: l.holder.pid, since: iso(l.grantedAt), expires: iso(l.expiresAt), alive: holderAlive(l.holder) !== false, ...(isKept(l.holder) && { kept: true }) })),
+    leases: leases.map((l) => ({ scope: l.scope, host: l.holder.host, pid: l.holder.pid, since: iso(l.grantedAt), expires: iso(l.expiresAt), alive: holderAlive(l.holder) !== false, ...(isKept(l.holder) && { kept: true }) })),
     lastRun: last ? { run: last.id, kind: last.kind, status: last.status, outcome: outcomeIn(last.result), startedAt: iso(last.startedAt), endedAt: isoOr(last.endedAt) } : null,
     openRun: env.openRun ?? null,
-    parts: openParts(env),
+    parts: openParts(env, leases),
     warnings: [],
   }
 }

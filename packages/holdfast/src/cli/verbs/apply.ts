@@ -24,13 +24,13 @@ export const apply: Verb = (io, call) => withProject(io, call, { access: 'create
     const planned = request ? await run.plan(request) : await run.load(ref as NonNullable<typeof ref>)
     if (ref) refuseDeletes(planned, call.flags.allowDeletes)
     return applyPlanned(io, call, s, run, interrupt, planned, planned.plan.destroy ? 'destroy' : 'apply')
-  })
+  }, refresh ? undefined : wanted)
 })
 
-export const destroy: Verb = (io, call) => withProject(io, call, { access: 'write' }, (s) => withRun(io, call, s, async (run, interrupt) => {
-  const planned = await run.plan({ graph: undefined, ...restrictions(call.flags) })
-  return applyPlanned(io, call, s, run, interrupt, planned, 'destroy')
-}))
+export const destroy: Verb = (io, call) => withProject(io, call, { access: 'write' }, (s) => {
+  const request = { graph: undefined, ...restrictions(call.flags) }
+  return withRun(io, call, s, async (run, interrupt) => applyPlanned(io, call, s, run, interrupt, await run.plan(request), 'destroy'), request)
+})
 
 /** Shows the plan, asks, applies it and says how it went. */
 export async function applyPlanned(io: Io, call: Call, s: Session, run: RunSession, interrupt: Interrupt, planned: PlannedRun, what: 'apply' | 'destroy'): Promise<number> {
