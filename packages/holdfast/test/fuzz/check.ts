@@ -6,7 +6,7 @@ import { checkTables } from '../../src/store/memory/check.ts'
 import type { Op, Program, Violation } from './case.ts'
 import { kindOf, type Inputs } from './kinds.ts'
 import type { Committed } from './process.ts'
-import { checkCode } from './codes.ts'
+import { checkCode, openRunOf } from './codes.ts'
 import { checkDone } from './done.ts'
 import { AdoptedChecks } from './adopted.ts'
 import { HookChecks } from './hooks.ts'
@@ -118,7 +118,7 @@ export class Checks implements Watcher {
   seenBy(op: Op, o: WorldObject): boolean {
     if (this.#lab.tables.unresolvedOf.has(o.mark.uid)) return false
     if (op.kind !== 'refresh' && !('refresh' in op)) return true
-    return this.env?.openRun === undefined && this.current().some((r) => r.uid === o.mark.uid && r.status === 'ready')
+    return openRunOf(this.env) === undefined && this.current().some((r) => r.uid === o.mark.uid && r.status === 'ready')
   }
 
   drifted(o: WorldObject | undefined, what: 'gone' | 'changed'): void {
@@ -248,8 +248,8 @@ export class Checks implements Watcher {
     this.before = new Map(current.map((r) => [r.uid, r.address]))
     this.pendingBefore = new Set(current.filter((r) => r.status === 'deleting').map((r) => r.uid))
     this.revisionBefore = env?.revision ?? 0
-    this.openRunBefore = env?.openRun
-    this.clean = env?.openRun === undefined && !env?.partial && this.#lab.tables.unresolvedOf.size === 0 && current.every((r) => r.status === 'ready')
+    this.openRunBefore = openRunOf(env)
+    this.clean = openRunOf(env) === undefined && !env?.partial && this.#lab.tables.unresolvedOf.size === 0 && current.every((r) => r.status === 'ready')
     this.#op = op
     this.hooks.begin()
     this.deletions = []
@@ -270,7 +270,7 @@ export class Checks implements Watcher {
     for (const { address, run } of this.#madeAgain.values()) if (run !== out.doc?.run) this.#renewed.add(address)
     this.#madeAgain.clear()
     if (out.process.died) {
-      if (this.env?.openRun === undefined) this.#takeBase()
+      if (openRunOf(this.env) === undefined) this.#takeBase()
       return
     }
     for (const r of out.doc?.reverted ?? []) if (r.identity === 'new') this.#renewed.add(r.address)
@@ -281,7 +281,7 @@ export class Checks implements Watcher {
     checkCode(this, out)
     checkDone(this, out)
     checkCommand(this, out)
-    if (this.env?.openRun === undefined) this.#takeBase()
+    if (openRunOf(this.env) === undefined) this.#takeBase()
   }
 
   /** Records and world agree, as far as nothing is unsettled. */
@@ -338,7 +338,7 @@ export class Checks implements Watcher {
     const { world } = this.#lab
     const now = new Map(this.current().map((r) => [r.uid, r]))
     this.adopted.asBefore()
-    this.must(this.env?.openRun === undefined, 'l', () => 'it was taken back, and a run is open still')
+    this.must(openRunOf(this.env) === undefined, 'l', () => 'it was taken back, and a run is open still')
     this.must(this.env?.revision === this.baseRevision, 'l', () => `it was taken back to ${this.baseRevision}, and the revision is ${this.env?.revision}`)
     // What refers to an object that is made anew follows it, when it is taken back itself: its former inputs name something that is gone.
     const ids = new Map<string, string>()

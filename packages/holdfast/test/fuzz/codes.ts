@@ -1,7 +1,10 @@
-import type { TxRow } from '../../src/state/index.ts'
+import type { EnvRow, TxRow } from '../../src/state/index.ts'
 import type { Checks } from './check.ts'
 import { restricted } from './options.ts'
 import type { Outcome } from './run.ts'
+
+/** The run that is neither committed nor taken back, whether it has the whole environment or a part. */
+export const openRunOf = (env: EnvRow | undefined): string | undefined => env?.openRun ?? env?.parts?.[0]?.run
 
 /** What cannot be read at the moment is not taken for gone. */
 function unreadable({ op }: Outcome): boolean {
@@ -51,7 +54,7 @@ export function checkCode(c: Checks, out: Outcome): void {
   const { env } = c
   if (error) {
     c.must(refusals[error.code]?.(out, c) === true, 'c', () => `${out.op.kind} was refused with ${error.code}: ${error.message}`)
-    if (error.code !== 'HF4006' && !('refresh' in out.op)) c.must(c.revisionBefore === (env?.revision ?? 0) && c.openRunBefore === env?.openRun, 'c', () => `${error.code} was said before anything was done, and the environment has moved`)
+    if (error.code !== 'HF4006' && !('refresh' in out.op)) c.must(c.revisionBefore === (env?.revision ?? 0) && c.openRunBefore === openRunOf(env), 'c', () => `${error.code} was said before anything was done, and the environment has moved`)
     return
   }
   if (!doc) return
@@ -64,18 +67,18 @@ export function checkCode(c: Checks, out: Outcome): void {
   const isOpen = (tx: TxRow | undefined) => tx !== undefined && (tx.status === 'failed' ? !rows.has(tx.uid) : tx.op !== 'delete')
   const undecided = [...c.lab.tables.unresolvedOf.values()].filter((token) => isOpen(c.lab.tables.txs.get(token))).length
   if (code === 0 || code === 14) c.must(undecided === 0, 'c', () => `${code} (${doc.outcome}), and ${undecided} changes are not settled`)
-  const what = () => `${code} (${doc.outcome}): open run ${env?.openRun}, partial ${env?.partial}, ${deleting.length} deletions left, ${unsettled} changes not settled, ${said ?? 'no error'}`
+  const what = () => `${code} (${doc.outcome}): open run ${openRunOf(env)}, partial ${env?.partial}, ${deleting.length} deletions left, ${unsettled} changes not settled, ${said ?? 'no error'}`
   // What a restricted command does not touch may have been left half-way before.
   switch (code) {
     case 0:
-      c.must(env?.openRun === undefined && (doc.outcome !== 'applied' || ((!env?.partial || restricted(out.op) || out.op.kind === 'refresh') && deleting.length === 0)) && said === undefined, 'c', what)
+      c.must(openRunOf(env) === undefined && (doc.outcome !== 'applied' || ((!env?.partial || restricted(out.op) || out.op.kind === 'refresh') && deleting.length === 0)) && said === undefined, 'c', what)
       break
     case 4:
-      c.must(doc.outcome === 'reverted' && env?.openRun === undefined && (env?.revision ?? 0) === c.revisionBefore, 'c', what)
+      c.must(doc.outcome === 'reverted' && openRunOf(env) === undefined && (env?.revision ?? 0) === c.revisionBefore, 'c', what)
       break
     case 8: c.must(out.process.stop.signal.aborted, 'c', what); break
-    case 12: c.must(env?.openRun !== undefined || env?.partial === true || unsettled > 0 || said === 'HF4006', 'c', what); break
-    case 14: c.must(deleting.length > 0 && env?.openRun === undefined, 'c', what); break
+    case 12: c.must(openRunOf(env) !== undefined || env?.partial === true || unsettled > 0 || said === 'HF4006', 'c', what); break
+    case 14: c.must(deleting.length > 0 && openRunOf(env) === undefined, 'c', what); break
     default: c.must(false, 'c', what)
   }
   if (c.calm && !fails(c)) c.must(code === 0, 'c', () => `nothing went wrong, and ${what()}`)

@@ -2,6 +2,7 @@ import type { HookPoint } from '../../src/model/index.ts'
 import type { HookContext } from '../../src/program/index.ts'
 import type { ResourceRow, TxRow } from '../../src/state/index.ts'
 import type { NodeSpec } from './case.ts'
+import { openRunOf } from './codes.ts'
 import type { Checks } from './check.ts'
 import { nodeOf } from './options.ts'
 import type { Mutation } from './world.ts'
@@ -76,7 +77,8 @@ export class HookChecks {
       if (well && row) this.#owed.delete(row.uid)
     } else {
       // A node that is renamed has its row under the old address yet.
-      const run = c.env?.openRun === undefined ? undefined : c.lab.tables.runs.get(c.env.openRun)
+      const open = openRunOf(c.env)
+      const run = open === undefined ? undefined : c.lab.tables.runs.get(open)
       const uid = run && c.plans.get(run.plan)?.uidOf.get(h.address)
       const rows = c.current().filter((r) => r.status !== 'deleting')
       const row = rows.find((r) => r.address === h.address) ?? rows.find((r) => r.uid === uid)
@@ -94,7 +96,8 @@ export class HookChecks {
   converged(n: NodeSpec, row: ResourceRow | undefined): void {
     const owed = row && this.#owed.get(row.uid)
     // Where a program took it out of the options it is owed no more.
-    const always = n.movedFrom === undefined && this.#checks.lab.programs.every((p) => p.every((x) => x.address !== n.address || x.hooks?.includes(owed as HookPoint)))
+    const renamed = row && [...(this.#checks.lab.tables.resources.get(row.uid)?.values() ?? [])].some((r) => r.row.address !== n.address)
+    const always = n.movedFrom === undefined && !renamed && this.#checks.lab.programs.every((p) => p.every((x) => x.address !== n.address || x.hooks?.includes(owed as HookPoint)))
     this.#checks.must(owed === undefined || !always || !n.hooks?.includes(owed), 'p', () => `${owed} of ${n.address} has never ended well`)
   }
 

@@ -144,7 +144,10 @@ export class Lab {
     const abort = process.abort.signal
     let session: RunSession | undefined
     try {
-      session = await beginRun(cx, { lockTimeoutMs: 0, stop, abort })
+      // As the command line does: a restricted command holds what it touches.
+      const restricted = op.kind === 'apply' || op.kind === 'destroy'
+      const only = restricted && !('refresh' in op && op.refresh) ? { graph: op.kind === 'destroy' ? undefined : graphOf(this.programs[op.program] as Program), ...wordsOf(op) } : undefined
+      session = await beginRun(cx, { lockTimeoutMs: 0, stop, abort, only })
       if (op.person) await settleAll(this, cx, session)
       if (process.dead) return
       out.callsFrom = this.world.mutations

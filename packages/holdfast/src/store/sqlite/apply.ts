@@ -1,14 +1,15 @@
 import { assert, limits } from '../../base/index.ts'
 import { chainHash, COMPACT_ROWS_MAX, compactedChain, GONE, loneToken, refusals, REQUEST_KEPT_MS, REQUESTS_SWEPT, type ChainedEvent } from '../../journal/index.ts'
-import { PART_TAGS, runMoves, txMoves, type EventRow, type Holder, type OpenPart, type ReferenceRow, type RequestRow, type RunRow } from '../../state/index.ts'
+import { runMoves, txMoves, type EventRow, type Holder, type OpenPart, type ReferenceRow, type RequestRow, type RunRow } from '../../state/index.ts'
 import { hold, type GrantActs } from '../grant.ts'
 import { clockPutOn, holderAlive } from '../holder.ts'
 import { isConstraint, type Cell, type Connection, type Row, type Statement } from './driver.ts'
 import { grantRows, performGrant } from './lease-row.ts'
 import { adoptRun, LONE_SPAN, putLoneRun, putLoneTask, runIdOf, statusOfRun } from './lone-rows.ts'
+import { closePart, openPart } from './part-rows.ts'
 import { sumOf } from './sum.ts'
 import { chainRow, eventRow } from './read.ts'
-import { ENV_SPAN, HEAD_CELLS, HOLD_CELLS, loneRunDoc, MOVE_COLUMNS, OP, retagSaid, RUN_SPAN } from './encode.ts'
+import { ENV_SPAN, HEAD_CELLS, HOLD_CELLS, loneRunDoc, MOVE_COLUMNS, OP, RUN_SPAN } from './encode.ts'
 
 /** An environment as the open database transaction sees it. Written back once, when the batch commits. */
 interface EnvState {
@@ -162,15 +163,10 @@ export class Applier {
       case OP.envOpen:
         env.openRun = c[this.take(1)] as string | null
         return
-      case OP.partOpen: {
-        const part = JSON.parse(c[this.take(1)] as string) as OpenPart
-        const parts = this.partsOf(k)
-        assert(!parts.some((p) => p.tag === part.tag) && part.tag >= PART_TAGS, `part.open: ${part.tag} is no tag of a new part`)
-        return this.setParts(k, [...parts, part])
-      }
+      case OP.partOpen: return openPart(this.db, k, JSON.parse(c[this.take(1)] as string) as OpenPart)
       case OP.partClose: {
         const at = this.take(2)
-        return this.closePart(env, c[at] as number, c[at + 1] as number | null)
+        return closePart(this.db, env, c[at] as number, c[at + 1] as number | null)
       }
       case OP.runPut: return this.putRun(k)
       case OP.planPut: {
@@ -334,37 +330,6 @@ export class Applier {
     this.sql('update envs set compacted_to = ?, base_seq = ?, base_hash = ? where k = ?').run(compactedTo, baseSeq, baseHash, env.k)
     this.sql('delete from events where k >= ? and k < ? and seq <= ?').run(...range, upTo)
     this.counters.events.delete(env.k) // with all of them gone, keys begin anew
-  }
-
-  private partsOf(k: number): readonly OpenPart[] {
-    return JSON.parse((this.sql('select parts from envs where k = ?').get(k)?.parts as string | null) ?? '[]') as OpenPart[]
-  }
-
-  private setParts(k: number, parts: readonly OpenPart[]): void {
-    this.sql('update envs set parts = ? where k = ?').run(parts.length > 0 ? JSON.stringify(parts) : null, k)
-  }
-
-  private closePart({ k, id, revision }: EnvState, tag: number, to: number | null): void {
-    const parts = this.partsOf(k)
-    const rest = parts.filter((p) => p.tag !== tag)
-    assert(rest.length < parts.length, `part.close: there is no part ${tag}`)
-    this.setParts(k, rest)
-    if (to === null) return
-    for (const d of this.sql(`select d.id, d.inputs, d.outputs from txs t indexed by txs_unresolved cross join docs d on d.id = t.target where ${UNRESOLVED} and t.env = ?`).all(k)) {
-      const outputs = retagSaid(d.outputs as string, tag, to)
-      this.sql('update docs set outputs = ?, sum = ? where id = ?').run(outputs, sumOf(d.inputs, outputs), d.id as number)
-    }
-    const put = this.sql('update resources set since = ?, sum = ? where k = ?')
-    const has = this.sql('select 1 from resources where env = ? and uid = ? and since = ?')
-    const tags = this.sql('update tags set since = ? where env = ? and uid = ? and since = ?')
-    for (const r of this.sql('select k, uid, ordinal, status, address, type, fingerprint, shape, meta from resources indexed by resources_since where env = ? and since = ? and alone is null').all(k, tag)) {
-      assert(!has.get(k, r.uid as string, to), `part.close: ${String(r.uid)} has a row since ${to} already`)
-      put.run(to, sumOf(id, r.uid, to, r.ordinal, r.status, r.address, r.type, r.fingerprint, r.shape, r.meta), r.k as number)
-      tags.run(to, k, r.uid as string, tag)
-    }
-    this.sql('update resources set until = ? where env = ? and until = ?').run(to, k, tag)
-    if (to <= revision) this.sql('delete from claims where env = ? and until = ?').run(k, tag)
-    else this.sql('update claims set until = ? where env = ? and until = ?').run(to, k, tag)
   }
 
   private commitEnv(env: EnvState, from: number, to: number, partial: number): void {
