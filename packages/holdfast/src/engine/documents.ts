@@ -84,8 +84,8 @@ export interface StatusDocument {
   readonly leases: readonly { readonly scope: string; readonly host: string; readonly pid: number; readonly since: string; readonly expires: string; readonly alive: boolean; readonly kept?: boolean }[]
   readonly lastRun: { readonly run: string; readonly kind: string; readonly status: RunStatus; readonly outcome: string | null; readonly startedAt: string; readonly endedAt: string | null } | null
   readonly openRun: string | null
-  /** Runs that hold a part each, and are neither committed nor taken back. */
-  readonly parts: readonly PartDocument[]
+  /** Runs that hold a part each, and are neither committed nor taken back. Absent: none. */
+  readonly parts?: readonly PartDocument[]
   readonly warnings: readonly string[]
 }
 

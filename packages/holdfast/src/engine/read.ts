@@ -31,7 +31,7 @@ export async function readStatus(cx: EngineContext): Promise<StatusDocument> {
     leases: leases.map((l) => ({ scope: l.scope, host: l.holder.host, pid: l.holder.pid, since: iso(l.grantedAt), expires: iso(l.expiresAt), alive: holderAlive(l.holder) !== false, ...(isKept(l.holder) && { kept: true }) })),
     lastRun: last ? { run: last.id, kind: last.kind, status: last.status, outcome: outcomeIn(last.result), startedAt: iso(last.startedAt), endedAt: isoOr(last.endedAt) } : null,
     openRun: env.openRun ?? null,
-    parts: openParts(env, leases),
+    ...(env.parts ? { parts: openParts(env, leases) } : {}),
     warnings: [],
   }
 }

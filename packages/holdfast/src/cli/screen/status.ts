@@ -8,7 +8,7 @@ export function statusScreen(doc: StatusDocument, where: { readonly app: string;
   // While somebody is at work, an open run is theirs.
   const busy = doc.leases.some((l) => l.alive && !l.kept && l.scope === `${where.app}/${where.env}`)
   if (doc.openRun) out += busy ? `Run ${doc.openRun} is at work.\n` : `${paint.yellow(`Run ${doc.openRun} is not finished.`)} To go on: holdfast run resume. To take it back: holdfast run revert.\n`
-  for (const p of doc.parts) out += p.alive ? `Run ${p.run} is at work on ${p.scopes.join(', ')}.\n` : `${paint.yellow(`Run ${p.run} is not finished.`)} It has changed ${p.scopes.join(', ')}. To go on: holdfast run resume. To take it back: holdfast run revert.\n`
+  for (const p of doc.parts ?? []) out += p.alive ? `Run ${p.run} is at work on ${p.scopes.join(', ')}.\n` : `${paint.yellow(`Run ${p.run} is not finished.`)} It has changed ${p.scopes.join(', ')}. To go on: holdfast run resume. To take it back: holdfast run revert.\n`
   if (doc.open.length > 0) {
     out += '\nOpen changes: until they are settled, the record cannot be assumed to represent what is there\n'
     for (const o of doc.open) {
