@@ -88,7 +88,21 @@ export const fuzzedMutants = {
   'hook-failure-ignored': 'a step goes on although the hook before it has failed',
   'own-timeout-unheard': 'a call has the time of its type, whatever its node says',
 } as const
-export type MutantName = keyof typeof mutants | keyof typeof fuzzedMutants
+
+/** Found by random runs of parts at the same time (test/support/parts.ts). */
+export const partMutants = {
+  'part-sees-others': 'a run of a part takes what another has written for committed',
+  'part-tags-stay-in-changes': 'what a change that is not settled is to write keeps the tag of a run that was taken over',
+  'part-claims-kept': 'claims that a run of a part gave up stay when it is committed',
+  'part-settles-others': 'a run of a part settles what another has under way',
+  'part-outputs-of-before': 'the outputs of the environment are made of what the run saw when it began',
+  'part-left-behind': 'what a dead run has done in a part stays its own when another takes the part',
+  'part-reads-free': 'what a part depends on is held by nobody',
+  'part-not-renumbered': 'a run goes on under its tag after its commit',
+  'parts-left-beside-whole': 'a run of the whole does not take over what runs of parts have left',
+} as const
+
+export type MutantName = keyof typeof mutants | keyof typeof fuzzedMutants | keyof typeof partMutants
 
 const planted = new Set<MutantName>()
 

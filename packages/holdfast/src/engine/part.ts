@@ -1,4 +1,4 @@
-import { assert, failure } from '../base/index.ts'
+import { assert, failure, mutant } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Address } from '../model/index.ts'
 import { isWhole, type Restriction } from '../plan/index.ts'
@@ -93,7 +93,7 @@ function wishesFor(reach: Reach): readonly Wish[] | undefined {
   const component = (s: string) => (s.lastIndexOf('/') > s.indexOf(':') ? s.slice(0, s.lastIndexOf('/')) : s)
   for (const scopeOf of [same, component]) {
     const changed = outermost([...reach.changed].map(scopeOf))
-    const read = outermost([...reach.read].map(scopeOf)).filter((s) => !within(s, changed))
+    const read = outermost(mutant('part-reads-free') ? [] : [...reach.read].map(scopeOf)).filter((s) => !within(s, changed))
     // A scope that is read around one that is changed would be in this command's own way.
     if (changed.length === 0 || changed.length + read.length > SCOPES_MAX || read.some((r) => changed.some((c) => covers(r, c)))) continue
     const wishes: Wish[] = [...changed.map((scope) => ({ scope, mode: 'X' as const })), ...read.map((scope) => ({ scope, mode: 'S' as const }))]
@@ -134,7 +134,7 @@ async function under(cx: EngineContext, wishes: readonly Wish[], leases: readonl
   const state = await EnvState.load(cx, fence, part)
   if (!state.part) return undefined
   const left = state.parts.filter((p) => p.scopes.some((s) => wishes.some((w) => conflict(w, { scope: s, mode: 'X' }))))
-  if (left.length === 0) return state
+  if (left.length === 0 || mutant('part-left-behind')) return state
   const beyond = left.find((p) => !p.scopes.every((s) => within(s, scopes)))
   if (beyond) {
     throw failure('HF2107', {
@@ -153,7 +153,7 @@ async function under(cx: EngineContext, wishes: readonly Wish[], leases: readonl
  */
 export async function takeOverParts(cx: EngineContext, lease: Pick<LeaseRow, 'scope' | 'fence'>): Promise<void> {
   const env = await cx.store.env(cx.env.app, cx.env.name)
-  if (!env?.parts) return
+  if (!env?.parts || mutant('parts-left-beside-whole')) return
   const state = new EnvState(cx, { scope: lease.scope, fence: lease.fence })
   state.env = env
   const run = env.openRun === undefined ? await mergedRun(state, env.parts) : undefined

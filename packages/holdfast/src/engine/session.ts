@@ -92,7 +92,7 @@ export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly a
     const tookOver = state.env.openRun
     await takeSpooled(state, abort.signal)
     const asked = new Set<string>()
-    if (state.env.seq > 0) await settleLeft(state, abort.signal, (tx) => (tx.status === 'open' || tx.status === 'sent') && state.holds(tx.address) && asked.add(tx.token) !== undefined)
+    if (state.env.seq > 0) await settleLeft(state, abort.signal, (tx) => (tx.status === 'open' || tx.status === 'sent') && (state.holds(tx.address) || mutant('part-settles-others')) && asked.add(tx.token) !== undefined)
     return makeSession(cx, state, tookOver, asked, lost.signal, abort.signal, release)
   } catch (e) {
     await release().catch(() => undefined) // the first failure is the one to tell

@@ -244,7 +244,7 @@ class Change {
     if (e.to === undefined) return
     for (const token of [...t.unresolvedOf.values()]) {
       const tx = t.txs.get(token) as TxRow
-      if (tx.env === env.id) this.set(t.txs, token, { ...tx, target: retagTarget(tx.target, e.tag, e.to) })
+      if (tx.env === env.id && !mutant('part-tags-stay-in-changes')) this.set(t.txs, token, { ...tx, target: retagTarget(tx.target, e.tag, e.to) })
     }
     for (const uid of [...(t.bySince.get(env.id)?.get(e.tag) ?? [])]) {
       const old = t.resources.get(uid)?.get(e.tag) as StoredResource
@@ -258,7 +258,7 @@ class Change {
     }
     for (const key of [...(t.leavingClaims.get(env.id) ?? [])]) {
       const claim = t.claims.get(key) as ClaimRow
-      if (claim.until === e.tag) this.putClaim(claim, e.to <= env.revision ? undefined : { ...claim, until: e.to })
+      if (claim.until === e.tag && !mutant('part-claims-kept')) this.putClaim(claim, e.to <= env.revision ? undefined : { ...claim, until: e.to })
     }
   }
 

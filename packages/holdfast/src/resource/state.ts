@@ -100,7 +100,7 @@ export class EnvState {
       this.parts = this.env.parts ?? []
       const { revision, openRun, parts } = this.env
       const own = parts?.find((p) => p.tag === part?.tag)
-      const rows = own ? await cx.store.resources(this.env.id, 'all') : await cx.store.resources(this.env.id, parts ? 'base' : 'current')
+      const rows = own ? await cx.store.resources(this.env.id, 'all') : await cx.store.resources(this.env.id, parts && !mutant('part-sees-others') ? 'base' : 'current')
       if (this.fence && !part) return rows // nobody else commits
       const after = await cx.store.envById(this.env.id)
       if (after?.revision !== revision || after.openRun !== openRun || (after.parts !== undefined) !== (parts !== undefined)) continue
@@ -291,6 +291,7 @@ export class EnvState {
   }
 
   #renumber(tag: number, to: number): void {
+    if (mutant('part-not-renumbered')) return
     for (const row of this.current.values()) {
       if (row.since !== tag) continue
       this.current.set(row.uid, { ...row, since: to })
