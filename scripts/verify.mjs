@@ -23,6 +23,7 @@ const suites = [
   { name: 'crash-failing', what: 'the same for an apply that fails and is taken back' },
   { name: 'crash-destroy', what: 'the same for a destroy' },
   { name: 'parts', what: 'several commands on parts of one environment at the same time, with faults and deaths; planted bugs are found; SEED=n begins there' },
+  { name: 'parts-kill', what: 'real commands on parts of one environment at the same time, killed at random moments; SEED=n draws others' },
   { name: 'kill-1', what: 'SIGKILL at random moments of runs of 500 resources with update, replace and delete; SEED=n runs one seed' },
   { name: 'kill-2', what: 'more random moments, other seeds' },
   { name: 'kill-3', what: 'more random moments, other seeds' },

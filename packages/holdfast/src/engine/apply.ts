@@ -1,7 +1,7 @@
-import { failure, isFailure, mutant, type HoldfastError } from '../base/index.ts'
+import { failure, isFailure, mutant, setOwn, type HoldfastError } from '../base/index.ts'
 import { runFlow, type FlowOutcome, type TaskSpec } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
-import { evaluate, firstUnknown, masked, refsOf, type Address, type Scope, type Value } from '../model/index.ts'
+import { evaluate, firstUnknown, masked, refsOf, type Address, type ExprNode, type Scope, type Value } from '../model/index.ts'
 import { assetsIn, forgetProvisional, makeScope, orderDeletions, ResourceTasks, TaskLog, type EnvState, type RowDraft, type Work } from '../resource/index.ts'
 import { encodeDoc } from '../secret/index.ts'
 import { oldEvents } from '../store/index.ts'
@@ -12,6 +12,7 @@ import type { RunDocument } from './documents.ts'
 import { blockedChanges, expandSpec, hookRetries, limitsOf, namedByUnknown, rowDeadline } from './expand.ts'
 import { committedOutputs, ensureEnv, outputsPlace, planEntry, type PlannedRun } from './plan.ts'
 import type { RunOptions } from './session.ts'
+import { stillToDelete } from './part.ts'
 import { noteSkipped, unused } from './partial.ts'
 import { followMoves, MARK_BATCH, markRemoved } from './removed.ts'
 import { takenBackBefore } from './taken-back.ts'
@@ -173,7 +174,7 @@ async function commitOnce(run: Run, planned: PlannedRun, partial: boolean): Prom
   const to = state.env.revision + 1
   const entries: Entry[] = []
   const before = await committedOutputs(state)
-  const after = outputsAfter(run, planned, partial)
+  const after = outputsAfter(run, planned, partial, before)
   if (after !== undefined && !equal(before ?? {}, after)) {
     entries.push({ t: 'outputs.put', row: { env: state.env.id, since: to, doc: encodeDoc(after, { ...outputsPlace(state), tx: run.row.id }, cx.ring) } })
   }
@@ -191,18 +192,28 @@ async function commitOnce(run: Run, planned: PlannedRun, partial: boolean): Prom
 /** What it does not touch stays as it was left: half-way, where that was so. */
 const leavesRest = ({ plan }: PlannedRun): boolean => plan.adoptOnly === true || plan.restricted !== undefined
 
-/** After a partial or restricted run some outputs cannot be computed: the former ones stay. */
-function outputsAfter(run: Run, planned: PlannedRun, partial: boolean): Value | undefined {
+/** After a partial or restricted run some outputs cannot be computed: of these the former ones stay. */
+function outputsAfter(run: Run, planned: PlannedRun, partial: boolean, before: Value | undefined): Value | undefined {
   const e = planned.plan.outputs
   if (!e) return planned.plan.destroy && !planned.plan.restricted ? {} : undefined
-  const some = partial || planned.plan.restricted !== undefined
-  try {
-    const after = evaluate(e, run.scope)
-    return some && firstUnknown(after) ? undefined : after
-  } catch (err) {
-    if (some && isFailure(err)) return undefined
-    throw err
+  if (!partial && planned.plan.restricted === undefined) return evaluate(e, run.scope)
+  const known = (part: ExprNode): Value | undefined => {
+    try {
+      const after = evaluate(part, run.scope)
+      return firstUnknown(after) ? undefined : after
+    } catch (err) {
+      if (isFailure(err)) return undefined
+      throw err
+    }
   }
+  if (e.k !== 'obj') return known(e)
+  const former = (before ?? {}) as { readonly [name: string]: Value | undefined }
+  const after: Record<string, Value> = {}
+  e.keys.forEach((name, i) => {
+    const value = known(e.args[i] as ExprNode) ?? (Object.hasOwn(former, name) ? former[name] : undefined)
+    if (value !== undefined) setOwn(after, name, value)
+  })
+  return after
 }
 
 /** After a partial run: something that names the address was not written since the object was set aside, so it may still refer to it. */
@@ -277,7 +288,7 @@ const outcomeOf = (run: Pick<Run, 'row'>): RunDocument['outcome'] =>
 /** The document of contract.md 3. */
 export async function documentOf(run: Run, plan: string | null, error: HoldfastError | undefined): Promise<RunDocument> {
   const { state, log } = run
-  const pending = [...state.current.values()].filter((r) => r.status === 'deleting').map((r) => r.address).sort()
+  const pending = (await stillToDelete(state)).sort()
   const summary: Record<string, number> = {}
   for (const t of log.records.values()) if (t.outcome === 'succeeded' || t.outcome === 'reverted') summary[t.op] = (summary[t.op] ?? 0) + 1
   if (error) error.run ??= run.row.id

@@ -193,6 +193,23 @@ export function openParts(env: Pick<EnvRow, 'parts'>, leases: readonly LeaseRow[
   return (env.parts ?? []).map(({ run, scopes, tag }) => ({ run, scopes, alive: leases.some((l) => l.fence === tag - PART_TAGS && holderAlive(l.holder) !== false) }))
 }
 
+/**
+ * Addresses of objects that are still to be deleted. Of those that a run of a part does not hold, the ones that are left over: what somebody else is at work
+ * on is his to tell.
+ */
+export async function stillToDelete(state: EnvState): Promise<Address[]> {
+  const { cx, env } = state
+  const going = [...state.current.values()].filter((r) => r.status === 'deleting')
+  const mine = going.filter((r) => state.holds(r.address)).map((r) => r.address)
+  if (mine.length === going.length) return mine
+  const leases = (await cx.store.leases()).filter((l) => holderAlive(l.holder) !== false && !state.part?.scopes.includes(l.scope))
+  for (const r of going) {
+    if (state.holds(r.address) || leases.some((l) => within(scopeOfNode(cx, r.address), [l.scope]))) continue
+    if ((await cx.store.find(env.id, 'current', { address: r.address })).some((now) => now.uid === r.uid)) mine.push(r.address)
+  }
+  return mine
+}
+
 /** Fails HF2107 where a plan would change what the run of a part does not hold: a deletion that is left over elsewhere, and in the way. */
 export function refuseBeyond(state: EnvState, changes: readonly { readonly uid?: string | undefined; readonly doc: { readonly address: Address } }[]): void {
   for (const c of changes) {

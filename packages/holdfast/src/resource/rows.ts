@@ -85,12 +85,14 @@ export function closing(state: EnvState, uid: string): Entry[] {
   return old && !state.provisional(old as RowDraft) ? [{ t: 'resource.until', uid, since: old.since, until: state.next }] : []
 }
 
-/** Claims a change takes on, and gives up once the new revision is committed. */
+/** Claims a change takes on, and gives up once the new revision is committed; those that the open run itself took on, at once: the base does not want them back. */
 export function claimEntries(state: EnvState, uid: string, wants: readonly string[], has: readonly string[]): { readonly opening: Entry[]; readonly also: Entry[] } {
   const env = state.env.id
+  const standing = state.current.get(uid)
+  const ofBase = (standing && !state.provisional(standing as RowDraft) ? standing : state.base.get(uid))?.meta.claims ?? []
   return {
     opening: wants.filter((k) => !has.includes(k)).map((key) => ({ t: 'claim.put', row: { key, env, uid, until: undefined } })),
-    also: has.filter((k) => !wants.includes(k)).map((key) => (mutant('claims-given-up-at-once') ? { t: 'claim.drop', uid, key } : { t: 'claim.put', row: { key, env, uid, until: state.next } })),
+    also: has.filter((k) => !wants.includes(k)).map((key) => (!ofBase.includes(key) || mutant('claims-given-up-at-once') ? { t: 'claim.drop', uid, key } : { t: 'claim.put', row: { key, env, uid, until: state.next } })),
   }
 }
 

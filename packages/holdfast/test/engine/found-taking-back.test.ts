@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { listResources } from '../../src/engine/index.ts'
 import { str } from '../../src/program/index.ts'
+import { another, dies } from '../support/deaths.ts'
 import { inSession, type Lab, makeLab, resume, revert, strictLab } from '../support/world.ts'
 
 /** What the simulation found in the engine, one small test each (the seeds themselves go stale with any change): taking back. */
@@ -234,4 +235,26 @@ describe('what failed half-way in the base owns what it is, when it is whole aga
     expect(await lab.apply(program('a', 'y', { other: 'x' }))).toMatchObject({ outcome: 'applied' })
     expect(lab.cloud.content).toEqual(['a=1', 'x=1', 'y=1'])
   })
+})
+
+test('a claim that a dead run took on and the next one gives up again is nobody\'s once all of it is taken back', async () => {
+  for (const to of ['large', 'middle']) {
+    let deaths = 0
+    for (let n = 1; ; n++) {
+      const lab = makeLab()
+      const program = (l: Lab, name: string, fail = false) => () => {
+        const a = l.Box('a', { name })
+        if (fail) l.Box('b', { name: 'b', secret: a.id, fail })
+      }
+      await lab.apply(program(lab, 'large'))
+      if (!(await dies(lab, program(lab, 'small'), n, 'after'))) break
+      deaths++
+      const next = another(lab)
+      const stood = (await next.store.resources((await next.store.env('lab', 'default'))?.id ?? '', 'committed'))[0]?.meta.claims
+      expect((await next.apply(program(next, to, true))).outcome).toBe('reverted')
+      expect((await next.store.doctor()).filter((c) => !c.ok), `${to} ${n}`).toEqual([])
+      expect((await next.store.claimsOf((await next.store.env('lab', 'default'))?.id ?? '')).map((c) => [c.key, c.until])).toEqual(stood?.map((key) => [key, undefined]))
+    }
+    expect(deaths).toBeGreaterThan(5)
+  }
 })

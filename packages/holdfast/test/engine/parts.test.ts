@@ -4,7 +4,7 @@ import { readStatus, type RunDocument } from '../../src/engine/index.ts'
 import { buildGraph } from '../../src/program/index.ts'
 import { callsOf } from '../support/boxes.ts'
 import { committed, inside, life, machine, parts, type Shape, sound } from '../support/parts.ts'
-import { how, inSession, type Lab, makeLab, resume, revert } from '../support/world.ts'
+import { how, inSession, type Lab, resume, revert } from '../support/world.ts'
 
 /** Holds every call whose text begins so, until it is let go. */
 function gate(cloud: Lab['cloud'], beginning: string): { reached: Promise<void>; open(): void } {

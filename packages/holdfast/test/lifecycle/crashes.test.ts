@@ -138,8 +138,8 @@ describe('two processes', () => {
     expect([callsOf(lab), lab.cloud.content]).toEqual([[], ['b=1']])
   })
 
-  // One run at a time works on an environment, whatever it is restricted to: who comes second waits as long as it wants. Two environments run beside each other.
-  test('E3#138 disjoint targets of one environment: the second waits for the first, and then goes on', async () => {
+  // What is restricted holds its part alone (test/engine/parts.test.ts).
+  test('who holds the whole environment is waited for, by those who want a part of it, too', async () => {
     const lab = makeLab()
     await lab.apply(boxes(lab, 'a b'))
     const one = another(lab, false)
