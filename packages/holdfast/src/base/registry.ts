@@ -108,7 +108,7 @@ export const registry = {
   // HF40: state, keys and locks
   HF4001: e(13, 'The state file is damaged.', 'The file is not a database, or its content contradicts itself.', 'Run `holdfast state doctor`; restore the file from a backup.'),
   HF4002: e(13, 'The state file was written by a newer version.', 'Its schema is newer than this program knows.', 'Use the newer version of Holdfast.'),
-  HF4003: e(13, 'The state cannot be written.', 'The file or its folder is read-only, or belongs to another user.', 'Correct the permissions of .holdfast.'),
+  HF4003: e(13, 'The state cannot be written.', 'The file or its folder is read-only, or belongs to another user.', 'Correct the permissions of the file and of its folder, both of which the message names.'),
   HF4004: e(13, 'The state is busy.', 'Another program holds the file for too long.', 'Wait for it, then run the command again.'),
   HF4005: e(13, 'There is no state file, but there was one.', 'The key is there and the state is gone.', 'Restore .holdfast/state.db from a backup; or remove .holdfast to begin anew.'),
   HF4006: e(12, 'The state could not be written.', 'The disk is full or failed while the state was written.', 'Free some space, then run `holdfast apply` again; the journal knows what was done.'),

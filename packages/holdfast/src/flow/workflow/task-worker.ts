@@ -1,7 +1,8 @@
-import { isFailure, makeIds, parseCanonical, systemClock, systemRandom, type Clock, type Millis } from '../../base/index.ts'
+import { allOf, clockKind, having, isFailure, makeIds, optionKind, parseCanonical, systemClock, systemRandom, type Clock, type Kind, type Kinds, type Millis } from '../../base/index.ts'
 import type { FlowCallRow } from '../../state/index.ts'
 import type { FlowJournal } from '../../store/index.ts'
 import { Failure } from './failure.ts'
+import { checkOptions, journalKind } from './kinds.ts'
 import type { Inputs, Outcome, TaskContext, UndoContext } from './port.ts'
 import { encodeAnswer, type CallDoc } from './remote.ts'
 import { encodeValue } from './rows.ts'
@@ -24,6 +25,9 @@ export interface TaskWorkerOptions {
   readonly clock?: Clock
 }
 
+const OPTIONS: Kinds = new Map<string, Kind>([
+  ['journal', journalKind], ['types', allOf('what it does, by type: { execute, undo? }', having('', 'execute'))], ['name', optionKind.text], ['leaseMs', optionKind.above], ['pollMs', optionKind.count], ['clock', clockKind],
+])
 const ids = makeIds(systemClock, systemRandom)
 
 /**
@@ -38,7 +42,9 @@ export class TaskWorker {
   readonly #clock: Clock
   readonly name: string
 
+  /** Fails HF3203. */
   constructor(options: TaskWorkerOptions) {
+    checkOptions(options, OPTIONS, 'A task worker', ['journal', 'types'])
     this.#o = options
     this.#clock = options.clock ?? systemClock
     this.name = options.name ?? ids.next('w')

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import { assert, failure, systemClock, systemRandom, type Clock, type EpochMs, type Millis } from '../../base/index.ts'
+import { assert, clockKind, failure, misfit, optionKind, systemClock, systemRandom, type Clock, type EpochMs, type Kind, type Kinds, type Millis } from '../../base/index.ts'
 import type { FlowCallRow, FlowRow, FlowTaskRow, Holder } from '../../state/index.ts'
 import { UNFINISHED, type FlowChange, type FlowJournal, type StoredFlow } from '../flow-port.ts'
 import { holderAlive } from '../holder.ts'
@@ -22,13 +22,17 @@ export interface FlowJournalOptions {
   readonly clock?: Clock
 }
 
+const OPTIONS: Kinds = new Map<string, Kind>([['path', optionKind.text], ['clock', clockKind]])
+
 /**
  * Opens the journal of the public workflow engine: flows, their tasks and their calls, in one SQLite file.
  *
  * Durable  what was acknowledged survives a crash of the process and of the machine (write-ahead log, every commit synced).
- * Fails    HF4001 damaged or not a journal, HF4002 newer schema, HF4003 not writable, HF4004 busy, HF4006 disk full, HF4007 no usable SQLite.
+ * Fails    HF3203 for options that are not valid, HF4001 damaged or not a journal, HF4002 newer schema, HF4003 not writable, HF4004 busy, HF4006 disk full, HF4007 no usable SQLite.
  */
 export async function openFlowJournal(options: FlowJournalOptions): Promise<FlowJournal> {
+  const wrong = misfit(options, OPTIONS, ['path'])
+  if (wrong !== undefined) throw failure('HF3203', { message: `A journal of flows: ${wrong}.`, details: { kind: 'InvalidFormat' } })
   const path = resolve(options.path)
   const clock = options.clock ?? systemClock
   const failpoint = makeFailpoint(failpointSetting(process.env))
