@@ -122,7 +122,7 @@ class Engine implements FlowEngine {
   #store: Readonly<Record<string, unknown>>
   #rows = new Map<Atom, number>()
   /** As the journal had it when the flow was claimed. */
-  #stored: Pick<FlowRow, 'structure' | 'store' | 'rejected'> | undefined
+  #stored: Pick<FlowRow, 'structure' | 'store' | 'rejected' | 'born'> | undefined
   #symbols: Symbols | undefined
   #left: Left = { failures: {} }
   #warnings: string[] = []
@@ -200,7 +200,7 @@ class Engine implements FlowEngine {
         throw e
       }
       const drive = new Drive(this.#machine, {
-        id: this.#id, name: this.flow.name, clock: this.#clock, listeners: this.#listeners, journal: held && { ...held, claimMs: CLAIM_MS }, first, rows: this.#rows, signal, state: this.#state,
+        id: this.#id, born: this.#stored?.born ?? 0, name: this.flow.name, clock: this.#clock, listeners: this.#listeners, journal: held && { ...held, claimMs: CLAIM_MS }, first, rows: this.#rows, signal, state: this.#state,
         warn: (text) => this.#warnings.push(text),
       })
       this.#drive = drive
