@@ -1,12 +1,13 @@
 import { failure, isFailure, systemClock, systemRandom, type Clock } from '../base/index.ts'
 import {
-  beginRun, makePlan, readAdoptRows, repairOf, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession, type SettleHow,
+  beginRun, makePlan, readAdoptRows, refuseDeletes, repairOf, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession, type SettleHow,
 } from '../engine/index.ts'
 import type { KeyChoice } from '../project/index.ts'
 import type { AnyApp, ResourceFn } from '../program/index.ts'
 import type { Holder } from '../state/index.ts'
 import { currentHolder } from '../store/index.ts'
 import { Brackets } from './brackets.ts'
+import { checkCall, checkForPlan, checkParts, checkSettle, checkTarget } from './check.ts'
 import { makeContext, type Surroundings } from './context.ts'
 import { checkTargetName, notKept, TargetNotFound } from './failures.ts'
 import { openHolder } from './holders.ts'
@@ -87,7 +88,9 @@ export class Engine {
   readonly #snapshots: SnapshotProvider
   readonly #around: Surroundings
 
+  /** Fails HF1306. */
   constructor(parts: EngineParts) {
+    checkParts(parts)
     this.#targets = parts.targets
     this.#snapshots = parts.snapshots
     this.#around = { clock: parts.clock ?? systemClock, parallelism: parts.parallelism, key: parts.key, home: parts.home, providers: parts.providers }
@@ -96,11 +99,12 @@ export class Engine {
   /**
    * Says what {@link apply} would do. Calls no provider of resources but for look-ups, and writes nothing; where a key is to be made, it is made.
    *
-   * Fails    HF1305 the name, HF6011 the target, HF4011 and HF4002 the snapshot, HF1xxx the program, HF2xxx and HF5xxx the plan.
+   * Fails    HF1305 the name, HF1306 an option, HF6011 the target, HF4011 and HF4002 the snapshot, HF1xxx the program, HF2xxx and HF5xxx the plan.
    * Costs    one reading of the snapshot, and a digest per node; what did not change is not looked at further.
    */
   async preview(name: string, program: AnyApp, o: PlanOptions = {}): Promise<EnginePlan> {
     checkTargetName(name)
+    checkCall('preview', o)
     const target = await this.#target(name)
     const graph = graphFor(program, target)
     const { cx } = await this.#open(await this.#snapshots.getSnapshot(name), { target, program, create: true, holder: currentHolder(), o })
@@ -116,6 +120,8 @@ export class Engine {
    */
   async apply(name: string, what: AnyApp | EnginePlan | PlanText, o: ChangeOptions = {}): Promise<RunDocument> {
     checkTargetName(name)
+    checkCall('apply', o)
+    if (isPlan(what)) checkForPlan(o as Readonly<Record<string, unknown>>)
     const target = await this.#target(name)
     if (!isPlan(what)) {
       const request: PlanRequest = { graph: graphFor(what, target), ...requestOf(o) }
@@ -124,12 +130,19 @@ export class Engine {
     const given = planned.get(what as EnginePlan)
     if (given && (what as EnginePlan).target !== name) throw failure('HF2402', { message: `The plan was made for ${(what as EnginePlan).target}, not for ${name}.` })
     const from = given ? { store: given.plan.store, env: given.plan.env, app: given.plan.app } : identityIn((what as PlanText).text)
-    return this.#change({ target, program: undefined, create: true, from, o }, (session) => (given ? Promise.resolve(given) : session.load({ text: (what as PlanText).text })), given && (async () => given))
+    if (given) refuseDeletes(given, o.allowDeletes)
+    const load = async (session: RunSession): Promise<PlannedRun> => {
+      const run = given ?? await session.load({ text: (what as PlanText).text })
+      refuseDeletes(run, o.allowDeletes)
+      return run
+    }
+    return this.#change({ target, program: undefined, create: true, from, o }, load, given && (async () => given))
   }
 
   /** Deletes everything that the snapshot knows. Gives and fails as {@link apply}. */
   async destroy(name: string, o: ChangeOptions = {}): Promise<RunDocument> {
     checkTargetName(name)
+    checkCall('destroy', o)
     const target = await this.#target(name)
     const request: PlanRequest = { graph: undefined, ...requestOf(o) }
     return this.#change({ target, program: undefined, create: false, o }, (session) => session.plan(request), (cx) => makePlan(cx, request))
@@ -145,6 +158,7 @@ export class Engine {
    */
   async refresh(name: string, o: CallOptions & { readonly allowDeletes?: number } = {}): Promise<RefreshDocument> {
     checkTargetName(name)
+    checkCall('refresh', o)
     const target = await this.#target(name)
     const refresh = (session: RunSession) => session.refresh({ allowDeletes: o.allowDeletes }, { stop: o.signal ?? never() })
     return this.#mutate({ target, program: undefined, create: false, o }, {
@@ -169,6 +183,7 @@ export class Engine {
    */
   async import(name: string, objects: Readonly<Record<string, string>>, program: AnyApp, o: ImportOptions = {}): Promise<RunDocument> {
     checkTargetName(name)
+    checkCall('import', o)
     const target = await this.#target(name)
     const request: PlanRequest = { graph: graphFor(program, target), adopt: readAdoptRows(objects), adoptOther: o.adoptOther }
     return this.#change({ target, program, create: true, o }, (session) => session.plan(request), (cx) => makePlan(cx, request))
@@ -182,6 +197,8 @@ export class Engine {
    */
   async settle(name: string, id: string, how: SettleHow, o: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
     checkTargetName(name)
+    checkCall('settle', o)
+    checkSettle(id, how)
     const target = await this.#target(name)
     return this.#mutate({ target, program: undefined, create: false, o }, {
       idle: async (cx) => withRun(cx, o, (session) => session.settle(id, how)), // nothing is open: it says so
@@ -193,9 +210,9 @@ export class Engine {
   }
 
   async #target(name: string): Promise<Target> {
-    const target = (await this.#targets.getTarget(name)) as Target | undefined
-    if (!target) throw new TargetNotFound(name)
-    return target
+    const target = (await this.#targets.getTarget(name)) as Target | null | undefined
+    if (target === undefined || target === null) throw new TargetNotFound(name)
+    return checkTarget(name, target)
   }
 
   #change(call: CallRequest, plan: (session: RunSession) => Promise<PlannedRun>, look?: (cx: EngineContext) => Promise<PlannedRun>): Promise<RunDocument> {
