@@ -9,11 +9,12 @@ import { currentHolder } from '../store/index.ts'
 import { Brackets } from './brackets.ts'
 import { checkCall, checkForPlan, checkParts, checkSettle, checkTarget } from './check.ts'
 import { makeContext, type Surroundings } from './context.ts'
-import { checkTargetName, notKept, TargetNotFound } from './failures.ts'
+import { asMutation, checkTargetName, notKept, TargetNotFound } from './failures.ts'
 import { openHolder } from './holders.ts'
 import { openCall, type Opened } from './open.ts'
 import { graphFor } from './program.ts'
 import type { Snapshot, SnapshotMutation, SnapshotProvider, Target, TargetProvider } from './ports.ts'
+import { checkSnapshot } from './snapshot.ts'
 
 export interface EngineParts {
   /** Asked for every target, once per call. */
@@ -107,7 +108,7 @@ export class Engine {
     checkCall('preview', o)
     const target = await this.#target(name)
     const graph = graphFor(program, target)
-    const { cx } = await this.#open(await this.#snapshots.getSnapshot(name), { target, program, create: true, holder: currentHolder(), o })
+    const { cx } = await this.#open(await this.#snapshot(name), { target, program, create: true, holder: currentHolder(), o })
     return shown(name, await makePlan(cx, { graph, ...requestOf(o) }))
   }
 
@@ -129,7 +130,7 @@ export class Engine {
     }
     const given = planned.get(what as EnginePlan)
     if (given && (what as EnginePlan).target !== name) throw failure('HF2402', { message: `The plan was made for ${(what as EnginePlan).target}, not for ${name}.` })
-    const from = given ? { store: given.plan.store, env: given.plan.env, app: given.plan.app } : identityIn((what as PlanText).text)
+    const from = given ? given.plan : identityIn((what as PlanText).text)
     if (given) refuseDeletes(given, o.allowDeletes)
     const load = async (session: RunSession): Promise<PlannedRun> => {
       const run = given ?? await session.load({ text: (what as PlanText).text })
@@ -215,6 +216,10 @@ export class Engine {
     return checkTarget(name, target)
   }
 
+  async #snapshot(name: string): Promise<Snapshot | undefined> {
+    return checkSnapshot(name, await this.#snapshots.getSnapshot(name))
+  }
+
   #change(call: CallRequest, plan: (session: RunSession) => Promise<PlannedRun>, look?: (cx: EngineContext) => Promise<PlannedRun>): Promise<RunDocument> {
     const { o } = call
     const options: RunOptions = { onFailure: (o as ChangeOptions).onFailure ?? 'revert', stop: o.signal ?? never(), abort: (o as ChangeOptions).abort ?? never() }
@@ -231,7 +236,7 @@ export class Engine {
 
   async #mutate<T>(call: CallRequest, m: { idle(cx: EngineContext): Promise<T | undefined>; act(session: RunSession): Promise<T>; unkept(result: T, why: unknown): T }): Promise<T> {
     const { name } = call.target
-    const before = await this.#snapshots.getSnapshot(name)
+    const before = await this.#snapshot(name)
     if (!before || before.reliable) {
       const { cx } = await this.#open(before, { ...call, holder: currentHolder() })
       const idle = await m.idle({ ...cx, emit: () => undefined })
@@ -241,7 +246,7 @@ export class Engine {
     try {
       const run = await this.#begin(name, holder)
       // Read again: what was read before the mark may have been changed by whoever held it then.
-      const opened = await this.#open(await this.#snapshots.getSnapshot(name), { ...call, holder })
+      const opened = await this.#open(await this.#snapshot(name), { ...call, holder })
       return await this.#bracketed(name, opened, run, (cx) => withRun(cx, call.o, m.act), m.unkept)
     } finally {
       close()
@@ -250,7 +255,7 @@ export class Engine {
 
   async #begin(name: string, holder: Holder): Promise<SnapshotMutation> {
     try {
-      return await this.#snapshots.beginMutation(name, undefined, holder)
+      return asMutation(await this.#snapshots.beginMutation(name, undefined, holder))
     } catch (e) {
       throw isFailure(e) ? e : notKept(name, 'the run could not be marked, so it was not begun', e)
     }
@@ -284,7 +289,7 @@ export class Engine {
       clock, random: systemRandom, target: target.name, app: program?.name, from,
       context: (c) => makeContext(this.#around, { ...c, holder: call.holder, program, create: call.create, emit: quietly(o.onEvent) }),
     })
-    for (const secret of (program?.secrets ?? []) as readonly string[]) {
+    for (const secret of (program?.secrets ?? from?.secrets ?? []) as readonly string[]) {
       const value = await target.secrets.get(secret)
       if (value !== undefined) await setSecret(opened.cx, secret, value)
     }
@@ -306,12 +311,14 @@ function quietly(onEvent: CallOptions['onEvent']): (e: EngineEvent) => void {
   }
 }
 
+type PlanOrigin = Pick<PlannedRun['plan'], 'store' | 'env' | 'app' | 'secrets'>
+
 interface CallRequest {
   readonly target: Target
   readonly program: AnyApp | undefined
   readonly create: boolean
   /** What a plan was made for. */
-  readonly from?: { readonly store: string; readonly env: string; readonly app: string } | undefined
+  readonly from?: PlanOrigin | undefined
   readonly o: CallOptions
 }
 
@@ -342,12 +349,12 @@ const isPlan = (what: AnyApp | EnginePlan | PlanText): what is EnginePlan | Plan
   typeof what === 'object' && what !== null && (planned.has(what as EnginePlan) || typeof (what as PlanText).text === 'string')
 
 /** Who the plan says it was made for; whether that is true is checked when its MAC is. */
-function identityIn(text: string): CallRequest['from'] {
+function identityIn(text: string): PlanOrigin | undefined {
   try {
-    const { store, env, app } = JSON.parse(text.split('\n', 2)[1] ?? '') as { store: unknown; env: unknown; app: unknown }
-    return typeof store === 'string' && typeof env === 'string' && typeof app === 'string' ? { store, env, app } : undefined
+    const { store, env, app, secrets = [] } = JSON.parse(text.split('\n', 2)[1] ?? '') as { store: unknown; env: unknown; app: unknown; secrets?: unknown }
+    const texts = [store, env, app, ...(Array.isArray(secrets) ? secrets as unknown[] : [undefined])]
+    return texts.every((t) => typeof t === 'string') ? { store, env, app, secrets } as PlanOrigin : undefined
   } catch {
     return undefined
   }
 }
-

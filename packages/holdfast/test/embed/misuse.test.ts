@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest'
 import { Value } from '../../src/builtin/value/index.ts'
-import { Engine } from '../../src/embed/index.ts'
-import { app } from '../../src/program/index.ts'
-import { ListedTargets, MemorySnapshots, target } from './world.ts'
+import { Engine, unpackSnapshot, withOpen } from '../../src/embed/index.ts'
+import { app, resource } from '../../src/program/index.ts'
+import { boxSpec, Cloud } from '../support/world.ts'
+import { folder, ListedTargets, MemorySnapshots, target } from './world.ts'
+
+let serial = 0
 
 const any = (x: unknown) => x as never
 const shop = app('shop', { build: () => ({ greeting: Value('greeting', { input: 'hello' }).output }) })
@@ -65,4 +68,38 @@ test('a provider that gives no target, or one of another name, is told so before
     await refused('The target prod', () => engine.apply('prod', shop))
   }
   expect(snapshots.calls).toEqual([])
+})
+
+test('what a provider of snapshots gives is looked at before anything is marked or called: HF4011 for no snapshot, HF4002 for a newer one', async () => {
+  const whole = { v: 1, target: 'prod', revision: 0, at: '2026-01-01T00:00:00.000Z', reliable: false, open: [], digest: '', outputs: {}, head: undefined, resources: async function* () {} }
+  const given: readonly (readonly [string, unknown])[] = [
+    ['HF4011', 5], ['HF4011', 'x'], ['HF4011', {}], ['HF4011', { v: 1, target: 'prod' }], ['HF4011', { ...whole, open: 5 }], ['HF4011', { ...whole, open: [null] }], ['HF4011', { ...whole, open: [{}] }], ['HF4011', { ...whole, open: [{ id: 'x', record: {} }] }],
+    ['HF4011', { ...whole, resources: [] }], ['HF4011', { ...whole, target: 'other' }], ['HF4002', { ...whole, v: 9 }], ['HF4002', { ...whole, open: [{ id: 'x', record: { v: 9 } }] }],
+  ]
+  for (const [code, snapshot] of given) {
+    const begun: string[] = []
+    const engine = new Engine({ targets: new ListedTargets('prod'), snapshots: { getSnapshot: async () => snapshot as never, beginMutation: async (name) => { begun.push(name); throw new Error('never') } } })
+    for (const act of [() => engine.preview('prod', shop), () => engine.apply('prod', shop), () => engine.destroy('prod')]) {
+      await expect(act()).rejects.toMatchObject({ code, message: expect.stringContaining('prod') })
+    }
+    expect(begun).toEqual([])
+  }
+  for (const open of [[null], [{}], 5]) expect(() => unpackSnapshot('prod', { ...whole, reliable: undefined, head: {}, resources: [], open })).toThrow(expect.objectContaining({ code: 'HF4011' }))
+  expect(() => withOpen('prod', undefined, [{ about: {} as never }])).toThrow(expect.objectContaining({ code: 'HF4011' }))
+})
+
+test('a mark that is none: what cannot be ended was never begun, and nothing is called (HF4006)', async () => {
+  for (const nothing of [undefined, null, {}, { id: 'x' }]) {
+    for (const good of [0, 1]) {
+      const cloud = new Cloud()
+      const Box = resource(boxSpec(cloud, { type: `misused:Box${++serial}` }))
+      const snapshots = new MemorySnapshots()
+      const begin = snapshots.beginMutation.bind(snapshots)
+      let asked = 0
+      snapshots.beginMutation = async (...a) => (asked++ < good ? begin(...a) : nothing as never)
+      const run = new Engine({ targets: new ListedTargets('prod'), snapshots, home: folder() }).apply('prod', app('shop', { build: () => void Box('a', { name: 'a' }) }))
+      const said = await run.then((r) => r.error as { code?: string } | undefined, (e: unknown) => e as { code?: string })
+      expect([nothing, said?.code, cloud.calls]).toEqual([nothing, 'HF4006', []])
+    }
+  }
 })
