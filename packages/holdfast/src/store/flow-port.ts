@@ -1,4 +1,4 @@
-import { failure, misfit, type EpochMs, type Kind, type Kinds, type Millis } from '../base/index.ts'
+import { failure, misfit, optionKind, type EpochMs, type Kind, type Kinds, type Millis } from '../base/index.ts'
 import type { FlowCallRow, FlowRow, FlowState, FlowTaskRow, Holder } from '../state/index.ts'
 
 export interface StoredFlow {
@@ -17,17 +17,19 @@ export interface ForgetQuery {
   readonly endedBefore: EpochMs | Date
   /** How they ended. Default SUCCESS and REVERTED, about which nothing is left to be done. */
   readonly states?: readonly (typeof ENDED)[number][]
+  /** Also those that a worker has set aside, and that were made before the moment. */
+  readonly setAside?: boolean
 }
 
 /** The query, checked. Fails HF3203. */
-export function readForget(query: ForgetQuery): { readonly before: EpochMs; readonly states: readonly FlowState[] } {
+export function readForget(query: ForgetQuery): { readonly before: EpochMs; readonly states: readonly FlowState[]; readonly setAside: boolean } {
   const wrong = misfit(query, FORGET, ['endedBefore'])
   if (wrong !== undefined) throw failure('HF3203', { message: `What is to be forgotten: ${wrong}.`, details: { kind: 'InvalidFormat' } })
-  return { before: Number(query.endedBefore), states: query.states ?? ['SUCCESS', 'REVERTED'] }
+  return { before: Number(query.endedBefore), states: query.states ?? ['SUCCESS', 'REVERTED'], setAside: query.setAside === true }
 }
 const FORGET: Kinds = new Map<string, Kind>([
   ['endedBefore', { says: 'a Date, or milliseconds since 1970', is: (v) => (v instanceof Date || typeof v === 'number') && !Number.isNaN(Number(v)) }],
-  ['states', { says: `a list of ${ENDED.join(', ')}`, is: (v) => Array.isArray(v) && v.every((s) => (ENDED as readonly unknown[]).includes(s)) }],
+  ['states', { says: `a list of ${ENDED.join(', ')}`, is: (v) => Array.isArray(v) && v.every((s) => (ENDED as readonly unknown[]).includes(s)) }], ['setAside', optionKind.flag],
 ])
 
 /** What one step of a flow makes true, all of it or nothing. */

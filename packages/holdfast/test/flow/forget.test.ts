@@ -110,6 +110,24 @@ for (const [kind, open] of kinds) {
       await journal.close()
     })
 
+    test('what was set aside goes when that is asked for, by the moment it was made', async () => {
+      const clock = new SteppedClock()
+      const journal = await open({ clock })
+      const w = new World()
+      await postFlow(journal, { id: 'never', factory: { name: 'nobody' } }, clock)
+      await postFlow(journal, { id: 'wrong', factory: { name: 'wrong' } }, clock)
+      expect((await new FlowWorker({ journal, clock, factories: { wrong: () => 5 as never } }).runOnce()).map((r) => [r.outcome, (r.error as { code?: string }).code])).toEqual([['rejected', 'HF3219'], ['rejected', 'HF3219']])
+      await play(linear(w.task('a')), { journal, id: 'done', clock })
+      await postFlow(journal, { id: 'waits', factory: { name: 'nobody' } }, clock)
+      await clock.pass(10)
+      expect(await journal.forget({ endedBefore: clock.now(), states: [] })).toBe(0)
+      expect(await journal.forget({ endedBefore: 1, setAside: true })).toBe(0)
+      expect(await journal.forget({ endedBefore: clock.now(), states: [], setAside: true })).toBe(2)
+      expect(await idsIn(journal)).toEqual(['done', 'waits'])
+      expect(await postFlow(journal, { id: 'never', factory: { name: 'nobody' } }, clock)).toBe(true)
+      await journal.close()
+    })
+
     test('more than one commit holds, in pieces', async () => {
       const journal = await open()
       const row = { structure: '', store: undefined, factory: undefined, createdAt: 1 }
@@ -124,7 +142,7 @@ for (const [kind, open] of kinds) {
 
     test('a query that says nothing clear is refused (HF3203)', async () => {
       const journal = await open()
-      for (const query of [undefined, null, {}, { endedBefore: 'yesterday' }, { endedBefore: new Date('never') }, { endedBefore: 1, states: ['RUNNING'] }, { endedBefore: 1, states: 'SUCCESS' }, { endedBefore: 1, ids: ['x'] }]) await fails('HF3203', () => journal.forget(query as never))
+      for (const query of [undefined, null, {}, { endedBefore: 'yesterday' }, { endedBefore: new Date('never') }, { endedBefore: 1, states: ['RUNNING'] }, { endedBefore: 1, states: 'SUCCESS' }, { endedBefore: 1, ids: ['x'] }, { endedBefore: 1, setAside: 'yes' }]) await fails('HF3203', () => journal.forget(query as never))
       await journal.close()
     })
   })

@@ -73,6 +73,10 @@ describe('options of the wrong kind', () => {
   })
 })
 
+test('an operation that builds no flow is told so', async () => {
+  for (const nothing of [undefined, null, 5]) await fails('HF3220', () => new Worker({ operations: { copy: () => any(nothing) } }).getFlow({}, 'copy', {}, {}))
+})
+
 test('a flow cannot stand in itself, however deep', async () => {
   const [outer, middle, inner] = [linear(), linear(), linear()]
   engine.addTasks(middle, inner)

@@ -147,6 +147,7 @@ export class FlowWorker {
     const build = 'name' in factory ? this.#o.factories?.[factory.name] : await loadExport(factory.module, factory.export, 'The factory of the flow')
     if (typeof build !== 'function') throw failing('HF3219', { message: `The factory ${'name' in factory ? factory.name : factory.export} is not known to this worker.` })
     const built = await (build as BuildFlow)(this.#engine, factory.args)
+    if (typeof built !== 'object' || built === null) throw failing('HF3219', { message: `The factory ${'name' in factory ? factory.name : factory.export} gave no flow.` })
     return 'flow' in built ? built : { flow: built }
   }
 

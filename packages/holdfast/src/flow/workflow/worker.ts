@@ -77,6 +77,7 @@ export class Worker {
     }
     const workflowEngine = await this.engine()
     const built = await build({ context, operationType, checkpoint, provider, kwargs, workflowEngine })
+    if (typeof built !== 'object' || built === null) throw failing('HF3220', { message: `The operation ${operationType} gave no flow.`, details: { operationType } })
     const { flow, options } = 'flow' in built ? built : { flow: built, options: undefined }
     return workflowEngine.getEngine(flow, options)
   }

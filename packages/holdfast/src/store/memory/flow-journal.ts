@@ -64,9 +64,11 @@ export class MemoryFlowJournal implements FlowJournal {
   }
 
   async forget(query: ForgetQuery): Promise<number> {
-    const { before, states } = readForget(query)
+    const { before, states, setAside } = readForget(query)
     const now = this.#clock.now()
-    const gone = (await this.list()).filter((f) => states.includes(f.state) && f.endedAt !== undefined && f.endedAt < before && !isHeld(f, now))
+    const over = (f: FlowRow) => states.includes(f.state) && f.endedAt !== undefined && f.endedAt < before
+    const aside = (f: FlowRow) => setAside && f.state === 'PENDING' && f.rejected !== undefined && f.createdAt < before
+    const gone = (await this.list()).filter((f) => (over(f) || aside(f)) && !isHeld(f, now))
     for (const { id, fence } of gone) {
       const calls = [...this.#calls.values()].filter((c) => c.flow === id)
       this.#nextFence = Math.max(this.#nextFence, fence + 1, ...calls.map((c) => c.fence + 1))

@@ -143,12 +143,13 @@ class SqliteFlowJournal implements FlowJournal {
   }
 
   async forget(query: ForgetQuery): Promise<number> {
-    const { before, states } = readForget(query)
-    const look = `select k, id, fence, holder, expires_at from flows where k > ? and state in (${states.map(() => '?').join(', ')}) and ended_at < ? order by k limit ${FORGET_AT_ONCE}`
+    const { before, states, setAside } = readForget(query)
+    const look = `select k, id, fence, holder, expires_at from flows
+      where k > ? and ((state in (${states.map(() => '?').join(', ')}) and ended_at < ?)${setAside ? " or (state = 'PENDING' and coalesce(rejected, '') <> '' and created_at < ?)" : ''}) order by k limit ${FORGET_AT_ONCE}`
     let done = 0
-    for (let last = 0, more = states.length > 0; more;) {
+    for (let last = 0, more = true; more;) {
       const gone = await this.#durably(() => {
-        const rows = this.#db.prepare(look).all(last, ...states, before)
+        const rows = this.#db.prepare(look).all(last, ...states, before, ...(setAside ? [before] : []))
         more = rows.length === FORGET_AT_ONCE
         last = (rows.at(-1)?.k as number | undefined) ?? last
         const now = this.#clock.now()
