@@ -2,6 +2,7 @@ import { completeLone, dropLone, failLone, loneRun, openLone, type Entry, type L
 import type { EnvRow, ResourceDocs, ResourceRow, TxRow } from '../state/index.ts'
 import { unresolved } from '../state/index.ts'
 import { conflict, oldEvents } from '../store/index.ts'
+import { checkOutput } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import {
   ComponentBusy, ComponentDoesNotExist, InvalidDifference, OutputsRequired, PermissionDenied, ResourceAlreadyExists, ResourceBusy, ResourceChangeTransactionDoesNotExist, ResourceDoesNotExist,
@@ -54,10 +55,19 @@ export function refuseOpenRun(env: EnvRow, component?: string): void {
 const busy = (row: Pick<TxRow, 'token' | 'address'>) =>
   new ResourceBusy(`${row.address} has a change that is not settled: ${row.token}.`, undefined, [], { details: { transactionToken: row.token } })
 
+/** The name of a difference is that of the component, or the one it is about to get. One that another component has is a mix-up. Fails InvalidDifference. */
+async function refuseMixUp(s: Session, env: EnvRow, component: string, named: unknown): Promise<void> {
+  if (named === undefined || named === null || named === component) return
+  const bad = (why: string) => new InvalidDifference(`The difference of a resource is not well formed: ${why}.`)
+  if (typeof named !== 'string') throw bad('componentName must be a text')
+  if (await componentExists(s, env, named)) throw bad(`its componentName is ${named}, and the call is about ${component}`)
+}
+
 export async function openChange(s: Session, stateUuid: string, componentName: string, diff: ResourceDifference, ctx: RequestContext | undefined, note: (answer: [string, string]) => Entry[]): Promise<[string, string]> {
   const env = await stateOf(s, stateUuid)
   const component = await demandComponent(s, env, componentName)
   const { previous, next } = sides(diff)
+  await refuseMixUp(s, env, componentName, diff.componentName)
   refuseOpenRun(env, componentName)
   const type = (next ?? previous as ResourceModel).ruuid
   const address = addressOf(componentName, (previous ?? next as ResourceModel).name)
@@ -183,6 +193,7 @@ export async function completeChange(
 async function finish(
   s: Session, env: EnvRow, tx: TxRow, output: CloudOutput | undefined, resolved: Readonly<Record<string, unknown>>, evidence: string | undefined, ctx: RequestContext | undefined, note: () => Entry[],
 ): Promise<void> {
+  checkOutput(output)
   const old = (await s.store.find(env.id, 'current', { address: tx.address })).find((r) => r.uid === tx.uid)
   const extra: Entry[] = []
   const put = putOf(s, tx, output, extra)

@@ -1,6 +1,7 @@
 import type { Entry } from '../journal/index.ts'
 import { unresolved, type ComponentRow, type EnvRow, type ReferenceRow, type ResourceDocs, type ResourceRow } from '../state/index.ts'
 import { refuseOpenRun } from './changes.ts'
+import { checkDifference, checkReference } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import { ComponentAlreadyExists, ComponentBusy, ComponentDoesNotExist, ComponentNotEmpty, InvalidDifference, PermissionDenied, ResourceReferenceError } from './errors.ts'
 import type { ComponentDifference, ComponentExport, ResourceReferenceDifference, ResourceReferenceModel } from './models.ts'
@@ -14,6 +15,7 @@ const event = (s: Session, kind: string, data: object): Entry => ({ t: 'event', 
 
 export async function updateComponent(s: Session, stateUuid: string, diff: ComponentDifference, ctx: RequestContext | undefined, note: Note): Promise<void> {
   const env = await stateOf(s, stateUuid)
+  checkDifference('component', diff)
   const { actionType, previousName, newName } = diff
   const named = (name: string | undefined, side: string) => {
     if (name === undefined || name === null) throw new InvalidDifference(`A component difference ${actionType} needs its ${side} name.`)
@@ -154,8 +156,10 @@ export async function setExports(s: Session, stateUuid: string, component: strin
 
 export async function resolveReference(s: Session, stateUuid: string, diff: ResourceReferenceDifference, ctx: RequestContext | undefined, note: Note): Promise<void> {
   const env = await stateOf(s, stateUuid)
+  checkDifference('reference', diff)
   const { actionType, originatingComponentName: consumer, resourceReference } = diff
   if (actionType !== 'CREATE' && actionType !== 'DELETE') throw new InvalidDifference(`${String(actionType)} is no action of a reference.`)
+  checkReference(diff)
   return s.settled(env, async (now) => {
     if (!(await componentExists(s, now, consumer))) throw missing(now, consumer)
     const place = await placeOfReference(s, now, resourceReference)

@@ -43,6 +43,7 @@ export const backendErrorCodes = {
   CAN_NOT_FIND_RESOURCE_STATE_FILE: { summary: 'The state file is not there.', help: 'Check the path, or let the backend make it.' },
   INVALID_RESOURCE_STATE_DATA: { summary: 'The stored state cannot be read.', help: 'Run `holdfast state doctor`.' },
   INVALID_DIFFERENCE: { summary: 'The difference is not well formed.', help: 'CREATE has a new side only, DELETE a previous side only, the others both.' },
+  INVALID_ARGUMENT: { summary: 'An argument of the call is missing or of another kind.', help: 'Correct the argument named in the message. Nothing was written.' },
   NOT_IMPLEMENTED: { summary: 'The backend does not have this method.', help: 'Use a backend that passes the suite of holdfast/testing.' },
   BACKEND_CLOSED: { summary: 'The backend was closed.', help: 'Open another one.' },
   MODULE_NOT_FOUND: { summary: 'The module of the backend cannot be found.', help: 'Install it, or correct `module`.' },
@@ -202,6 +203,9 @@ export class CanNotFindResourceStateFile extends BackendError {
 }
 export class InvalidResourceStateData extends BackendError {
   static override readonly code: string = 'INVALID_RESOURCE_STATE_DATA'
+}
+export class InvalidArgument extends BackendError {
+  static override readonly code: string = 'INVALID_ARGUMENT'
 }
 export class InvalidDifference extends BackendError {
   static override readonly code: string = 'INVALID_DIFFERENCE'

@@ -2,6 +2,7 @@ import { canonical } from '../base/index.ts'
 import type { Value } from '../model/index.ts'
 import { unresolved, type ComponentRow, type EnvRow, type ReferenceRow, type ResourceDocs, type ResourceRow, type TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
+import { checkContext } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import { componentHash } from './digest.ts'
 import { CloudOutputDoesNotExist, ComponentDoesNotExist, ResourceDoesNotExist, ResourceStateDoesNotExist } from './errors.ts'
@@ -33,6 +34,7 @@ export const callerOf = (s: Session, ctx: RequestContext | undefined): string =>
 
 /** Gives the state that the caller may read. Fails ResourceStateDoesNotExist, PermissionDenied. */
 export async function readable(s: Session, uuid: string, ctx: RequestContext | undefined, action: 'state:read' | 'component:read' | 'output:read' | 'watch' = 'state:read', about: Omit<PermitRequest['resource'], 'state'> = {}): Promise<EnvRow> {
+  checkContext(ctx)
   const env = await stateOf(s, uuid)
   if (s.permit) await demand(s.permit, ctx, action, { state: stateName(env), ...about })
   return env

@@ -1,4 +1,5 @@
 import type { Entry } from '../journal/index.ts'
+import { checkContext } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import { RequestIdConflict } from './errors.ts'
 import type { Session } from './session.ts'
@@ -14,6 +15,7 @@ import { digestOf } from './values.ts'
 export async function once<T>(
   s: Session, scope: string, method: string, args: readonly unknown[], ctx: RequestContext | undefined, act: (note: (answer: T) => Entry[]) => Promise<T>,
 ): Promise<T> {
+  checkContext(ctx)
   const id = ctx?.requestId
   if (id === undefined) return act(() => [])
   const digest = digestOf([method, ...args], () => s.ringToSeal())

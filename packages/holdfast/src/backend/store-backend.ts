@@ -3,10 +3,11 @@ import { hasSecret, reveal, type Value } from '../model/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { EnvRow, ResourceRow } from '../state/index.ts'
 import type { Store } from '../store/index.ts'
+import { checkComponentsGiven, checkContext, checkFilter } from './check.ts'
 import { amendChange, completeChange, failChange, openChange, recoverChange, removeChange } from './changes.ts'
 import { componentUid, resolveReference, setExports, updateComponent } from './components.ts'
 import { AbstractBackend, type BackendCapabilities, type ChangeFilter, type Differences, type RequestContext } from './contract.ts'
-import { BackendClosed, ComponentDoesNotExist, KeyNotInCloudOutput, PermissionDenied, ResourceDoesNotExist, ResourceStateAlreadyExists, ResourceStateNotEmpty } from './errors.ts'
+import { BackendClosed, ComponentDoesNotExist, InvalidArgument, KeyNotInCloudOutput, PermissionDenied, ResourceDoesNotExist, ResourceStateAlreadyExists, ResourceStateNotEmpty } from './errors.ts'
 import type { ChangeRecord, CloudOutput, ComponentDifference, ComponentExport, ComponentModel, NewComponent, ResourceDifference, ResourceModel, ResourceReferenceDifference, ResourceState, StateEvent } from './models.ts'
 import { childrenApp, componentOf, nameIn, parentOf, placeOf, stateName } from './names.ts'
 import { forceUnlock, type ForcedLease } from './leases.ts'
@@ -92,7 +93,7 @@ export class StoreBackend extends AbstractBackend {
   override createResourceState(name: string, parent?: string | null, ctx?: RequestContext): Promise<string> {
     return this.#change<string>('', 'createResourceState', [name, parent ?? null], ctx, async (s, note) => {
       const above = parent === undefined || parent === null ? undefined : await stateOf(s, parent)
-      if (typeof name !== 'string' || name === '') throw new ResourceStateAlreadyExists('A resource state needs a name.', 'Give it a text as its name.')
+      if (typeof name !== 'string' || name === '') throw new InvalidArgument('The name of a resource state must be a text.')
       const place = placeOf(name.normalize('NFC'), above?.id)
       const taken = () => new ResourceStateAlreadyExists(`There is a resource state ${name} already${above ? ` under ${stateName(above)}` : ''}.`)
       if (await s.store.env(place.app, place.name)) throw taken()
@@ -139,6 +140,7 @@ export class StoreBackend extends AbstractBackend {
 
   override getTopLevelResourceStates(ctx?: RequestContext): Promise<ResourceState[]> {
     return this.#do(async (s) => {
+      checkContext(ctx)
       const states: ResourceState[] = []
       for (const env of await s.store.envs()) {
         // Who may not read a state does not hear of it here.
@@ -291,11 +293,18 @@ export class StoreBackend extends AbstractBackend {
   }
 
   override createDifferences(uuid: string, newComponents: readonly NewComponent[], oldComponents: readonly string[], ctx?: RequestContext): Promise<Differences> {
-    return this.#do(async (s) => stateDifferences(s, await readable(s, uuid, ctx), newComponents, oldComponents, ctx))
+    return this.#do(async (s) => {
+      const env = await readable(s, uuid, ctx)
+      checkComponentsGiven(newComponents, oldComponents)
+      // What a component has none of may be left out.
+      return stateDifferences(s, env, newComponents.map((c) => ((c.resources as unknown) ? c : { ...c, resources: [] })), oldComponents, ctx)
+    })
   }
 
   override listChanges(filter: ChangeFilter = {}, ctx?: RequestContext): Promise<ChangeRecord[]> {
     return this.#do(async (s) => {
+      checkContext(ctx)
+      checkFilter(filter)
       const { status, stateUuid } = filter
       if (stateUuid !== undefined) await readable(s, stateUuid, ctx)
       const settled = status === 'completed' || status === 'abandoned'

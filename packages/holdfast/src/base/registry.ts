@@ -49,6 +49,7 @@ export const registry = {
   HF1303: e(2, 'Which environment is meant?', 'The app has more than one environment, and --env is missing.', 'Add --env NAME.'),
   HF1304: e(2, 'There is no such secret.', 'The name is not declared in the secrets of the app.', 'Declare it in `secrets: [...]`.'),
   HF1305: e(2, 'A name cannot be the name of a target.', 'Targets are named by segments of letters, digits and . _ - with / between them, 1 to 255 bytes in all, none of them . or ..', 'Choose another name.'),
+  HF1306: e(2, 'The engine was given something that it cannot take.', 'A part of the engine, an option of a call, or what a provider of targets gave is missing or of another kind.', 'Correct what the message names. Nothing was begun.'),
   // HF20: plan
   HF2101: e(2, 'The nodes depend on each other in a circle.', 'Following the references of a node leads back to it.', 'Remove one of the references named in the message.'),
   HF2102: e(2, 'A move is not possible.', 'movedFrom names an address that still exists in the program, or two nodes claim to have been the same one, or the types differ.', 'Correct movedFrom.'),
@@ -108,7 +109,7 @@ export const registry = {
   // HF40: state, keys and locks
   HF4001: e(13, 'The state file is damaged.', 'The file is not a database, or its content contradicts itself.', 'Run `holdfast state doctor`; restore the file from a backup.'),
   HF4002: e(13, 'The state file was written by a newer version.', 'Its schema is newer than this program knows.', 'Use the newer version of Holdfast.'),
-  HF4003: e(13, 'The state cannot be written.', 'The file or its folder is read-only, or belongs to another user.', 'Correct the permissions of .holdfast.'),
+  HF4003: e(13, 'The state cannot be written.', 'The file or its folder is read-only, or belongs to another user.', 'Correct the permissions of the file and of its folder, both of which the message names.'),
   HF4004: e(13, 'The state is busy.', 'Another program holds the file for too long.', 'Wait for it, then run the command again.'),
   HF4005: e(13, 'There is no state file, but there was one.', 'The key is there and the state is gone.', 'Restore .holdfast/state.db from a backup; or remove .holdfast to begin anew.'),
   HF4006: e(12, 'The state could not be written.', 'The disk is full or failed while the state was written.', 'Free some space, then run `holdfast apply` again; the journal knows what was done.'),

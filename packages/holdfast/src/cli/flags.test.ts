@@ -32,6 +32,16 @@ describe('flags', () => {
     expect({ verb: call.verb, args: call.args }).toEqual({ verb, args })
   })
 
+  test('a flag is no value of the flag before it, as where a variable of a script is empty', () => {
+    for (const line of ['plan --target --json', 'apply --env --yes', 'plan --json --allow-deletes --destroy', 'apply --on-failure --json', 'drift -e --json', 'run settle t-1 --adopt --json', 'plan --target a --target --json']) {
+      const [before, flag] = /(-{1,2}\S+) (--\S+)$/.exec(line)?.slice(1) as [string, string]
+      expect(refused(line), line).toMatch(new RegExp(`^HF1001 ${before} needs a value.*${flag}`))
+    }
+    expect(parse('plan --target=--json').call.flags.target).toEqual(['--json'])
+    expect(parse('plan --set a=--json').call.flags.set).toEqual(['a=--json'])
+    expect(parse('plan --env prod --json').call.flags).toMatchObject({ env: 'prod', json: true })
+  })
+
   test('flags for all verbs stand before or after the verb', () => {
     const before = parse('--json -y -e prod --set a=1 --set b.c=x --target db apply').call.flags
     const after = parse('apply --json -y -e prod --set a=1 --set b.c=x --target db').call.flags

@@ -19,6 +19,7 @@ type Raw = Record<string, string | boolean | string[] | undefined>
  * Fails HF1001.
  */
 export function parseArgs(words: readonly string[], variables: Readonly<Record<string, string | undefined>>, cwd: string): Parsed {
+  refuseFlagAsValue(words)
   let found: { spec: VerbSpec; args: string[]; raw: Raw } | undefined
   const program = new Command('holdfast')
   quiet(program)
@@ -121,6 +122,19 @@ export function duration(flag: string, text: string | undefined): Millis | undef
 }
 
 /** The verb that the words begin with, flags aside. */
+/** Where the value of a flag was left out, the flag behind it would be taken for the value. What is meant so is written `--flag=--value`. */
+function refuseFlagAsValue(words: readonly string[]): void {
+  const options = [...globalFlags, ...(specOf(words)?.own ?? [])].map((f) => new Option(f.flags))
+  const named = (word: string | undefined) => options.find((o) => o.long === word || o.short === word)
+  for (let i = 0; i + 1 < words.length; i++) {
+    if (words[i] === '--') return
+    const flag = named(words[i])
+    if (!flag?.required) continue
+    const next = words[++i] as string
+    if (named(next)) throw failure('HF1001', { message: `${words[i - 1]} needs a value, and ${next} is a flag of its own.` })
+  }
+}
+
 function specOf(words: readonly string[]): VerbSpec | undefined {
   const plain = words.filter((w) => !w.startsWith('-'))
   return verbs.find((v) => v.name === plain.slice(0, 2).join(' ')) ?? verbs.find((v) => v.name === plain[0])

@@ -1,7 +1,7 @@
 import type { Clock, HoldfastError } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { unresolved, type EnvRow, type Holder, type TxRow } from '../state/index.ts'
-import { notKept } from './failures.ts'
+import { asMutation, notKept } from './failures.ts'
 import type { OpenChange, Snapshot, SnapshotMutation, SnapshotProvider } from './ports.ts'
 import type { Around, PortStore } from './port-store.ts'
 import { Records, type Pinned } from './records.ts'
@@ -127,9 +127,9 @@ export class Brackets implements Around {
     return this.#ask(() => this.#p.snapshots.beginMutation(this.#p.target, undefined, this.#p.by))
   }
 
-  async #ask<T>(act: () => Promise<T>): Promise<T> {
+  async #ask(act: () => Promise<SnapshotMutation>): Promise<SnapshotMutation> {
     try {
-      return await act()
+      return asMutation(await act())
     } catch (e) {
       throw notKept(this.#p.target, 'the change could not be marked, so it was not begun', e)
     }

@@ -1,18 +1,20 @@
 import { failure, isFailure, systemClock, systemRandom, type Clock } from '../base/index.ts'
 import {
-  beginRun, makePlan, readAdoptRows, repairOf, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession, type SettleHow,
+  beginRun, makePlan, readAdoptRows, refuseDeletes, repairOf, setSecret, type ApplyOptions, type EngineContext, type EngineEvent, type PlanDocument, type PlannedRun, type PlanRequest, type RefreshDocument, type RunDocument, type RunOptions, type RunSession, type SettleHow,
 } from '../engine/index.ts'
 import type { KeyChoice } from '../project/index.ts'
 import type { AnyApp, ResourceFn } from '../program/index.ts'
 import type { Holder } from '../state/index.ts'
 import { currentHolder } from '../store/index.ts'
 import { Brackets } from './brackets.ts'
+import { checkCall, checkForPlan, checkParts, checkSettle, checkTarget } from './check.ts'
 import { makeContext, type Surroundings } from './context.ts'
-import { checkTargetName, notKept, TargetNotFound } from './failures.ts'
+import { asMutation, checkTargetName, notKept, TargetNotFound } from './failures.ts'
 import { openHolder } from './holders.ts'
 import { openCall, type Opened } from './open.ts'
 import { graphFor } from './program.ts'
 import type { Snapshot, SnapshotMutation, SnapshotProvider, Target, TargetProvider } from './ports.ts'
+import { checkSnapshot } from './snapshot.ts'
 
 export interface EngineParts {
   /** Asked for every target, once per call. */
@@ -87,7 +89,9 @@ export class Engine {
   readonly #snapshots: SnapshotProvider
   readonly #around: Surroundings
 
+  /** Fails HF1306. */
   constructor(parts: EngineParts) {
+    checkParts(parts)
     this.#targets = parts.targets
     this.#snapshots = parts.snapshots
     this.#around = { clock: parts.clock ?? systemClock, parallelism: parts.parallelism, key: parts.key, home: parts.home, providers: parts.providers }
@@ -96,14 +100,15 @@ export class Engine {
   /**
    * Says what {@link apply} would do. Calls no provider of resources but for look-ups, and writes nothing; where a key is to be made, it is made.
    *
-   * Fails    HF1305 the name, HF6011 the target, HF4011 and HF4002 the snapshot, HF1xxx the program, HF2xxx and HF5xxx the plan.
+   * Fails    HF1305 the name, HF1306 an option, HF6011 the target, HF4011 and HF4002 the snapshot, HF1xxx the program, HF2xxx and HF5xxx the plan.
    * Costs    one reading of the snapshot, and a digest per node; what did not change is not looked at further.
    */
   async preview(name: string, program: AnyApp, o: PlanOptions = {}): Promise<EnginePlan> {
     checkTargetName(name)
+    checkCall('preview', o)
     const target = await this.#target(name)
     const graph = graphFor(program, target)
-    const { cx } = await this.#open(await this.#snapshots.getSnapshot(name), { target, program, create: true, holder: currentHolder(), o })
+    const { cx } = await this.#open(await this.#snapshot(name), { target, program, create: true, holder: currentHolder(), o })
     return shown(name, await makePlan(cx, { graph, ...requestOf(o) }))
   }
 
@@ -116,6 +121,8 @@ export class Engine {
    */
   async apply(name: string, what: AnyApp | EnginePlan | PlanText, o: ChangeOptions = {}): Promise<RunDocument> {
     checkTargetName(name)
+    checkCall('apply', o)
+    if (isPlan(what)) checkForPlan(o as Readonly<Record<string, unknown>>)
     const target = await this.#target(name)
     if (!isPlan(what)) {
       const request: PlanRequest = { graph: graphFor(what, target), ...requestOf(o) }
@@ -123,13 +130,20 @@ export class Engine {
     }
     const given = planned.get(what as EnginePlan)
     if (given && (what as EnginePlan).target !== name) throw failure('HF2402', { message: `The plan was made for ${(what as EnginePlan).target}, not for ${name}.` })
-    const from = given ? { store: given.plan.store, env: given.plan.env, app: given.plan.app } : identityIn((what as PlanText).text)
-    return this.#change({ target, program: undefined, create: true, from, o }, (session) => (given ? Promise.resolve(given) : session.load({ text: (what as PlanText).text })), given && (async () => given))
+    const from = given ? given.plan : identityIn((what as PlanText).text)
+    if (given) refuseDeletes(given, o.allowDeletes)
+    const load = async (session: RunSession): Promise<PlannedRun> => {
+      const run = given ?? await session.load({ text: (what as PlanText).text })
+      refuseDeletes(run, o.allowDeletes)
+      return run
+    }
+    return this.#change({ target, program: undefined, create: true, from, o }, load, given && (async () => given))
   }
 
   /** Deletes everything that the snapshot knows. Gives and fails as {@link apply}. */
   async destroy(name: string, o: ChangeOptions = {}): Promise<RunDocument> {
     checkTargetName(name)
+    checkCall('destroy', o)
     const target = await this.#target(name)
     const request: PlanRequest = { graph: undefined, ...requestOf(o) }
     return this.#change({ target, program: undefined, create: false, o }, (session) => session.plan(request), (cx) => makePlan(cx, request))
@@ -145,6 +159,7 @@ export class Engine {
    */
   async refresh(name: string, o: CallOptions & { readonly allowDeletes?: number } = {}): Promise<RefreshDocument> {
     checkTargetName(name)
+    checkCall('refresh', o)
     const target = await this.#target(name)
     const refresh = (session: RunSession) => session.refresh({ allowDeletes: o.allowDeletes }, { stop: o.signal ?? never() })
     return this.#mutate({ target, program: undefined, create: false, o }, {
@@ -169,6 +184,7 @@ export class Engine {
    */
   async import(name: string, objects: Readonly<Record<string, string>>, program: AnyApp, o: ImportOptions = {}): Promise<RunDocument> {
     checkTargetName(name)
+    checkCall('import', o)
     const target = await this.#target(name)
     const request: PlanRequest = { graph: graphFor(program, target), adopt: readAdoptRows(objects), adoptOther: o.adoptOther }
     return this.#change({ target, program, create: true, o }, (session) => session.plan(request), (cx) => makePlan(cx, request))
@@ -182,6 +198,8 @@ export class Engine {
    */
   async settle(name: string, id: string, how: SettleHow, o: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
     checkTargetName(name)
+    checkCall('settle', o)
+    checkSettle(id, how)
     const target = await this.#target(name)
     return this.#mutate({ target, program: undefined, create: false, o }, {
       idle: async (cx) => withRun(cx, o, (session) => session.settle(id, how)), // nothing is open: it says so
@@ -193,9 +211,13 @@ export class Engine {
   }
 
   async #target(name: string): Promise<Target> {
-    const target = (await this.#targets.getTarget(name)) as Target | undefined
-    if (!target) throw new TargetNotFound(name)
-    return target
+    const target = (await this.#targets.getTarget(name)) as Target | null | undefined
+    if (target === undefined || target === null) throw new TargetNotFound(name)
+    return checkTarget(name, target)
+  }
+
+  async #snapshot(name: string): Promise<Snapshot | undefined> {
+    return checkSnapshot(name, await this.#snapshots.getSnapshot(name))
   }
 
   #change(call: CallRequest, plan: (session: RunSession) => Promise<PlannedRun>, look?: (cx: EngineContext) => Promise<PlannedRun>): Promise<RunDocument> {
@@ -214,7 +236,7 @@ export class Engine {
 
   async #mutate<T>(call: CallRequest, m: { idle(cx: EngineContext): Promise<T | undefined>; act(session: RunSession): Promise<T>; unkept(result: T, why: unknown): T }): Promise<T> {
     const { name } = call.target
-    const before = await this.#snapshots.getSnapshot(name)
+    const before = await this.#snapshot(name)
     if (!before || before.reliable) {
       const { cx } = await this.#open(before, { ...call, holder: currentHolder() })
       const idle = await m.idle({ ...cx, emit: () => undefined })
@@ -224,7 +246,7 @@ export class Engine {
     try {
       const run = await this.#begin(name, holder)
       // Read again: what was read before the mark may have been changed by whoever held it then.
-      const opened = await this.#open(await this.#snapshots.getSnapshot(name), { ...call, holder })
+      const opened = await this.#open(await this.#snapshot(name), { ...call, holder })
       return await this.#bracketed(name, opened, run, (cx) => withRun(cx, call.o, m.act), m.unkept)
     } finally {
       close()
@@ -233,7 +255,7 @@ export class Engine {
 
   async #begin(name: string, holder: Holder): Promise<SnapshotMutation> {
     try {
-      return await this.#snapshots.beginMutation(name, undefined, holder)
+      return asMutation(await this.#snapshots.beginMutation(name, undefined, holder))
     } catch (e) {
       throw isFailure(e) ? e : notKept(name, 'the run could not be marked, so it was not begun', e)
     }
@@ -267,7 +289,7 @@ export class Engine {
       clock, random: systemRandom, target: target.name, app: program?.name, from,
       context: (c) => makeContext(this.#around, { ...c, holder: call.holder, program, create: call.create, emit: quietly(o.onEvent) }),
     })
-    for (const secret of (program?.secrets ?? []) as readonly string[]) {
+    for (const secret of (program?.secrets ?? from?.secrets ?? []) as readonly string[]) {
       const value = await target.secrets.get(secret)
       if (value !== undefined) await setSecret(opened.cx, secret, value)
     }
@@ -289,12 +311,14 @@ function quietly(onEvent: CallOptions['onEvent']): (e: EngineEvent) => void {
   }
 }
 
+type PlanOrigin = Pick<PlannedRun['plan'], 'store' | 'env' | 'app' | 'secrets'>
+
 interface CallRequest {
   readonly target: Target
   readonly program: AnyApp | undefined
   readonly create: boolean
   /** What a plan was made for. */
-  readonly from?: { readonly store: string; readonly env: string; readonly app: string } | undefined
+  readonly from?: PlanOrigin | undefined
   readonly o: CallOptions
 }
 
@@ -325,12 +349,12 @@ const isPlan = (what: AnyApp | EnginePlan | PlanText): what is EnginePlan | Plan
   typeof what === 'object' && what !== null && (planned.has(what as EnginePlan) || typeof (what as PlanText).text === 'string')
 
 /** Who the plan says it was made for; whether that is true is checked when its MAC is. */
-function identityIn(text: string): CallRequest['from'] {
+function identityIn(text: string): PlanOrigin | undefined {
   try {
-    const { store, env, app } = JSON.parse(text.split('\n', 2)[1] ?? '') as { store: unknown; env: unknown; app: unknown }
-    return typeof store === 'string' && typeof env === 'string' && typeof app === 'string' ? { store, env, app } : undefined
+    const { store, env, app, secrets = [] } = JSON.parse(text.split('\n', 2)[1] ?? '') as { store: unknown; env: unknown; app: unknown; secrets?: unknown }
+    const texts = [store, env, app, ...(Array.isArray(secrets) ? secrets as unknown[] : [undefined])]
+    return texts.every((t) => typeof t === 'string') ? { store, env, app, secrets } as PlanOrigin : undefined
   } catch {
     return undefined
   }
 }
-

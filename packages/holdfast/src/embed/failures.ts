@@ -1,5 +1,6 @@
 import { failure, HoldfastError, isFailure } from '../base/index.ts'
 import type { Holder } from '../state/index.ts'
+import type { SnapshotMutation } from './ports.ts'
 
 /** The target provider knows no target of that name. */
 export class TargetNotFound extends HoldfastError {
@@ -37,3 +38,9 @@ export const notKept = (target: string, what: string, cause: unknown): HoldfastE
     message: `The snapshot of ${target} could not be written: ${what}${cause instanceof Error ? `: ${isFailure(cause) ? `${cause.code} ` : ''}${cause.message}` : ''}`,
     hint: 'Mend what keeps the snapshots, then apply again: what was done is known, or is looked up.', cause,
   })
+
+/** What `beginMutation` gave. Fails when it cannot be ended: a mark that nobody can take away again is none. */
+export function asMutation(given: SnapshotMutation | undefined): SnapshotMutation {
+  if (typeof given?.end !== 'function') throw new Error('beginMutation gave nothing that can be ended')
+  return given
+}

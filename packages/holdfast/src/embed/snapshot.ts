@@ -99,11 +99,36 @@ function newestOutputs(t: Tables, env: EnvRow): OutputsRow | undefined {
 const shown = (doc: string): Record<string, unknown> =>
   plain(masked(decodeDoc(doc, { table: 'outputs', row: '', field: 'outputs', type: 'holdfast:outputs' }, undefined) as Value)) as Record<string, unknown>
 
+/** An open change that can be gone on with. Fails HF4011, HF4002. */
+function checkedOpen(target: string, change: unknown): OpenChange {
+  const { id, record } = (change ?? {}) as { readonly id?: unknown; readonly record?: { readonly v?: unknown; readonly tx?: unknown; readonly entries?: unknown; readonly store?: unknown; readonly env?: unknown } | null }
+  const v = record?.v
+  if (typeof v === 'number' && v > VERSION) throw newer(target, v)
+  const whole = typeof id === 'string' && v === VERSION && [record?.tx, record?.store, record?.env].every((x) => typeof x === 'object' && x !== null) && Array.isArray(record?.entries)
+  if (!whole) throw damaged(target, 'an open change is not what was kept of it')
+  return change as OpenChange
+}
+
+/**
+ * What a provider of snapshots gave, before anything is done with it. Costs what is open; records are looked at when they are read.
+ *
+ * Fails    HF4011 when it is no snapshot, or that of another target; HF4002 when a newer version made it.
+ */
+export function checkSnapshot(target: string, given: unknown): Snapshot | undefined {
+  if (given === undefined || given === null) return undefined
+  const s = given as { readonly [K in keyof Snapshot]?: unknown }
+  if (typeof s.v === 'number' && s.v > VERSION) throw newer(target, s.v)
+  if (typeof given !== 'object' || s.v !== VERSION) throw damaged(target, 'it does not say which version it has')
+  if (s.target !== target) throw damaged(target, `it is of ${String(s.target)}`)
+  if (!Array.isArray(s.open) || typeof s.resources !== 'function' || typeof s.reliable !== 'boolean') throw damaged(target, 'parts of it are missing')
+  for (const change of s.open) checkedOpen(target, change)
+  return given as Snapshot
+}
+
 /** Adds up a snapshot's records and compares. Fails HF4011, HF4002. */
 export async function readRecords(snapshot: Snapshot): Promise<ResourceRecord[]> {
   const { target } = snapshot
-  if ((snapshot.v as unknown) !== VERSION) throw typeof snapshot.v === 'number' && snapshot.v > VERSION ? newer(target, snapshot.v) : damaged(target, 'it does not say which version it has')
-  for (const { record } of snapshot.open) if ((record?.v as unknown) !== VERSION) throw newer(target, record?.v)
+  checkSnapshot(target, snapshot)
   const records: ResourceRecord[] = []
   const sum = new RecordSum()
   for await (const r of snapshot.resources()) {
@@ -140,6 +165,7 @@ export function unpackSnapshot(target: string, document: unknown): Snapshot {
   if (doc.target !== target) throw damaged(target, `it is of ${String(doc.target)}`)
   const whole = Array.isArray(doc.resources) && Array.isArray(doc.open) && typeof doc.head === 'object' && typeof doc.revision === 'number' && typeof doc.at === 'string' && typeof doc.outputs === 'object'
   if (!whole) throw damaged(target, 'parts of it are missing')
+  for (const change of doc.open) checkedOpen(target, change)
   const sum = new RecordSum()
   for (const r of doc.resources) sum.add(sumOf(r))
   if (digestOf(doc, sum.text) !== doc.digest) throw damaged(target, 'its content does not fit its digest')
@@ -159,7 +185,7 @@ async function* each(records: readonly ResourceRecord[]): AsyncGenerator<Resourc
 export function withOpen(target: string, persisted: Snapshot | undefined, mutations: readonly { readonly about?: OpenChange | undefined }[]): Snapshot | undefined {
   if (mutations.length === 0) return persisted
   const open = new Map((persisted?.open ?? []).map((c) => [c.id, c]))
-  for (const { about } of mutations) if (about) open.set(about.id, about)
+  for (const { about } of mutations) if (about) open.set(about.id, checkedOpen(target, about))
   const base = persisted ?? { v: VERSION, target, revision: 0, at: new Date(0).toISOString(), digest: '', outputs: {}, head: undefined, resources: () => each([]) }
   return { ...base, reliable: false, open: [...open.values()] }
 }

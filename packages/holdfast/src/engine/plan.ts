@@ -83,6 +83,7 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
   const meta = await cx.store.meta()
   const { keep } = diff
   const pending = [...state.current.values()].filter((r) => r.status === 'deleting')
+  const secrets = state.env.seq === 0 ? [] : (await cx.store.secrets(state.env.id)).map((s) => s.name)
   const deletedFirst = new Set(changes.filter((c) => c.doc.action === 'delete' && c.phase === 'expand').map((c) => c.uid))
   const plan: Plan = {
     v: 1, id: cx.ids.next('p'), store: meta.storeId, env: state.env.id, app: state.env.app, name: state.env.name, createdAt: cx.clock.now(), destroy: graph === undefined,
@@ -96,6 +97,7 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
     ...(findings.length > 0 ? { findings } : {}),
     ...(keep ? { restricted: { untouched: diff.untouched ?? 0, spared: pending.filter((r) => !keep.has(r.address)).map((r) => r.uid) } } : {}),
     ...(options.unprotect.length > 0 ? { unprotect: options.unprotect } : {}),
+    ...(secrets.length > 0 ? { secrets } : {}),
   }
   const left = state.part || state.parts.length === 0 ? undefined : openParts(state.env, await cx.store.leases()).find((p) => !p.alive)
   return wrap(plan, state, false, left?.run)

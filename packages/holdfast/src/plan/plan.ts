@@ -133,6 +133,8 @@ export interface Plan {
     /** Objects of earlier runs that are still to be deleted, and stay so. */
     readonly spared: readonly string[]
   }
+  /** Names of the declared secrets that were set when it was made. */
+  readonly secrets?: readonly string[]
   /** Nodes and components whose protection is lifted for this plan. */
   readonly unprotect?: readonly Address[]
 }

@@ -25,6 +25,8 @@ export interface FlowRow {
   readonly expiresAt: EpochMs | undefined
   readonly createdAt: EpochMs
   readonly endedAt: EpochMs | undefined
+  /** Its first fence; part of its keys. Above zero only where flows were forgotten before it was made. */
+  readonly born: number
 }
 
 /** One task or retry controller of a flow. Rows exist from the first change on. */
@@ -68,4 +70,6 @@ export interface FlowCallRow {
   readonly expiresAt: EpochMs | undefined
   readonly answer: string | undefined
   readonly createdAt: EpochMs
+  /** Canonical JSON of what the worker said last. */
+  readonly progress?: string | undefined
 }

@@ -1,4 +1,4 @@
-import type { EpochMs, Millis } from '../base/index.ts'
+import { failure, misfit, optionKind, type EpochMs, type Kind, type Kinds, type Millis } from '../base/index.ts'
 import type { FlowCallRow, FlowRow, FlowState, FlowTaskRow, Holder } from '../state/index.ts'
 
 export interface StoredFlow {
@@ -8,6 +8,29 @@ export interface StoredFlow {
 
 /** States that a worker goes on from. */
 export const UNFINISHED = ['PENDING', 'RUNNING', 'SUSPENDING', 'SUSPENDED', 'RESUMING'] as const satisfies readonly FlowState[]
+
+/** States in which a flow is over. */
+export const ENDED = ['SUCCESS', 'REVERTED', 'FAILURE', 'STUCK', 'PARTIALLY_REVERTED'] as const satisfies readonly FlowState[]
+
+export interface ForgetQuery {
+  /** Flows that ended before this moment. */
+  readonly endedBefore: EpochMs | Date
+  /** How they ended. Default SUCCESS and REVERTED, about which nothing is left to be done. */
+  readonly states?: readonly (typeof ENDED)[number][]
+  /** Also those that a worker has set aside, and that were made before the moment. */
+  readonly setAside?: boolean
+}
+
+/** The query, checked. Fails HF3203. */
+export function readForget(query: ForgetQuery): { readonly before: EpochMs; readonly states: readonly FlowState[]; readonly setAside: boolean } {
+  const wrong = misfit(query, FORGET, ['endedBefore'])
+  if (wrong !== undefined) throw failure('HF3203', { message: `What is to be forgotten: ${wrong}.`, details: { kind: 'InvalidFormat' } })
+  return { before: Number(query.endedBefore), states: query.states ?? ['SUCCESS', 'REVERTED'], setAside: query.setAside === true }
+}
+const FORGET: Kinds = new Map<string, Kind>([
+  ['endedBefore', { says: 'a Date, or milliseconds since 1970', is: (v) => (v instanceof Date || typeof v === 'number') && !Number.isNaN(Number(v)) }],
+  ['states', { says: `a list of ${ENDED.join(', ')}`, is: (v) => Array.isArray(v) && v.every((s) => (ENDED as readonly unknown[]).includes(s)) }], ['setAside', optionKind.flag],
+])
 
 /** What one step of a flow makes true, all of it or nothing. */
 export interface FlowChange {
@@ -41,12 +64,22 @@ export interface FlowJournal {
   /** Not a durable commit. False: the claim is somebody else's. */
   renew(id: string, fence: number, ttlMs: Millis): Promise<boolean>
   commit(id: string, fence: number, change: FlowChange): Promise<void>
+  /**
+   * Forgets flows that have ended, with all that is kept of them; those that somebody holds stay. What is made later under the same id is a new flow, with other keys.
+   *
+   * Gives    how many.
+   * Durable  on return. It is done in pieces: after a crash some are gone.
+   * Fails    HF3203.
+   * Costs    one look at every flow that ended so, one commit for a few hundred that go. A file does not shrink; what is free in it is used again.
+   */
+  forget(query: ForgetQuery): Promise<number>
 
   /** Puts calls up for workers; those of the same id are replaced. */
   offer(call: FlowCallRow): Promise<void>
   /** Hands the oldest waiting call of one of the types to a worker; `undefined` when there is none. */
   take(types: readonly string[], worker: string, ttlMs: Millis): Promise<FlowCallRow | undefined>
-  beat(id: string, fence: number, ttlMs: Millis): Promise<boolean>
+  /** The worker is alive, and may say how far it is. False: the call was handed to somebody else meanwhile, or is gone. */
+  beat(id: string, fence: number, ttlMs: Millis, progress?: string): Promise<boolean>
   /** False: the call was handed to somebody else meanwhile, or is gone; nothing was written. */
   answer(id: string, fence: number, state: 'SUCCESS' | 'FAILURE', answer: string): Promise<boolean>
   calls(flow: string): Promise<readonly FlowCallRow[]>

@@ -12,7 +12,7 @@ export type { AcquireOptions, CommitOptions, Fence, Hold, Leases, Lookup, Resour
 export { exportLine, type TableName } from './rows.ts'
 export { framed, type Imported } from './transfer.ts'
 export type { WatchOptions } from './watch.ts'
-export type { FlowChange, FlowJournal, StoredFlow } from './flow-port.ts'
+export type { FlowChange, FlowJournal, ForgetQuery, StoredFlow } from './flow-port.ts'
 export { MemoryFlowJournal } from './memory/flow-journal.ts'
 export { MemoryStore, type MemoryStoreOptions } from './memory/index.ts'
 export { openFlowJournal, type FlowJournalOptions } from './sqlite/flow-journal.ts'

@@ -571,3 +571,18 @@ test('the key: made in its file when it is needed, the one of the target alone o
   expect(await new Engine({ targets, snapshots: new MemorySnapshots() }).apply('prod', boxes('y')).catch((e: unknown) => e)).toMatchObject({ error: { code: 'HF4301' } })
   expect(cloud.byName('b')).toBeDefined()
 })
+
+test('a plan of a program with declared secrets is applied, by the engine that made it and by another process; a secret that was changed since makes it stale', async () => {
+  let value = 'first-secret'
+  const { Box, engine, cloud, snapshots } = lab({ targets: new ListedTargets(target('prod', { secrets: { get: async (name) => (name === 'token' ? value : undefined) } })) })
+  const program = (...names: string[]) => app('shop', { secrets: ['token'], build: ({ secrets }) => { for (const name of names) Box(name, { name, secret: secrets.token }) } })
+  expect((await engine().apply('prod', await engine().preview('prod', program('a')))).outcome).toBe('applied')
+  const text = (await engine().preview('prod', program('a', 'b'))).text()
+  expect(text).not.toContain(value)
+  expect((await engine().apply('prod', { text })).outcome).toBe('applied')
+  expect([...cloud.objects.values()].map((o) => o.secret)).toEqual([value, value])
+  const old = await engine().preview('prod', program('a', 'b', 'c'))
+  value = 'second-secret'
+  await expect(engine().apply('prod', old)).rejects.toMatchObject({ code: 'HF2401' })
+  expect(JSON.stringify([...snapshots.kept.values()])).not.toMatch(/first-secret|second-secret/)
+})

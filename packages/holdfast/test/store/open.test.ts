@@ -33,6 +33,14 @@ async function codeOf(act: Promise<Store | undefined>): Promise<unknown> {
 }
 
 describe('opening a state file', () => {
+  test('a folder that cannot be made is refused (HF4003), also where the system says that its parent is not there, and it is', async () => {
+    const path = process.platform === 'linux' ? '/proc/holdfast/deep/state.db' : '/dev/null/deep/state.db'
+    const child = runChild(path, "store.openSqliteStore({ path }).then(() => console.log('opened'), (e) => console.log(e.code))")
+    const late = setTimeout(() => child.kill('SIGKILL'), 20_000)
+    expect((await ended(child)).out.trim()).toBe('HF4003')
+    clearTimeout(late)
+  })
+
   test('the folder and every file are for the owner only, whatever the umask', async () => {
     const path = fresh()
     const old = process.umask(0)

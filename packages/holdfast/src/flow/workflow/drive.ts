@@ -8,11 +8,13 @@ import type { Act, Atom, Event, Notice } from './motion.ts'
 import { flowMove } from './moves.ts'
 import type { Inputs, Listeners, Outcome, TaskContext, TraceEvent, UndoContext } from './port.ts'
 import { callWorker } from './remote.ts'
-import { encodeValue, rowOf } from './rows.ts'
+import { clamped, decodeValue, encodeProgress, encodeValue, rowOf } from './rows.ts'
 import { missingOutputs, type BuiltTask } from './task.ts'
 
 export interface DriveOptions {
   readonly id: string
+  /** Tells flows apart that were forgotten and made again under one id; 0 for the first. */
+  readonly born: number
   readonly name: string
   readonly clock: Clock
   readonly listeners: readonly Listeners[]
@@ -327,6 +329,10 @@ export class Drive {
         atom.attempt = Math.max(atom.attempt, attempt)
         this.#stir(atom)
       },
+      onProgress: (text) => {
+        const { done, details } = decodeValue(text) as { readonly done: number; readonly details?: unknown }
+        this.#progressed(task, atom, text, done, details)
+      },
     })
   }
 
@@ -338,13 +344,16 @@ export class Drive {
       get executeKey() { return executeKey() },
       get signal() { return control.signal },
       progress: (done, details) => {
-        const x = Math.min(1, Math.max(0, Number(done)))
-        const text = encodeValue({ done: x, ...(details === undefined ? {} : { details }) }, `The progress of ${task.name}`) as string
-        this.#progress.set(atom, text)
-        for (const l of this.#o.listeners) this.#safely(() => l.onProgress?.(task.name, x, details))
-        this.#stir(atom)
+        const x = clamped(done)
+        this.#progressed(task, atom, encodeProgress(task.name, x, details), x, details)
       },
     }
+  }
+
+  #progressed(task: BuiltTask, atom: Atom, text: string, done: number, details: unknown): void {
+    this.#progress.set(atom, text)
+    for (const l of this.#o.listeners) this.#safely(() => l.onProgress?.(task.name, done, details))
+    this.#stir(atom)
   }
 
   /** Something that is worth storing, when next something is stored. */
@@ -355,7 +364,8 @@ export class Drive {
   }
 
   #key(task: BuiltTask, atom: Atom): string {
-    return `fk1-${sha256hex(`holdfast:flow\0${this.#o.id}\0${task.key}\0${atom.epoch}`).slice(0, 32)}`
+    const { id, born } = this.#o
+    return `fk1-${sha256hex(`holdfast:flow\0${id}\0${task.key}\0${atom.epoch}${born === 0 ? '' : `\0${born}`}`).slice(0, 32)}`
   }
 
   /** The claim is renewed while the flow runs; when it was lost, everything stops. */

@@ -1,11 +1,11 @@
-import { canonical, failure, isFailure, limits, makeIds, systemClock, systemRandom, type Clock } from '../../base/index.ts'
+import { canonical, clockKind, failure, isFailure, limits, makeIds, optionKind, systemClock, systemRandom, type Clock, type Kind, type Kinds } from '../../base/index.ts'
 import type { FlowRow, FlowState } from '../../state/index.ts'
 import { currentHolder, type FlowChange } from '../../store/index.ts'
 import { compile, targeted, type Compiled, type Vertex } from './compile.ts'
 import { Drive } from './drive.ts'
 import { Failure, type FailureDoc } from './failure.ts'
 import { BuiltFlow, flowOf, nodeOf } from './flow.ts'
-import { failing, onlyKnown } from './kinds.ts'
+import { checkOptions, factoryKind, failing, journalKind, retryKind } from './kinds.ts'
 import { Machine } from './machine.ts'
 import type { Atom } from './motion.ts'
 import { flowMove } from './moves.ts'
@@ -16,9 +16,14 @@ import { structureOf } from './structure.ts'
 import { BuiltTask } from './task.ts'
 
 const TYPES: readonly FlowType[] = ['graph', 'linear', 'unordered']
-const FLOW_OPTIONS: ReadonlySet<string> = new Set(['retry'])
-const LINK_OPTIONS: ReadonlySet<string> = new Set(['decider', 'depth'])
-const ENGINE_OPTIONS: ReadonlySet<string> = new Set(['store', 'journal', 'id', 'parallelism', 'listeners', 'deferReverts', 'neverResolve', 'acceptChanges', 'factory', 'clock'])
+const FLOW_OPTIONS: Kinds = new Map([['retry', retryKind]])
+const LINK_OPTIONS: Kinds = new Map<string, Kind>([['decider', optionKind.function], ['depth', optionKind.anything]])
+const LISTENER: Kinds = new Map([['onFlow', optionKind.function], ['onTask', optionKind.function], ['onProgress', optionKind.function]])
+const { flag, text } = optionKind
+const ENGINE_OPTIONS: Kinds = new Map<string, Kind>([
+  ['store', optionKind.object], ['journal', journalKind], ['id', text], ['parallelism', optionKind.above], ['listeners', { says: 'an object with onFlow, onTask or onProgress, or a list of such', is: areListeners }],
+  ['deferReverts', flag], ['neverResolve', flag], ['acceptChanges', flag], ['factory', factoryKind], ['clock', clockKind],
+])
 /** A holder on another machine that is silent for so long has lost its flow. */
 const CLAIM_MS = 30_000
 /** Lines of a difference that are shown. */
@@ -36,13 +41,13 @@ export class TaskFlowEngine implements WorkFlowEngine {
   buildFlow(name: string, type: FlowType = 'graph', options: FlowOptions = {}): Flow {
     if (!TYPES.includes(type)) throw failing('HF3202', { message: `There is no flow of type ${String(type)}; there are ${TYPES.join(', ')}.` })
     if (typeof name !== 'string' || name === '') throw failing('HF3203', { message: 'A flow has a name.' })
-    onlyKnown(options, FLOW_OPTIONS, `Flow ${name}`)
+    checkOptions(options, FLOW_OPTIONS, `Flow ${name}`)
     return new BuiltFlow(name, type, options.retry)
   }
 
   createTask(run: (ctx: TaskContext, inputs: Inputs) => unknown, options: TaskOptions = {}): Task {
     if (typeof run !== 'function') throw failing('HF3203', { message: 'A task is made from a function.' })
-    return new BuiltTask(options.name ?? (run.name || `task-${++this.#unnamed}`), run, options)
+    return new BuiltTask(options?.name ?? (run.name || `task-${++this.#unnamed}`), run, options)
   }
 
   /**
@@ -52,7 +57,8 @@ export class TaskFlowEngine implements WorkFlowEngine {
    * Fails    HF3203 without a type; when it runs, HF3203 without a journal, and HF3221 when nobody takes it within `claimWithin`.
    */
   createRemoteTask(name: string, options: RemoteOptions): Task {
-    if (typeof options?.type !== 'string' || options.type === '') throw failing('HF3203', { message: `Task ${name}: the type that a worker must know is missing.` })
+    if (typeof options !== 'object' || options === null) throw failing('HF3203', { message: `Task ${String(name)}: the options must be an object.` })
+    if (typeof options.type !== 'string' || options.type === '') throw failing('HF3203', { message: `Task ${String(name)}: the type that a worker must know is missing.` })
     const { undo, ...rest } = options
     return new BuiltTask(name, undefined, { ...rest, ...({ undo } as object) })
   }
@@ -62,7 +68,7 @@ export class TaskFlowEngine implements WorkFlowEngine {
   }
 
   linkTask(flow: Flow, u: Task | Flow, v: Task | Flow, options: LinkOptions = {}): void {
-    onlyKnown(options, LINK_OPTIONS, 'A link')
+    checkOptions(options, LINK_OPTIONS, 'A link')
     flowOf(flow).link(nodeOf(u), nodeOf(v), options)
   }
 
@@ -72,7 +78,7 @@ export class TaskFlowEngine implements WorkFlowEngine {
 
   getEngine(flow: Flow, options: EngineOptions = {}): FlowEngine {
     const built = flowOf(flow)
-    onlyKnown(options, ENGINE_OPTIONS, `The engine of ${built.name}`)
+    checkOptions(options, ENGINE_OPTIONS, `The engine of ${built.name}`)
     return new Engine(built, options)
   }
 
@@ -83,6 +89,11 @@ export class TaskFlowEngine implements WorkFlowEngine {
   output(engine: FlowEngine, symbol?: string): unknown {
     return engineOf(engine).output(symbol)
   }
+}
+
+function areListeners(given: unknown): boolean {
+  const list = Array.isArray(given) ? given as readonly unknown[] : [given]
+  return list.every((l) => optionKind.object.is(l) && [...LISTENER].every(([name, kind]) => (l as Record<string, unknown>)[name] === undefined || kind.is((l as Record<string, unknown>)[name])))
 }
 
 function engineOf(engine: unknown): Engine {
@@ -111,7 +122,7 @@ class Engine implements FlowEngine {
   #store: Readonly<Record<string, unknown>>
   #rows = new Map<Atom, number>()
   /** As the journal had it when the flow was claimed. */
-  #stored: Pick<FlowRow, 'structure' | 'store' | 'rejected'> | undefined
+  #stored: Pick<FlowRow, 'structure' | 'store' | 'rejected' | 'born'> | undefined
   #symbols: Symbols | undefined
   #left: Left = { failures: {} }
   #warnings: string[] = []
@@ -125,8 +136,6 @@ class Engine implements FlowEngine {
     this.#clock = options.clock ?? systemClock
     this.#id = options.id ?? (options.journal ? flow.name : ids.next('f'))
     this.#store = options.store ?? {}
-    const { parallelism = limits.parallelLocal } = options
-    if (!Number.isInteger(parallelism) || parallelism < 1) throw failing('HF3203', { message: 'parallelism is a whole number above zero.' })
     this.#compiled = compile(flow)
     this.#machine = this.#newMachine()
   }
@@ -175,7 +184,8 @@ class Engine implements FlowEngine {
     })
   }
 
-  resume(signal?: AbortSignal): Promise<FlowReport> {
+  async resume(signal?: AbortSignal): Promise<FlowReport> {
+    if (signal !== undefined && !optionKind.signal.is(signal)) throw failing('HF3203', { message: `signal must be ${optionKind.signal.says}.` })
     return this.#alone(async () => {
       this.#warnings = []
       if (this.report && !this.#o.journal) this.#machine = this.#copy()
@@ -190,7 +200,7 @@ class Engine implements FlowEngine {
         throw e
       }
       const drive = new Drive(this.#machine, {
-        id: this.#id, name: this.flow.name, clock: this.#clock, listeners: this.#listeners, journal: held && { ...held, claimMs: CLAIM_MS }, first, rows: this.#rows, signal, state: this.#state,
+        id: this.#id, born: this.#stored?.born ?? 0, name: this.flow.name, clock: this.#clock, listeners: this.#listeners, journal: held && { ...held, claimMs: CLAIM_MS }, first, rows: this.#rows, signal, state: this.#state,
         warn: (text) => this.#warnings.push(text),
       })
       this.#drive = drive
@@ -347,10 +357,10 @@ class Engine implements FlowEngine {
     if (report.state === 'STUCK') {
       throw failing('HF3217', { message: `${this.flow.name} is stuck: ${report.tasks.filter((t) => t.state === 'REVERT_FAILURE').map((t) => `${t.name} could not be taken back (${t.undoFailure?.message})`).join('; ')}.`, cause: failures[0]?.[1].error, details: { failures: report.failures } })
     }
-    if (drive.interrupted && failures.length === 0) throw failure('HF3106', { message: `${this.flow.name} was interrupted; the next run goes on with it.` })
+    if (drive.interrupted && failures.length === 0) throw failure('HF3106', { message: `${this.flow.name} was interrupted; the next run goes on with it.`, hint: 'Run the flow again, with a journal under the same id.' })
     const [only] = failures
     if (failures.length === 1 && only?.[1].error !== undefined) throw only[1].error
-    throw failing('HF3213', { message: `${this.flow.name} failed: ${why || 'nothing is known about the cause'}.`, cause: only?.[1].error, details: { failures: report.failures } })
+    throw failing('HF3213', { message: `${this.flow.name} failed: ${(why || 'nothing is known about the cause').replace(/\.$/, '')}.`, cause: only?.[1].error, details: { failures: report.failures } })
   }
 
   get #listeners(): readonly Listeners[] {

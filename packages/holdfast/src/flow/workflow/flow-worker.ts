@@ -1,8 +1,8 @@
-import { canonical, isFailure, parseCanonical, systemClock, type Clock, type Millis } from '../../base/index.ts'
+import { allOf, canonical, clockKind, isFailure, optionKind, parseCanonical, systemClock, type Clock, type Kind, type Kinds, type Millis } from '../../base/index.ts'
 import type { FlowRow, FlowState } from '../../state/index.ts'
 import { currentHolder, type FlowJournal } from '../../store/index.ts'
 import { TaskFlowEngine } from './engine.ts'
-import { failing } from './kinds.ts'
+import { checkOptions, engineKind, factoryKind, failing, journalKind } from './kinds.ts'
 import { loadExport } from './load.ts'
 import type { EngineOptions, Flow, FlowEngine, FlowFactory, WorkFlowEngine } from './port.ts'
 import { decodeValue, encodeValue } from './rows.ts'
@@ -19,10 +19,14 @@ export type BuildFlow = (engine: WorkFlowEngine, args: any) => Flow | { readonly
  * Fails    HF3214 for values that cannot be kept; the failures of the journal.
  */
 export async function postFlow(journal: FlowJournal, flow: { readonly id: string; readonly factory: FlowFactory; readonly store?: Readonly<Record<string, unknown>> }, clock: Clock = systemClock): Promise<boolean> {
+  if (!journalKind.is(journal)) throw failing('HF3203', { message: `What is posted needs ${journalKind.says}.` })
+  checkOptions(flow, POSTED, 'What is posted', ['id', 'factory'])
   return journal.create({
     id: flow.id, name: flow.id, structure: '', store: encodeValue(flow.store, `The values of ${flow.id}`), factory: canonical(flow.factory), createdAt: clock.now(),
   })
 }
+
+const POSTED: Kinds = new Map<string, Kind>([['id', optionKind.text], ['factory', factoryKind], ['store', optionKind.object]])
 
 export interface FlowWorkerOptions {
   readonly journal: FlowJournal
@@ -52,6 +56,11 @@ export interface WorkedFlow {
   readonly error?: unknown
 }
 
+const OPTIONS: Kinds = new Map<string, Kind>([
+  ['journal', journalKind], ['factories', allOf('functions by name', optionKind.function)], ['engine', engineKind], ['options', optionKind.object], ['simultaneous', optionKind.above], ['pollMs', optionKind.count],
+  ['clock', clockKind], ['onWorked', optionKind.function],
+])
+
 /**
  * Finds unfinished flows in a journal and runs them: those that were posted, and those whose process died. Nobody has to keep an id.
  *
@@ -64,7 +73,9 @@ export class FlowWorker {
   readonly #running = new Map<string, FlowEngine>()
   #stopping = false
 
+  /** Fails HF3203. */
   constructor(options: FlowWorkerOptions) {
+    checkOptions(options, OPTIONS, 'A flow worker', ['journal'])
     this.#o = options
     this.#engine = options.engine ?? new TaskFlowEngine()
   }
@@ -136,6 +147,7 @@ export class FlowWorker {
     const build = 'name' in factory ? this.#o.factories?.[factory.name] : await loadExport(factory.module, factory.export, 'The factory of the flow')
     if (typeof build !== 'function') throw failing('HF3219', { message: `The factory ${'name' in factory ? factory.name : factory.export} is not known to this worker.` })
     const built = await (build as BuildFlow)(this.#engine, factory.args)
+    if (typeof built !== 'object' || built === null) throw failing('HF3219', { message: `The factory ${'name' in factory ? factory.name : factory.export} gave no flow.` })
     return 'flow' in built ? built : { flow: built }
   }
 

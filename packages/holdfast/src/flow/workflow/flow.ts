@@ -25,6 +25,8 @@ export class BuiltFlow implements Flow {
   /** Symbol -> nodes that give it, and those that still lack it. */
   readonly #givers = new Map<string, Node[]>()
   readonly #lacking = new Map<string, Set<Node>>()
+  /** It was put into another flow: until then none can hold it. */
+  #nested = false
   /** Links from a later node to an earlier one: while there are none, no link that goes forward closes a circle. */
   #backward = 0
 
@@ -57,6 +59,9 @@ export class BuiltFlow implements Flow {
 
   add(nodes: readonly Node[]): void {
     const fresh = [...new Set(nodes)].filter((n) => !this.#at.has(n))
+    for (const n of fresh) {
+      if (n instanceof BuiltFlow && (n === this || (this.#nested && n.#holds(this)))) throw failing('HF3201', { message: `${this.name} would stand in itself.` })
+    }
     if (this.kind !== 'graph') {
       for (const n of fresh) this.#place(n)
       return
@@ -126,6 +131,16 @@ export class BuiltFlow implements Flow {
   #place(n: Node): void {
     this.#at.set(n, this.#nodes.length)
     this.#nodes.push(n)
+    if (n instanceof BuiltFlow) n.#nested = true
+  }
+
+  #holds(flow: BuiltFlow): boolean {
+    const open: BuiltFlow[] = [this]
+    for (let f = open.pop(); f; f = open.pop()) for (const n of f.#nodes) {
+      if (n === flow) return true
+      if (n instanceof BuiltFlow) open.push(n)
+    }
+    return false
   }
 
   #connect(link: Link): void {

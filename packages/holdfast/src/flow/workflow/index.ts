@@ -12,7 +12,7 @@ export { alwaysRevert, alwaysRevertAll, forEach, parameterizedForEach, retry, ti
 export { Worker, loadEngine, type EngineName, type OperationRequest, type OperationType, type WorkerOptions } from './worker.ts'
 export { FlowWorker, postFlow, type BuildFlow, type FlowWorkerOptions, type WorkedFlow } from './flow-worker.ts'
 export { TaskWorker, type TaskHandler, type TaskWorkerOptions } from './task-worker.ts'
-export { openFlowJournal, MemoryFlowJournal, type FlowJournal, type FlowJournalOptions } from '../../store/index.ts'
+export { openFlowJournal, MemoryFlowJournal, type FlowJournal, type FlowJournalOptions, type ForgetQuery } from '../../store/index.ts'
 export type { AtomState, FlowState } from '../../state/index.ts'
 export type {
   Decision, Depth, EngineOptions, Flow, FlowDetails, FlowEngine, FlowFactory, FlowOptions, FlowReport, FlowType, History, HistoryEntry, Inputs, LinkOptions, Listeners, Outcome, Rebind, RemoteOptions,

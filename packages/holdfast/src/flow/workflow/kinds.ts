@@ -1,4 +1,4 @@
-import { failure, type FailureDetail, type HoldfastError } from '../../base/index.ts'
+import { failure, having, misfit, type FailureDetail, type HoldfastError, type Kind, type Kinds } from '../../base/index.ts'
 
 /** The names that the founding contract gives these failures; they stand in `details.kind`. */
 const kinds = {
@@ -10,9 +10,24 @@ const kinds = {
 
 export const failing = (code: keyof typeof kinds, detail: FailureDetail): HoldfastError => failure(code, { ...detail, details: { kind: kinds[code], ...detail.details } })
 
-/** A word that is no option is most often one that was misspelt: passed over, it would change what happens without a sign. */
-export function onlyKnown(given: object, known: ReadonlySet<string>, what: string): void {
-  for (const name in given) if (!known.has(name)) throw failing('HF3203', { message: `${what}: there is no option ${name}; there are ${[...known].join(', ')}.` })
+/** Refuses options that are not known, or of another kind: passed over, they would change what happens without a sign. Fails HF3203. */
+export function checkOptions(given: unknown, known: Kinds, what: string, needed?: readonly string[]): void {
+  const wrong = misfit(given, known, needed)
+  if (wrong !== undefined) throw failing('HF3203', { message: `${what}: ${wrong}.` })
+}
+
+const executes = having('', 'execute', 'onFailure')
+export const retryKind: Kind = { says: 'a controller: times(), forEach(), alwaysRevert() or retry() make one', is: (v) => executes.is(v) && Array.isArray((v as { readonly requires?: unknown }).requires) }
+export const journalKind: Kind = having('a journal of openFlowJournal', 'load', 'create', 'claim', 'renew', 'commit', 'list', 'unfinished', 'offer', 'take', 'beat', 'answer', 'calls', 'reclaim', 'dropCall', 'close')
+/** The operations of the port. */
+export const METHODS = ['buildFlow', 'createTask', 'addTasks', 'linkTask', 'searchTask', 'getEngine', 'runEngine', 'output'] as const
+export const engineKind: Kind = having('a workflow engine', ...METHODS)
+export const factoryKind: Kind = {
+  says: 'the name of a function that the worker has, or a module and its export',
+  is: (v) => {
+    const f = v as { readonly name?: unknown; readonly module?: unknown; readonly export?: unknown } | null
+    return typeof f === 'object' && f !== null && (typeof f.name === 'string' || (typeof f.module === 'string' && typeof f.export === 'string'))
+  },
 }
 
 /** Who decides answers at once: a promise would count as an answer of its own. */

@@ -27,6 +27,8 @@ export interface RemoteCall {
   readonly outcome?: Outcome
   readonly signal: AbortSignal
   readonly onAttempt: (attempt: number) => void
+  /** Canonical JSON of what the worker said. */
+  readonly onProgress: (text: string) => void
 }
 
 /**
@@ -50,6 +52,7 @@ export async function callWorker(call: RemoteCall): Promise<unknown> {
   }
   let waitingSince = clock.now()
   let attempt = 1
+  let said: string | undefined
   for (;;) {
     const now = clock.now()
     await journal.reclaim(flow, now)
@@ -60,6 +63,8 @@ export async function callWorker(call: RemoteCall): Promise<unknown> {
       waitingSince = now
       call.onAttempt(attempt)
     }
+    if (row.progress !== undefined && row.progress !== said) call.onProgress(row.progress)
+    said = row.progress
     if (row.state === 'SUCCESS' || row.state === 'FAILURE') {
       await journal.dropCall(id)
       const answer = parseCanonical(row.answer ?? 'null') as { readonly result?: unknown; readonly failure?: FailureDoc }

@@ -1,5 +1,5 @@
-import { canonical, type Millis } from '../../base/index.ts'
-import { atOnce, failing, onlyKnown } from './kinds.ts'
+import { canonical, optionKind, type Kind, type Kinds, type Millis } from '../../base/index.ts'
+import { atOnce, checkOptions, failing } from './kinds.ts'
 import type { Decision, History, Inputs, Rebind, Retry } from './port.ts'
 import type { Failure } from './failure.ts'
 import { duration } from './task.ts'
@@ -22,7 +22,7 @@ const bad = (message: string): never => {
 }
 
 function made(options: RetryOptions, more: { requires?: readonly string[]; rebind?: Rebind; execute: Retry['execute']; more: (history: History, inputs: Inputs) => boolean }): Retry {
-  onlyKnown(options, OPTIONS, 'A retry controller')
+  checkOptions(options, OPTIONS, 'A retry controller')
   const { name, provides, revertAll = false, delay, retryOn } = options
   const givesUp: Decision = revertAll ? 'REVERT_ALL' : 'REVERT'
   const ms = delay === undefined ? undefined : delayOf(delay)
@@ -37,16 +37,23 @@ function made(options: RetryOptions, more: { requires?: readonly string[]; rebin
   })
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['name', 'provides', 'revertAll', 'delay', 'retryOn', 'values'])
+const { anything, flag, function: fn, text } = optionKind
+const OPTIONS: Kinds = new Map<string, Kind>([['name', text], ['provides', text], ['revertAll', flag], ['delay', anything], ['retryOn', fn], ['values', text]])
+const DELAY: Kinds = new Map<string, Kind>([['first', anything], ['factor', anything], ['most', anything]])
+const OWN: Kinds = new Map<string, Kind>([
+  ['name', text], ['provides', text], ['requires', optionKind.texts], ['rebind', anything], ['execute', fn], ['onFailure', fn], ['revert', fn], ['delayMs', fn],
+])
 
 function delayOf(delay: NonNullable<RetryOptions['delay']>): (history: History) => Millis {
-  if (typeof delay !== 'object') {
+  if (typeof delay !== 'object' || delay === null) {
     const ms = duration(delay, 'delay', bad) as Millis
     return () => ms
   }
-  const first = duration(delay.first, 'delay.first', bad) as Millis
+  checkOptions(delay, DELAY, 'delay')
+  const first = duration(delay.first, 'delay.first', bad) ?? bad("delay.first must be milliseconds or a duration such as '2m'.")
   const most = duration(delay.most, 'delay.most', bad) ?? Number.POSITIVE_INFINITY
   const { factor = 2 } = delay
+  if (!optionKind.number.is(factor) || factor <= 0) bad('delay.factor must be a number above zero.')
   return (history) => Math.min(most, first * factor ** (history.length - 1))
 }
 
@@ -80,6 +87,7 @@ export const alwaysRevertAll = (options: Pick<RetryOptions, 'name'> = {}): Retry
 /** A controller of the user's own. Its functions decide and do nothing else: after a crash they are asked again with the same history. Fails HF3203. */
 export const retry = (own: Pick<Retry, 'execute' | 'onFailure'> & Partial<Retry>): Retry => {
   if (typeof own?.execute !== 'function' || typeof own.onFailure !== 'function') bad('retry: execute and onFailure are functions.')
+  checkOptions(own, OWN, 'A retry controller')
   return Object.freeze({ name: undefined, provides: undefined, rebind: undefined, requires: [], ...own })
 }
 

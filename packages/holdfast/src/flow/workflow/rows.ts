@@ -16,6 +16,10 @@ export function encodeValue(value: unknown, what: string): string | undefined {
 }
 export const decodeValue = (text: string | undefined): unknown => (text === undefined ? undefined : parseCanonical(text))
 
+/** How far a body is: between 0 and 1. */
+export const clamped = (done: number): number => Math.min(1, Math.max(0, Number(done) || 0))
+export const encodeProgress = (task: string, done: number, details: unknown): string => encodeValue({ done, ...(details === undefined ? {} : { details }) }, `The progress of ${task}`) as string
+
 const encodeFailure = (f: Failure | undefined): string | undefined => f && JSON.stringify(f)
 const decodeFailure = (text: string | undefined): Failure | undefined => (text === undefined ? undefined : Failure.from(JSON.parse(text) as FailureDoc))
 

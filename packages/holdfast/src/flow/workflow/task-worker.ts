@@ -1,12 +1,13 @@
-import { isFailure, makeIds, parseCanonical, systemClock, systemRandom, type Clock, type Millis } from '../../base/index.ts'
+import { allOf, clockKind, having, isFailure, makeIds, optionKind, parseCanonical, systemClock, systemRandom, type Clock, type Kind, type Kinds, type Millis } from '../../base/index.ts'
 import type { FlowCallRow } from '../../state/index.ts'
 import type { FlowJournal } from '../../store/index.ts'
 import { Failure } from './failure.ts'
+import { checkOptions, journalKind } from './kinds.ts'
 import type { Inputs, Outcome, TaskContext, UndoContext } from './port.ts'
 import { encodeAnswer, type CallDoc } from './remote.ts'
-import { encodeValue } from './rows.ts'
+import { clamped, encodeProgress, encodeValue } from './rows.ts'
 
-/** What a worker does for one type of task. `ctx.progress` is not passed on from a worker. */
+/** What a worker does for one type of task. What it says with `ctx.progress` reaches the listeners of the flow, at most once per `pollMs`; what was said in between is left out. */
 export interface TaskHandler {
   execute(ctx: TaskContext, inputs: Inputs): unknown
   undo?(ctx: UndoContext, inputs: Inputs & Outcome, outcome: Outcome): unknown
@@ -24,6 +25,9 @@ export interface TaskWorkerOptions {
   readonly clock?: Clock
 }
 
+const OPTIONS: Kinds = new Map<string, Kind>([
+  ['journal', journalKind], ['types', allOf('what it does, by type: { execute, undo? }', having('', 'execute'))], ['name', optionKind.text], ['leaseMs', optionKind.above], ['pollMs', optionKind.count], ['clock', clockKind],
+])
 const ids = makeIds(systemClock, systemRandom)
 
 /**
@@ -38,7 +42,9 @@ export class TaskWorker {
   readonly #clock: Clock
   readonly name: string
 
+  /** Fails HF3203. */
   constructor(options: TaskWorkerOptions) {
+    checkOptions(options, OPTIONS, 'A task worker', ['journal', 'types'])
     this.#o = options
     this.#clock = options.clock ?? systemClock
     this.name = options.name ?? ids.next('w')
@@ -46,7 +52,7 @@ export class TaskWorker {
 
   /** Until `signal` is aborted; the call that is being carried out ends first. Rejects with the failures of the journal only. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) if (await this.runOnce() === 'idle') await this.#clock.sleep(this.#o.pollMs ?? 50, signal).catch(() => undefined)
+    while (!signal.aborted) if (await this.runOnce() === 'idle') await this.#clock.sleep(this.#pollMs, signal).catch(() => undefined)
   }
 
   /**
@@ -69,9 +75,10 @@ export class TaskWorker {
     }
     const rest = new AbortController()
     void this.#keep(call, leaseMs, rest)
+    const teller = new Teller((text) => journal.beat(call.id, call.fence, leaseMs, text), () => this.#clock.sleep(this.#pollMs, rest.signal))
     let answered: boolean
     try {
-      const result = await this.#carryOut(call, doc, rest.signal)
+      const result = await this.#carryOut(call, doc, rest.signal, teller).finally(() => teller.end())
       encodeValue(result, `What ${call.task} returned`)
       answered = await journal.answer(call.id, call.fence, 'SUCCESS', encodeAnswer({ result }))
     } catch (e) {
@@ -83,9 +90,13 @@ export class TaskWorker {
     return answered ? 'answered' : 'late'
   }
 
-  async #carryOut(call: FlowCallRow, doc: CallDoc, signal: AbortSignal): Promise<unknown> {
+  get #pollMs(): Millis {
+    return this.#o.pollMs ?? 50
+  }
+
+  async #carryOut(call: FlowCallRow, doc: CallDoc, signal: AbortSignal, teller: Teller): Promise<unknown> {
     const handler = this.#o.types[call.type] as TaskHandler
-    const ctx: TaskContext = { flow: call.flow, task: call.task, attempt: call.attempt, key: doc.key, signal, progress: () => undefined }
+    const ctx: TaskContext = { flow: call.flow, task: call.task, attempt: call.attempt, key: doc.key, signal, progress: (done, details) => teller.say(encodeProgress(call.task, clamped(done), details)) }
     if (call.action === 'execute') return handler.execute(ctx, doc.inputs)
     const { failure, result, flowFailures = {} } = doc.outcome ?? {}
     const outcome: Outcome = { result: failure ? Failure.from(failure) : result, flowFailures: Object.fromEntries(Object.entries(flowFailures).map(([k, f]) => [k, Failure.from(f)])) }
@@ -102,6 +113,43 @@ export class TaskWorker {
     } catch {
       // The body has ended, or the journal fails: the answer will say so.
     }
+  }
+}
+
+/** Passes on the newest of what is said, and rests in between: however often a body speaks, little is written. */
+class Teller {
+  readonly #send: (text: string) => Promise<unknown>
+  readonly #rest: () => Promise<void>
+  #newest: string | undefined
+  #telling: Promise<void> | undefined
+
+  constructor(send: (text: string) => Promise<unknown>, rest: () => Promise<void>) {
+    this.#send = send
+    this.#rest = rest
+  }
+
+  say(text: string): void {
+    this.#newest = text
+    this.#telling ??= this.#tell().finally(() => { this.#telling = undefined })
+  }
+
+  /** What was said last is passed on before the answer is. */
+  async end(): Promise<void> {
+    await this.#one()
+  }
+
+  async #tell(): Promise<void> {
+    while (this.#newest !== undefined) {
+      await this.#one()
+      await this.#rest().catch(() => undefined)
+    }
+  }
+
+  async #one(): Promise<void> {
+    const text = this.#newest
+    this.#newest = undefined
+    // A journal that fails will say so to the answer.
+    if (text !== undefined) await this.#send(text).catch(() => undefined)
   }
 }
 

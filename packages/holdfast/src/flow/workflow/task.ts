@@ -1,5 +1,5 @@
-import { parseDuration, type Millis } from '../../base/index.ts'
-import { failing, onlyKnown } from './kinds.ts'
+import { optionKind, parseDuration, type Kind, type Kinds, type Millis } from '../../base/index.ts'
+import { checkOptions, failing, retryKind } from './kinds.ts'
 import type { Inputs, Outcome, Rebind, RemoteOptions, Retry, Task, TaskContext, TaskOptions, UndoContext } from './port.ts'
 
 /** Argument -> symbol. */
@@ -37,7 +37,8 @@ export class BuiltTask implements Task {
     const bad = (message: string): never => {
       throw failing('HF3203', { message: `Task ${name}: ${message}` })
     }
-    onlyKnown(o, o.type === undefined ? OPTIONS : REMOTE_OPTIONS, `Task ${name}`)
+    if (typeof name !== 'string' || name === '') throw failing('HF3203', { message: `Task ${String(name)}: name must be ${optionKind.text.says}.` })
+    checkOptions(o, run ? OPTIONS : REMOTE_OPTIONS, `Task ${name}`)
     this.name = name
     this.run = run
     this.inject = o.inject === undefined ? EMPTY : frozen(o.inject)
@@ -67,9 +68,14 @@ export class BuiltTask implements Task {
   }
 }
 
-const SHARED = ['name', 'requires', 'optional', 'provides', 'inject', 'rebind', 'undo', 'undoRequires', 'undoRebind', 'timeout', 'retry', 'key', 'version', 'priority']
-const OPTIONS: ReadonlySet<string> = new Set([...SHARED, 'preExecute', 'postExecute', 'preUndo', 'postUndo'])
-const REMOTE_OPTIONS: ReadonlySet<string> = new Set([...SHARED, 'type', 'claimWithin'])
+const { anything, function: fn, text } = optionKind
+/** What the constructor looks at more closely is anything here. */
+const SHARED: readonly (readonly [string, Kind])[] = [
+  ['name', text], ['requires', anything], ['optional', anything], ['provides', anything], ['inject', optionKind.object], ['rebind', anything], ['undoRequires', anything], ['undoRebind', anything], ['timeout', anything],
+  ['retry', retryKind], ['key', text], ['version', text], ['priority', optionKind.number],
+]
+const OPTIONS: Kinds = new Map([...SHARED, ['undo', fn], ['preExecute', fn], ['postExecute', fn], ['preUndo', fn], ['postUndo', fn]])
+const REMOTE_OPTIONS: Kinds = new Map([...SHARED, ['undo', optionKind.flag], ['type', text], ['claimWithin', anything]])
 const NOTHING: Needs = { required: new Map(), optional: new Map() }
 const EMPTY = Object.freeze({})
 const NONE: readonly string[] = Object.freeze([])

@@ -1,5 +1,6 @@
+import { optionKind, type Kind, type Kinds } from '../../base/index.ts'
 import { TaskFlowEngine } from './engine.ts'
-import { failing } from './kinds.ts'
+import { checkOptions, engineKind, failing, METHODS } from './kinds.ts'
 import { loadExport } from './load.ts'
 import type { EngineOptions, Flow, FlowEngine, FlowReport, WorkFlowEngine } from './port.ts'
 
@@ -24,7 +25,9 @@ export interface WorkerOptions {
   readonly operations?: Partial<Record<OperationType, OperationBuilder>>
 }
 
-const METHODS = ['buildFlow', 'createTask', 'addTasks', 'linkTask', 'searchTask', 'getEngine', 'runEngine', 'output'] as const
+const isName = (v: unknown): boolean => typeof (v as Partial<EngineName> | null)?.module === 'string' && typeof (v as Partial<EngineName>).export === 'string'
+const OPTIONS: Kinds = new Map<string, Kind>([['engine', { says: 'a workflow engine, or the name of one: { module, export }', is: (v) => isName(v) || engineKind.is(v) }], ['operations', optionKind.object]])
+const OPERATION_OPTIONS: Kinds = new Map(OPERATIONS.map((o) => [o, optionKind.function]))
 
 /** A workflow engine by name: an instance, or a class that takes no arguments. Fails HF3219. */
 export async function loadEngine({ module, export: name }: EngineName): Promise<WorkFlowEngine> {
@@ -48,7 +51,10 @@ export class Worker {
   readonly #options: WorkerOptions
   #engine: Promise<WorkFlowEngine> | undefined
 
+  /** Fails HF3203. */
   constructor(options: WorkerOptions = {}) {
+    checkOptions(options, OPTIONS, 'A worker')
+    checkOptions(options.operations ?? {}, OPERATION_OPTIONS, 'The operations of a worker')
     this.#options = options
   }
 
@@ -71,6 +77,7 @@ export class Worker {
     }
     const workflowEngine = await this.engine()
     const built = await build({ context, operationType, checkpoint, provider, kwargs, workflowEngine })
+    if (typeof built !== 'object' || built === null) throw failing('HF3220', { message: `The operation ${operationType} gave no flow.`, details: { operationType } })
     const { flow, options } = 'flow' in built ? built : { flow: built, options: undefined }
     return workflowEngine.getEngine(flow, options)
   }

@@ -1,6 +1,6 @@
 import { failure, systemClock, type Clock, type Millis } from '../../base/index.ts'
 import type { FlowCallRow, FlowRow, FlowTaskRow, Holder } from '../../state/index.ts'
-import { UNFINISHED, type FlowChange, type FlowJournal, type StoredFlow } from '../flow-port.ts'
+import { readForget, UNFINISHED, type FlowChange, type FlowJournal, type ForgetQuery, type StoredFlow } from '../flow-port.ts'
 import { holderAlive } from '../holder.ts'
 
 interface Kept { flow: FlowRow; tasks: Map<number, FlowTaskRow> }
@@ -11,6 +11,8 @@ export class MemoryFlowJournal implements FlowJournal {
   readonly #clock: Clock
   readonly #flows = new Map<string, Kept>()
   readonly #calls = new Map<string, FlowCallRow>()
+  /** Above every fence of what was forgotten. */
+  #nextFence = 0
 
   constructor(options: { readonly clock?: Clock } = {}) {
     this.#clock = options.clock ?? systemClock
@@ -32,7 +34,7 @@ export class MemoryFlowJournal implements FlowJournal {
 
   async create(row: Pick<FlowRow, 'id' | 'name' | 'structure' | 'store' | 'factory' | 'createdAt'>): Promise<boolean> {
     if (this.#flows.has(row.id)) return false
-    this.#flows.set(row.id, { flow: { ...row, state: 'PENDING', rejected: undefined, holder: undefined, fence: 0, expiresAt: undefined, endedAt: undefined }, tasks: new Map() })
+    this.#flows.set(row.id, { flow: { ...row, state: 'PENDING', rejected: undefined, holder: undefined, fence: this.#nextFence, expiresAt: undefined, endedAt: undefined, born: this.#nextFence }, tasks: new Map() })
     return true
   }
 
@@ -61,8 +63,23 @@ export class MemoryFlowJournal implements FlowJournal {
     kept.flow = { ...kept.flow, ...change.set, rejected: rejected || undefined, ...(change.release ? { holder: undefined, expiresAt: undefined } : {}) }
   }
 
+  async forget(query: ForgetQuery): Promise<number> {
+    const { before, states, setAside } = readForget(query)
+    const now = this.#clock.now()
+    const over = (f: FlowRow) => states.includes(f.state) && f.endedAt !== undefined && f.endedAt < before
+    const aside = (f: FlowRow) => setAside && f.state === 'PENDING' && f.rejected !== undefined && f.createdAt < before
+    const gone = (await this.list()).filter((f) => (over(f) || aside(f)) && !isHeld(f, now))
+    for (const { id, fence } of gone) {
+      const calls = [...this.#calls.values()].filter((c) => c.flow === id)
+      this.#nextFence = Math.max(this.#nextFence, fence + 1, ...calls.map((c) => c.fence + 1))
+      for (const c of calls) this.#calls.delete(c.id)
+      this.#flows.delete(id)
+    }
+    return gone.length
+  }
+
   async offer(call: FlowCallRow): Promise<void> {
-    this.#calls.set(call.id, call)
+    this.#calls.set(call.id, { ...call, fence: Math.max(call.fence, this.#nextFence) })
   }
 
   async take(types: readonly string[], worker: string, ttlMs: Millis): Promise<FlowCallRow | undefined> {
@@ -73,9 +90,9 @@ export class MemoryFlowJournal implements FlowJournal {
     return taken
   }
 
-  async beat(id: string, fence: number, ttlMs: Millis): Promise<boolean> {
+  async beat(id: string, fence: number, ttlMs: Millis, progress?: string): Promise<boolean> {
     const call = this.#running(id, fence)
-    if (call) this.#calls.set(id, { ...call, expiresAt: this.#clock.now() + ttlMs })
+    if (call) this.#calls.set(id, { ...call, expiresAt: this.#clock.now() + ttlMs, progress: progress ?? call.progress })
     return call !== undefined
   }
 
@@ -91,7 +108,7 @@ export class MemoryFlowJournal implements FlowJournal {
 
   async reclaim(flow: string, now: number): Promise<void> {
     for (const c of this.#calls.values()) {
-      if (c.flow === flow && c.state === 'RUNNING' && (c.expiresAt as number) <= now) this.#calls.set(c.id, { ...c, state: 'WAITING', worker: undefined, attempt: c.attempt + 1, fence: c.fence + 1, expiresAt: undefined })
+      if (c.flow === flow && c.state === 'RUNNING' && (c.expiresAt as number) <= now) this.#calls.set(c.id, { ...c, state: 'WAITING', worker: undefined, attempt: c.attempt + 1, fence: c.fence + 1, expiresAt: undefined, progress: undefined })
     }
   }
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import { assert, failure, systemClock, systemRandom, type Clock, type EpochMs, type Millis } from '../../base/index.ts'
+import { assert, clockKind, failure, misfit, optionKind, systemClock, systemRandom, type Clock, type EpochMs, type Kind, type Kinds, type Millis } from '../../base/index.ts'
 import type { FlowCallRow, FlowRow, FlowTaskRow, Holder } from '../../state/index.ts'
-import { UNFINISHED, type FlowChange, type FlowJournal, type StoredFlow } from '../flow-port.ts'
+import { readForget, UNFINISHED, type FlowChange, type FlowJournal, type ForgetQuery, type StoredFlow } from '../flow-port.ts'
 import { holderAlive } from '../holder.ts'
 import { isPoison, settleClosed, storeFailure, type Cell, type Connection, type Row } from './driver.ts'
 import { failpointSetting, makeFailpoint, type Failpoint } from './failpoint.ts'
@@ -22,13 +22,17 @@ export interface FlowJournalOptions {
   readonly clock?: Clock
 }
 
+const OPTIONS: Kinds = new Map<string, Kind>([['path', optionKind.text], ['clock', clockKind]])
+
 /**
  * Opens the journal of the public workflow engine: flows, their tasks and their calls, in one SQLite file.
  *
  * Durable  what was acknowledged survives a crash of the process and of the machine (write-ahead log, every commit synced).
- * Fails    HF4001 damaged or not a journal, HF4002 newer schema, HF4003 not writable, HF4004 busy, HF4006 disk full, HF4007 no usable SQLite.
+ * Fails    HF3203 for options that are not valid, HF4001 damaged or not a journal, HF4002 newer schema, HF4003 not writable, HF4004 busy, HF4006 disk full, HF4007 no usable SQLite.
  */
 export async function openFlowJournal(options: FlowJournalOptions): Promise<FlowJournal> {
+  const wrong = misfit(options, OPTIONS, ['path'])
+  if (wrong !== undefined) throw failure('HF3203', { message: `A journal of flows: ${wrong}.`, details: { kind: 'InvalidFormat' } })
   const path = resolve(options.path)
   const clock = options.clock ?? systemClock
   const failpoint = makeFailpoint(failpointSetting(process.env))
@@ -93,7 +97,7 @@ class SqliteFlowJournal implements FlowJournal {
   }
 
   create(row: Pick<FlowRow, 'id' | 'name' | 'structure' | 'store' | 'factory' | 'createdAt'>): Promise<boolean> {
-    return this.#durably(() => this.#db.prepare(`insert into flows (id, name, state, structure, store, factory, fence, created_at) values (?, ?, 'PENDING', ?, ?, ?, 0, ?)
+    return this.#durably(() => this.#db.prepare(`insert into flows (id, name, state, structure, store, factory, fence, born, created_at) select ?, ?, 'PENDING', ?, ?, ?, next, next, ? from flow_fences where true
       on conflict (id) do nothing`).run(row.id, row.name, pack(row.structure), cell(row.store), cell(row.factory), row.createdAt).changes === 1)
   }
 
@@ -101,6 +105,7 @@ class SqliteFlowJournal implements FlowJournal {
     return this.#durably(() => {
       const row = this.#db.prepare('select k, holder, fence, expires_at from flows where id = ?').get(id)
       if (!row) throw fenced(id)
+      this.#keys.set(id, row.k as number)
       const now = this.#clock.now()
       if (row.holder !== null && row.expires_at > now) {
         const heldBy = JSON.parse(row.holder as string) as Holder
@@ -118,7 +123,7 @@ class SqliteFlowJournal implements FlowJournal {
   commit(id: string, fence: number, change: FlowChange): Promise<void> {
     return this.#durably(() => {
       const k = this.#key(id)
-      const held = this.#db.prepare('select fence from flows where k = ?').get(k)
+      const held = this.#db.prepare('select fence from flows where k = ? and id = ?').get(k, id)
       if (held?.fence !== fence) throw fenced(id)
       if (change.clear) this.#db.prepare('delete from flow_tasks where id between ? and ?').run(...range(k))
       const put = this.#db.prepare(PUT_TASK)
@@ -137,9 +142,36 @@ class SqliteFlowJournal implements FlowJournal {
     })
   }
 
+  async forget(query: ForgetQuery): Promise<number> {
+    const { before, states, setAside } = readForget(query)
+    const look = `select k, id, fence, holder, expires_at from flows
+      where k > ? and ((state in (${states.map(() => '?').join(', ')}) and ended_at < ?)${setAside ? " or (state = 'PENDING' and coalesce(rejected, '') <> '' and created_at < ?)" : ''}) order by k limit ${FORGET_AT_ONCE}`
+    let done = 0
+    for (let last = 0, more = true; more;) {
+      const gone = await this.#durably(() => {
+        const rows = this.#db.prepare(look).all(last, ...states, before, ...(setAside ? [before] : []))
+        more = rows.length === FORGET_AT_ONCE
+        last = (rows.at(-1)?.k as number | undefined) ?? last
+        const now = this.#clock.now()
+        const free = rows.filter((r) => r.holder === null || (r.expires_at as number) <= now || holderAlive(JSON.parse(r.holder as string) as Holder) === false)
+        for (const { k, id, fence } of free as { k: number; id: string; fence: number }[]) {
+          const called = this.#db.prepare('select max(fence) as fence from flow_calls where flow = ?').get(id)?.fence as number | null
+          this.#db.prepare('update flow_fences set next = max(next, ?)').run(Math.max(fence, called ?? 0) + 1)
+          this.#db.prepare('delete from flow_calls where flow = ?').run(id)
+          this.#db.prepare('delete from flow_tasks where id between ? and ?').run(...range(k))
+          this.#db.prepare('delete from flows where k = ?').run(k)
+          this.#keys.delete(id)
+        }
+        return free.length
+      })
+      done += gone
+    }
+    return done
+  }
+
   offer(c: FlowCallRow): Promise<void> {
     return this.#durably(() => {
-      this.#db.prepare('insert or replace into flow_calls (id, flow, task, type, action, doc, state, worker, fence, attempt, expires_at, answer, created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      this.#db.prepare('insert or replace into flow_calls (id, flow, task, type, action, doc, state, worker, fence, attempt, expires_at, answer, created_at) values (?, ?, ?, ?, ?, ?, ?, ?, max(?, (select next from flow_fences)), ?, ?, ?, ?)')
         .run(c.id, c.flow, c.task, c.type, c.action, c.doc, c.state, cell(c.worker), c.fence, c.attempt, cell(c.expiresAt), cell(c.answer), c.createdAt)
     })
   }
@@ -155,8 +187,9 @@ class SqliteFlowJournal implements FlowJournal {
     })
   }
 
-  async beat(id: string, fence: number, ttlMs: Millis): Promise<boolean> {
-    return this.#write(() => this.#db.prepare("update flow_calls set expires_at = ? where id = ? and fence = ? and state = 'RUNNING'").run(this.#clock.now() + ttlMs, id, fence).changes === 1)
+  async beat(id: string, fence: number, ttlMs: Millis, progress?: string): Promise<boolean> {
+    return this.#write(() => this.#db.prepare("update flow_calls set expires_at = ?, progress = coalesce(?, progress) where id = ? and fence = ? and state = 'RUNNING'")
+      .run(this.#clock.now() + ttlMs, cell(progress), id, fence).changes === 1)
   }
 
   answer(id: string, fence: number, state: 'SUCCESS' | 'FAILURE', answer: string): Promise<boolean> {
@@ -170,7 +203,7 @@ class SqliteFlowJournal implements FlowJournal {
 
   async reclaim(flow: string, now: EpochMs): Promise<void> {
     const late = this.#read(() => this.#db.prepare("select 1 from flow_calls where flow = ? and state = 'RUNNING' and expires_at <= ?").get(flow, now))
-    if (late) await this.#durably(() => this.#db.prepare(`update flow_calls set state = 'WAITING', worker = null, expires_at = null, attempt = attempt + 1, fence = fence + 1
+    if (late) await this.#durably(() => this.#db.prepare(`update flow_calls set state = 'WAITING', worker = null, expires_at = null, progress = null, attempt = attempt + 1, fence = fence + 1
       where flow = ? and state = 'RUNNING' and expires_at <= ?`).run(flow, now))
   }
 
@@ -271,6 +304,8 @@ class SqliteFlowJournal implements FlowJournal {
   }
 }
 
+/** Flows that one commit forgets at most. */
+const FORGET_AT_ONCE = 200
 const CLOSED = 'the journal is closed'
 const PUT_TASK = `insert or replace into flow_tasks (id, name, kind, state, intention, attempt, epoch, result, failure, undo_result, undo_failure, history, wake_at, progress)
   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -279,7 +314,7 @@ const fenced = (id: string) => failure('HF4203', { message: `Another process has
 
 const flowRow = (r: Row): FlowRow => ({
   id: r.id, name: r.name, state: r.state, structure: unpack(r.structure), store: r.store ?? undefined, factory: r.factory ?? undefined, rejected: r.rejected || undefined,
-  holder: r.holder === null ? undefined : JSON.parse(r.holder) as Holder, fence: r.fence, expiresAt: r.expires_at ?? undefined, createdAt: r.created_at, endedAt: r.ended_at ?? undefined,
+  holder: r.holder === null ? undefined : JSON.parse(r.holder) as Holder, fence: r.fence, expiresAt: r.expires_at ?? undefined, createdAt: r.created_at, endedAt: r.ended_at ?? undefined, born: r.born,
 })
 /** The structure of a large flow says nearly the same thing a thousand times. */
 const pack = (text: string): string => deflateRawSync(text).toString('base64')
@@ -304,5 +339,5 @@ const taskRow = (r: Row): FlowTaskRow => ({
 })
 const callRow = (r: Row): FlowCallRow => ({
   id: r.id, flow: r.flow, task: r.task, type: r.type, action: r.action, doc: r.doc, state: r.state, worker: r.worker ?? undefined, fence: r.fence, attempt: r.attempt,
-  expiresAt: r.expires_at ?? undefined, answer: r.answer ?? undefined, createdAt: r.created_at,
+  expiresAt: r.expires_at ?? undefined, answer: r.answer ?? undefined, createdAt: r.created_at, progress: r.progress ?? undefined,
 })

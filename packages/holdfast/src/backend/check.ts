@@ -1,0 +1,78 @@
+import { misfit, oneOf, optionKind, type Kind, type Kinds } from '../base/index.ts'
+import type { RequestContext } from './contract.ts'
+import { InvalidArgument, InvalidDifference } from './errors.ts'
+import type { ResourceReferenceDifference } from './models.ts'
+
+/** What callers without types give: looked at before anything is read or written. Pure. */
+
+const { flag, object, text, texts } = optionKind
+const fail = (message: string): never => {
+  throw new InvalidArgument(`${message}.`)
+}
+
+const FENCE: Kinds = new Map<string, Kind>([['scope', text], ['fence', optionKind.count]])
+const CONTEXT: Kinds = new Map<string, Kind>([
+  ['requestId', text], ['principal', { says: 'a text', is: (v) => typeof v === 'string' }], ['fence', { says: '{ scope, fence } of a lease', is: (v) => misfit(v, FENCE, ['scope', 'fence']) === undefined }],
+  ['expectedRevision', optionKind.count], ['reveal', flag],
+])
+/** Fails InvalidArgument. */
+export function checkContext(ctx: RequestContext | undefined): void {
+  if (ctx === undefined || ctx === null) return
+  const wrong = misfit(ctx, CONTEXT)
+  if (wrong !== undefined) fail(`ctx: ${wrong}`)
+}
+
+const FILTER: Kinds = new Map<string, Kind>([['status', oneOf('open', 'failed', 'unknown', 'completed', 'abandoned')], ['stateUuid', text]])
+/** Fails InvalidArgument. */
+export function checkFilter(filter: unknown): void {
+  const wrong = misfit(filter, FILTER)
+  if (wrong !== undefined) fail(`The filter of changes: ${wrong}`)
+}
+
+/** Fails InvalidArgument. */
+export function checkOutput(output: unknown): void {
+  if (output !== undefined && output !== null && !object.is(output)) fail('The output of a resource must be an object of data')
+}
+
+/** Whatever else it says. Fails InvalidDifference. */
+export function checkDifference(what: string, diff: unknown): void {
+  if (!object.is(diff)) throw new InvalidDifference(`The difference of a ${what} is not well formed: it is no object.`)
+}
+
+const REFERENCE = ['componentName', 'ruuid', 'name'] as const
+/** What is wrong with a reference. */
+function badReference(given: unknown): string | undefined {
+  if (!object.is(given)) return 'it must be an object'
+  const r = given as Readonly<Record<string, unknown>>
+  const missing = REFERENCE.find((field) => !text.is(r[field]))
+  if (missing !== undefined) return `${missing} must be ${text.says}`
+  const parent = r.isInParentResourceState
+  return parent === undefined || parent === null || flag.is(parent) ? undefined : `isInParentResourceState must be ${flag.says}`
+}
+/** Fails InvalidDifference. */
+export function checkReference({ resourceReference }: ResourceReferenceDifference): void {
+  const wrong = badReference(resourceReference)
+  if (wrong !== undefined) throw new InvalidDifference(`The difference of a reference is not well formed: resourceReference: ${wrong}.`)
+}
+
+const RESOURCE = ['name', 'ruuid', 'hash'] as const
+/** What createDifferences is given. Fails InvalidArgument. Costs a look at every resource. */
+export function checkComponentsGiven(components: unknown, names: unknown): void {
+  if (!Array.isArray(components)) fail('The new components must be a list')
+  if (!texts.is(names)) fail('oldComponents must be a list of names')
+  for (const given of components as readonly unknown[]) {
+    if (!object.is(given) || !text.is((given as { readonly name?: unknown }).name)) fail('The new components must be objects, each with a name')
+    const { name, resources, references, aliases } = given as Readonly<Record<string, unknown>>
+    const where = `The new components: ${String(name)}`
+    for (const [field, list] of [['resources', resources], ['references', references]] as const) if (list !== undefined && list !== null && !Array.isArray(list)) fail(`${where}: ${field} must be a list`)
+    if (aliases !== undefined && aliases !== null && !texts.is(aliases)) fail(`${where}: aliases must be a list of names`)
+    for (const r of (resources ?? []) as readonly unknown[]) {
+      const wrong = object.is(r) ? RESOURCE.find((field) => !text.is((r as Readonly<Record<string, unknown>>)[field])) : 'each of them'
+      if (wrong !== undefined) fail(`${where}: resources: ${wrong} must be ${wrong === 'each of them' ? 'an object' : text.says}`)
+    }
+    for (const r of (references ?? []) as readonly unknown[]) {
+      const wrong = badReference(r)
+      if (wrong !== undefined) fail(`${where}: references: ${wrong}`)
+    }
+  }
+}
