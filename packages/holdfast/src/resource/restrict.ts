@@ -108,7 +108,7 @@ export function refuseLost(state: EnvState, graph: DesiredGraph | undefined, m: 
       const why = lost.get(d)
       if (why !== undefined) throw brokenEdge(row.address, d, `${d} ${why}, and ${row.address}, which is not to be touched, depends on it`, node)
       // Who only waits for a node is content with another object in its place; who reads it, or did when it was last changed, would go on with the old one.
-      const waits = node?.deps.includes(d) && !refsOf(node.inputs).has(d) && !tiesOf(node.options).includes(d)
+      const waits = node?.deps.includes(d) && !refsOf(node.inputs).has(d) && !tiesOf(node.options).includes(d) && row.meta.rules?.deletedWith !== d
       if (anew.has(d) && !waits) throw brokenEdge(row.address, d, `${d} is to be made anew, and ${row.address}, which is not to be touched, refers to the present object`, node)
     }
   }

@@ -104,9 +104,13 @@ export class ResourceTasks implements Executor {
     }, this.#alone)
   }
 
-  /** What went in the call of this task, and was never reached by its own, comes back with it. */
+  /**
+   * What went in the call of this task, and was never reached by its own, comes back with it. What an earlier run made, and this task only changed, goes
+   * with the task that stands for that: what refers to it waits for that one, and not for this.
+   */
   #undoneBy(id: string): ReadonlySet<string> {
-    const touched = uidsIn(this.#touched.get(id))
+    const all = uidsIn(this.#touched.get(id))
+    const touched = new Set([...all].filter((uid) => id === `done:${uid}` || !this.#touched.has(`done:${uid}`) || this.work.state.base.has(uid)))
     const along = [...this.#taken].filter(([, by]) => by === id)
     return along.length === 0 ? touched : new Set([...touched, ...along.map(([uid]) => uid)])
   }

@@ -10,7 +10,7 @@ import { checkCode, openRunOf } from './codes.ts'
 import { checkDone } from './done.ts'
 import { AdoptedChecks } from './adopted.ts'
 import { HookChecks } from './hooks.ts'
-import { checkCommand, checkConverged, checkDeadline, checkOptions, restricted, scopeOf, type PlanSeen } from './options.ts'
+import { checkCommand, checkConverged, checkDeadline, checkOptions, goesWith, restricted, scopeOf, tiedTo, type PlanSeen } from './options.ts'
 import { replayed, validPrefix } from './replay.ts'
 import { Broken, type Lab, type Outcome } from './run.ts'
 import { isFree, markText, specText, type Given, type Mutation, type Watcher, type WorldObject } from './world.ts'
@@ -191,7 +191,7 @@ export class Checks implements Watcher {
     if (user) this.fail('i', `${g.inputs.name} is deleted, and what becomes of ${user.op} ${user.address}, which refers to it, is not known`)
     const tx = this.openTx(g.mark.uid)
     const row = this.rows.get(g.mark.uid)
-    if (tx && !tx.undo) this.deletions.push({ uid: g.mark.uid, with: row && tiedTo(row), run: tx.run, phase: this.#lab.tables.runs.get(tx.run)?.phase ?? '' })
+    if (tx && !tx.undo) this.deletions.push({ uid: g.mark.uid, with: row && goesWith(this, row, tx), run: tx.run, phase: this.#lab.tables.runs.get(tx.run)?.phase ?? '' })
     // What has to go first, to make room, may be referred to until its successor is there.
     if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm) return
     const along = this.#lab.world.inside(o)
@@ -408,9 +408,6 @@ export class Checks implements Watcher {
     this.must(this.current().length === 0, 'j', () => 'after destroy there are records')
   }
 }
-
-/** Uid of what its object goes with. */
-const tiedTo = ({ meta }: Pick<ResourceRow, 'meta'>): string | undefined => (meta.rules?.deletedWith === undefined ? undefined : meta.tied?.[meta.rules.deletedWith])
 
 const fields = ['name', 'size', 'zone', 'slot'] as const
 
