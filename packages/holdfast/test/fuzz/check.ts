@@ -114,11 +114,12 @@ export class Checks implements Watcher {
     return false
   }
 
-  /** What nobody has settled yet is as it is found: nobody can tell that somebody else changed it. Nor does a refresh look at what is not finished. */
-  seenBy(op: Op, o: WorldObject): boolean {
-    if (this.#lab.tables.unresolvedOf.has(o.mark.uid)) return false
+  /** What nobody has settled yet is as it is found: nobody can tell that somebody else changed it, but that what an update left half-way is gone. Nor does a refresh look at what is not finished. */
+  seenBy(op: Op, o: WorldObject, what: 'gone' | 'changed'): boolean {
+    const row = this.current().find((r) => r.uid === o.mark.uid)
+    if (this.#lab.tables.unresolvedOf.has(o.mark.uid)) return op.kind === 'repair' && what === 'gone' && row?.status === 'partial' && row.meta.whole === true && row.ordinal === o.mark.ordinal && o.kind.readable && this.openTx(row.uid)?.status === 'failed'
     if (op.kind !== 'refresh' && !('refresh' in op)) return true
-    return openRunOf(this.env) === undefined && this.current().some((r) => r.uid === o.mark.uid && r.status === 'ready')
+    return openRunOf(this.env) === undefined && row?.status === 'ready'
   }
 
   drifted(o: WorldObject | undefined, what: 'gone' | 'changed'): void {

@@ -123,7 +123,7 @@ export class Lab {
   /** One operation as a process of its own, and every check after it. */
   async carryOut(op: Op): Promise<Outcome> {
     this.ops++
-    for (const d of op.drift ?? []) this.checks.drifted(this.world.drift(d.name, d.what, (o) => this.checks.seenBy(op, o)), d.what)
+    for (const d of op.drift ?? []) this.checks.drifted(this.world.drift(d.name, d.what, (o) => this.checks.seenBy(op, o, d.what)), d.what)
     this.world.faults = [...(op.faults ?? [])]
     const { process, cx } = this.process(op.end)
     this.note(() => `--- ${process.id} ${JSON.stringify(op)}`)
