@@ -274,6 +274,8 @@ function emitPhase(run: Run, phase: 'expand' | 'commit' | 'contract'): void {
 const outcomeOf = (run: Pick<Run, 'row'>): RunDocument['outcome'] =>
   run.row.status === 'committed' ? 'applied' : run.row.status === 'running' ? 'incomplete' : run.row.status
 
+export const partialOf = (state: EnvState): Pick<RunDocument, 'partial'> => (state.env.partial ? { partial: true } : {})
+
 /** The document of contract.md 3. */
 export async function documentOf(run: Run, plan: string | null, error: HoldfastError | undefined): Promise<RunDocument> {
   const { state, log } = run
@@ -282,7 +284,7 @@ export async function documentOf(run: Run, plan: string | null, error: HoldfastE
   for (const t of log.records.values()) if (t.outcome === 'succeeded' || t.outcome === 'reverted') summary[t.op] = (summary[t.op] ?? 0) + 1
   if (error) error.run ??= run.row.id
   return {
-    run: run.row.id, plan, revision: { from: run.from, to: state.env.revision }, outcome: outcomeOf(run), phase: run.phase, summary,
+    run: run.row.id, plan, revision: { from: run.from, to: state.env.revision }, outcome: outcomeOf(run), ...partialOf(state), phase: run.phase, summary,
     tasks: [...log.records.values()].map((t) => ({ ...t, ms: Math.round(t.ms) })), reverted: log.reverted, pending,
     outputs: await shownOutputs(state), ...(error ? { error: error.toDocument() } : {}),
   }
@@ -299,7 +301,7 @@ export async function shownOutputs(state: EnvState): Promise<Record<string, unkn
 
 async function unchanged(state: EnvState, planned: PlannedRun, from: number): Promise<RunDocument> {
   return {
-    run: null, plan: planned.id, revision: { from, to: from }, outcome: 'unchanged', phase: 'done', summary: { unchanged: planned.plan.unchanged },
+    run: null, plan: planned.id, revision: { from, to: from }, outcome: 'unchanged', ...partialOf(state), phase: 'done', summary: { unchanged: planned.plan.unchanged },
     tasks: [], reverted: [], pending: [], outputs: await shownOutputs(state),
   }
 }

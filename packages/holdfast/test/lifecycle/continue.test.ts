@@ -29,6 +29,22 @@ describe('--on-failure continue', () => {
     expect([callsOf(lab), await readStatus(lab.cx)]).toMatchObject([['update a'], { revision: 3, partial: false }])
   })
 
+  test('a restricted apply afterwards leaves the mark and says so, whatever is left; one of the whole takes it away', async () => {
+    const lab = makeLab()
+    lab.cloud.fault('create a', 'reject')
+    expect(await lab.apply(boxes(lab, 'a b'), { ...go })).toMatchObject({ outcome: 'kept', partial: true })
+    const only = { request: { targets: ['a'] } }
+    const done = await lab.apply(boxes(lab, 'a b'), only)
+    expect(done).toMatchObject({ outcome: 'applied', partial: true, summary: { create: 1 } })
+    expect(exitCodeOf(done)).toBe(0)
+    expect(await lab.apply(boxes(lab, 'a b'), only)).toMatchObject({ outcome: 'unchanged', partial: true })
+    expect(await readStatus(lab.cx)).toMatchObject({ partial: true })
+    const whole = await lab.apply(boxes(lab, 'a b'))
+    expect(whole).toMatchObject({ outcome: 'applied', tasks: [] })
+    expect(whole).not.toHaveProperty('partial')
+    expect(await readStatus(lab.cx)).toMatchObject({ partial: false })
+  })
+
   // The removal of all three is committed: what could not be deleted is a pending delete, which the next run tries again.
   test('E3#55 destroy: what fails stays with all that it depends on, everything else goes', async () => {
     const lab = makeLab()
