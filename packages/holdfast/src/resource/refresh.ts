@@ -121,7 +121,7 @@ export async function refreshEntries(state: EnvState, seen: readonly Seen[], at:
     const { seq: _seq, ...draft } = row
     const deps = pruned ? row.meta.deps.filter((d) => !gone.has(d)) : row.meta.deps
     // Its dependencies are not what the program says any more: the next plan sees that by its shape.
-    const kept: RowDraft = { ...draft, since: state.next, until: undefined, meta: { ...row.meta, deps, ...(change ? { modifiedAt: at } : {}) }, ...(pruned ? { shape: '' } : {}) }
+    const kept: RowDraft = { ...draft, since: state.next, until: undefined, meta: { ...row.meta, deps, ...(change ? { modifiedAt: at } : {}) }, ...(pruned ? { shape: row.fingerprint } : {}) }
     const docs = await state.docs(row)
     const outputs = change && !mutant('seen-not-recorded') ? encodeDoc(change.outputs as Value, { table: 'resource', row: row.uid, field: 'outputs', tx: state.cx.ids.next('t'), type: row.type }, state.cx.ring) : docs.outputs
     entries.push(...closing(state, row.uid), { t: 'resource.put', row: change ? withPhysicalId(kept, change.outputs) : kept, docs: { inputs: docs.inputs, outputs } })
