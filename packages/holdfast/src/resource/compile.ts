@@ -203,7 +203,8 @@ const wanting = (state: EnvState, d: NodeDiff): Wanting => ({
   address: d.node.address, site: d.node.site, uid: d.row?.uid ?? state.unknown.get(d.node.address)?.uid ?? state.making.get(d.node.address)?.uid, wants: d.claims,
   replaced: d.decision.action === 'replace' && !retained(d),
   retained: d.decision.action !== 'replace' || !retained(d) ? 'no' : d.decision.maybe ? 'maybe' : 'certain',
-  gives: d.decision.action === 'update' && d.row && d.claims ? d.row.meta.claims.filter((c) => !d.claims?.includes(c)) : [],
+  // What is gone and made again keeps no more than one that is updated.
+  gives: (d.decision.action === 'update' || d.decision.action === 'create') && d.row && d.claims ? d.row.meta.claims.filter((c) => !d.claims?.includes(c)) : [],
 })
 
 /** `goesFirst`: what goes first for what it claims, where the old object of the node goes first, too. */

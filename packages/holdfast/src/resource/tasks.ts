@@ -181,9 +181,9 @@ export class ResourceTasks implements Executor {
         if (old) this.#touch(id, old.uid)
         this.#touch(id, uid)
         const trash = fromTrash(state, type, draft, inputs, decision.action === 'replace')
-        const opening = claimEntries(state, uid, claims, again ? row.meta.claims : []).opening
-        if (trash?.outputs) return this.#recorder.adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop])
-        const made = await this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop] : [] }, attemptNo, options.retries ?? 0, retry, signal)
+        const { opening, also } = claimEntries(state, uid, claims, again ? row.meta.claims : [])
+        if (trash?.outputs) return this.#recorder.adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop, ...also])
+        const made = await this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop, ...also] : also }, attemptNo, options.retries ?? 0, retry, signal)
         if (made.kind === 'succeeded' && old && mutant('replaced-deleted-at-once')) await this.#remove(deleteTask(address), { uid: old.uid, mode: 'contract', takes: [], address }, undefined, 1, signal)
         return made.kind === 'succeeded' && old && moves.length > 0 ? { ...made, beside: true } : made
       }
