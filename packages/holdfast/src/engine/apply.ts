@@ -132,7 +132,7 @@ async function startRun(state: EnvState, planned: PlannedRun, kind: 'apply' | 'r
   const scope = makeScope(state, new Map(), await cx.store.secrets(state.env.id))
   const log = new TaskLog(cx, row.id)
   cx.emit({ type: 'run.started', run: row.id, data: { plan: plan.id, kind: row.kind, tasks: plan.changes.length } })
-  return { state, work, log, tasks: new ResourceTasks(work, scope, log, plannedAt), scope, from: state.env.revision, row, phase: 'expand' }
+  return { state, work, log, tasks: new ResourceTasks(work, scope, log, { seq: plannedAt, revision: plan.vector.revision }), scope, from: state.env.revision, row, phase: 'expand' }
 }
 
 export const newRun = (state: EnvState, kind: RunRow['kind'], plan: string): RunRow => ({

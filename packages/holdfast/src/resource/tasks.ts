@@ -20,6 +20,12 @@ import { StepHooks } from './step-hooks.ts'
 import { fromTrash } from './trash.ts'
 import { oneAtATime, undoTask } from './undo.ts'
 
+/** A commit, and the revision that stood then. */
+export interface Planned {
+  readonly seq: number
+  readonly revision: number
+}
+
 /** Carries out the changes of a plan as tasks of a flow. Task ids: the address of a node, `address#delete`, or `done:uid`. */
 export class ResourceTasks implements Executor {
   readonly work: Work
@@ -39,14 +45,14 @@ export class ResourceTasks implements Executor {
   readonly #alone = oneAtATime()
   readonly #hooks: StepHooks
   readonly #recorder: Recorder
-  readonly #plannedAt: number
+  readonly #planned: Planned
   error: HoldfastError | undefined
 
-  /** Takes `plannedAt`: the commit on which the plan was made. What was written since is its own work, of an earlier attempt perhaps. */
-  constructor(work: Work, scope: Scope, log: TaskLog, plannedAt: number) {
+  /** Takes `planned`: on what the plan was made. What was written since is its own work, of an earlier attempt perhaps. */
+  constructor(work: Work, scope: Scope, log: TaskLog, planned: Planned) {
     this.work = work
     this.#scope = scope
-    this.#plannedAt = plannedAt
+    this.#planned = planned
     this.log = log
     this.#hooks = new StepHooks(work, log, (id, change) => this.#deadline(id, change))
     this.#recorder = new Recorder(work, log, (id, uid) => this.#touch(id, uid))
@@ -140,8 +146,8 @@ export class ResourceTasks implements Executor {
     if (takesOver) return this.#takeOver(id, c, type, inputs, standing, lookedUp, attemptNo, signal)
     const trigger = triggerOf(state, type.type, { ...at, options }, this.#scope)
     const shape = shapeOf(type, inputs, options, c.deps, trigger?.digest)
-    // Done by this plan already; what a dead run of another plan did may have been changed from outside since.
-    const finished = row !== undefined && state.provisional(row as RowDraft) && row.seq > this.#plannedAt
+    // Done by this plan already, in this run or in one that kept it; what a dead run of another plan did may have been changed from outside since.
+    const finished = row !== undefined && row.since > this.#planned.revision && row.seq > this.#planned.seq
     if (row?.meta.due && options.hooks?.[row.meta.due] !== undefined && !retry && !mutant('owed-hook-forgotten')) return this.#owed(id, c, type, row, row.meta.due, attemptNo, signal)
     const tie = finished ? undefined : replacedWith(this.work.state, c)
     if (row && row.status === 'ready' && row.shape === shape && row.address === address && ((c.force === 'none' && !tie) || finished)) return { kind: 'skipped' }

@@ -194,7 +194,7 @@ export class Checks implements Watcher {
     const row = this.rows.get(g.mark.uid)
     if (tx && !tx.undo) this.deletions.push({ uid: g.mark.uid, with: row && goesWith(this, row, tx), run: tx.run, phase: this.#lab.tables.runs.get(tx.run)?.phase ?? '' })
     // What has to go first, to make room, may be referred to until its successor is there.
-    if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm) return
+    if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm || (tx && this.#lab.tables.runs.get(tx.run)?.phase === 'expand')) return
     const along = this.#lab.world.inside(o)
     for (const other of this.#lab.world.objects.values()) if (other !== o && !along.includes(other) && other.spec.refs.includes(o.id)) this.fail('i', `${g.inputs.name} is deleted, and ${other.spec.name} refers to it`)
   }
