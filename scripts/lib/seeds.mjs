@@ -5,6 +5,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
+import { root } from './paths.mjs'
 
 const shared = {
   seeds: { type: 'string' }, seed: { type: 'string' }, from: { type: 'string', default: '1' }, jobs: { type: 'string' },
@@ -80,9 +81,10 @@ async function inChunks({ from, count, size, jobs, planted }, runChunk) {
   return first < 0 ? done : done.slice(0, first + 1)
 }
 
+// The bundle lies far from the packages that it does not hold.
 function inProcess(argv, request, tool) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...argv, JSON.stringify(request)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [...argv, JSON.stringify(request)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_PATH: join(root, 'node_modules') } })
     let out = ''
     child.stdout.on('data', (text) => { out += text })
     child.on('error', reject)

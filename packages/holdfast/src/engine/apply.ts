@@ -133,7 +133,7 @@ async function startRun(state: EnvState, planned: PlannedRun, kind: 'apply' | 'r
   const scope = makeScope(state, new Map(), await cx.store.secrets(state.env.id))
   const log = new TaskLog(cx, row.id)
   cx.emit({ type: 'run.started', run: row.id, data: { plan: plan.id, kind: row.kind, tasks: plan.changes.length } })
-  return { state, work, log, tasks: new ResourceTasks(work, scope, log, plannedAt), scope, from: state.env.revision, row, phase: 'expand' }
+  return { state, work, log, tasks: new ResourceTasks(work, scope, log, { seq: plannedAt, revision: plan.vector.revision }), scope, from: state.env.revision, row, phase: 'expand' }
 }
 
 export const newRun = (state: EnvState, kind: RunRow['kind'], plan: string): RunRow => ({
@@ -285,6 +285,8 @@ function emitPhase(run: Run, phase: 'expand' | 'commit' | 'contract'): void {
 const outcomeOf = (run: Pick<Run, 'row'>): RunDocument['outcome'] =>
   run.row.status === 'committed' ? 'applied' : run.row.status === 'running' ? 'incomplete' : run.row.status
 
+export const partialOf = (state: EnvState): Pick<RunDocument, 'partial'> => (state.env.partial ? { partial: true } : {})
+
 /** The document of contract.md 3. */
 export async function documentOf(run: Run, plan: string | null, error: HoldfastError | undefined): Promise<RunDocument> {
   const { state, log } = run
@@ -293,7 +295,7 @@ export async function documentOf(run: Run, plan: string | null, error: HoldfastE
   for (const t of log.records.values()) if (t.outcome === 'succeeded' || t.outcome === 'reverted') summary[t.op] = (summary[t.op] ?? 0) + 1
   if (error) error.run ??= run.row.id
   return {
-    run: run.row.id, plan, revision: { from: run.from, to: state.env.revision }, outcome: outcomeOf(run), phase: run.phase, summary,
+    run: run.row.id, plan, revision: { from: run.from, to: state.env.revision }, outcome: outcomeOf(run), ...partialOf(state), phase: run.phase, summary,
     tasks: [...log.records.values()].map((t) => ({ ...t, ms: Math.round(t.ms) })), reverted: log.reverted, pending,
     outputs: await shownOutputs(state), ...(error ? { error: error.toDocument() } : {}),
   }
@@ -310,7 +312,7 @@ export async function shownOutputs(state: EnvState): Promise<Record<string, unkn
 
 async function unchanged(state: EnvState, planned: PlannedRun, from: number): Promise<RunDocument> {
   return {
-    run: null, plan: planned.id, revision: { from, to: from }, outcome: 'unchanged', phase: 'done', summary: { unchanged: planned.plan.unchanged },
+    run: null, plan: planned.id, revision: { from, to: from }, outcome: 'unchanged', ...partialOf(state), phase: 'done', summary: { unchanged: planned.plan.unchanged },
     tasks: [], reverted: [], pending: [], outputs: await shownOutputs(state),
   }
 }

@@ -32,6 +32,8 @@ export interface RunDocument {
   readonly plan: string | null
   readonly revision: { readonly from: number; readonly to: number }
   readonly outcome: Outcome
+  /** The revision it ends at holds only what succeeded, of this run or of an earlier one: a restricted command leaves that as it is. */
+  readonly partial?: true
   readonly phase: 'plan' | 'expand' | 'commit' | 'contract' | 'revert' | 'done'
   readonly summary: Readonly<Record<string, number>>
   readonly tasks: readonly TaskDocument[]

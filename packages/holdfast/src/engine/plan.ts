@@ -3,7 +3,7 @@ import type { Entry } from '../journal/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import { evaluate, firstUnknown, type Address, type Value } from '../model/index.ts'
 import { guard, guardDeletes, isEmpty, readPlan, summarise, writePlan, type Plan, type PlannedChange, type Vector } from '../plan/index.ts'
-import { compile, diffResources, EnvState, freeze, pulledInVain, type EngineContext } from '../resource/index.ts'
+import { diffAndCompile, EnvState, freeze, type EngineContext } from '../resource/index.ts'
 import { decodeDoc } from '../secret/index.ts'
 import { equal } from '../diff/index.ts'
 import { adoptNeeds, adoptOptions, refuseProblems } from './adopt.ts'
@@ -65,13 +65,7 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
     unprotect: unprotected(state, request),
   }
   for (const a of options.replace) if (!graph?.nodes.has(a)) throw failure('HF6001', { address: a, message: `${a} is no node of this program.` })
-  let diff = await diffResources(state, graph, options)
-  const notPulled = new Set<Address>()
-  for (let vain = pulledInVain(state, graph, diff); vain.length > 0; vain = pulledInVain(state, graph, diff)) {
-    for (const a of vain) notPulled.add(a)
-    diff = await diffResources(state, graph, { ...options, notPulled })
-  }
-  const compiled = await compile(state, graph, diff, options)
+  const { diff, compiled } = await diffAndCompile(state, graph, options)
   const { through } = compiled
   const changes = request.adopt ? compiled.changes.filter((c) => c.adopt) : compiled.changes
   refuseProblems([...adoption.problems, ...diff.problems, ...(request.adopt ? adoptNeeds(state, changes) : [])], graph)

@@ -5,7 +5,7 @@ import { dependants } from '../graph/index.ts'
 import { chosen } from '../plan/index.ts'
 import { driftIn, readWorld, refreshEntries, type EnvState, type Seen } from '../resource/index.ts'
 import type { ResourceRow, RunRow } from '../state/index.ts'
-import { newRun, shownOutputs } from './apply.ts'
+import { newRun, partialOf, shownOutputs } from './apply.ts'
 import type { DriftDocument, RunDocument, TaskDocument } from './documents.ts'
 import type { RunOptions } from './session.ts'
 
@@ -54,7 +54,7 @@ export async function refreshOn(state: EnvState, request: RefreshRequest, o: Pic
   const found = { drifted, asked: seen.flatMap((s) => (s.kind === 'changed' && s.asked ? [s.row.address] : [])).sort() }
   const from = state.env.revision
   if (drifted.length === 0) {
-    return { run: null, plan: null, revision: { from, to: from }, outcome: 'unchanged', phase: 'done', summary: { unchanged: rows.length }, tasks: [], reverted: [], pending: pendingOf(state), outputs: await shownOutputs(state), ...found }
+    return { run: null, plan: null, revision: { from, to: from }, outcome: 'unchanged', ...partialOf(state), phase: 'done', summary: { unchanged: rows.length }, tasks: [], reverted: [], pending: pendingOf(state), outputs: await shownOutputs(state), ...found }
   }
   await request.confirm?.({ drifted })
   if (o.stop.aborted) throw failure('HF1008')
@@ -91,7 +91,7 @@ async function record(state: EnvState, seen: readonly Seen[]): Promise<RunDocume
   ])
   cx.emit({ type: 'run.committed', run: row.id, data: { from, to, partial: env.partial } })
   cx.emit({ type: 'run.finished', run: row.id, data: { status: row.status, outcome: 'applied' } })
-  return { run: row.id, plan: null, revision: { from, to }, outcome: 'applied', phase: 'done', summary, tasks, reverted: [], pending: pendingOf(state), outputs: await shownOutputs(state) }
+  return { run: row.id, plan: null, revision: { from, to }, outcome: 'applied', ...partialOf(state), phase: 'done', summary, tasks, reverted: [], pending: pendingOf(state), outputs: await shownOutputs(state) }
 }
 
 const pendingOf = (state: EnvState): Address[] => [...state.current.values()].filter((r) => r.status === 'deleting').map((r) => r.address).sort()

@@ -57,6 +57,6 @@ function rewritten(state: EnvState, row: RowDraft, docs: ResourceDocs, moved: Re
   return [
     ...(provisional ? [] : [{ t: 'resource.until' as const, uid: row.uid, since: row.since, until: state.next }]),
     // No shape: the next plan compares it with what the program says, which names what it uses in its own way.
-    { t: 'resource.put', row: { ...draft, since: state.next, until: undefined, meta, ...(renamed ? { shape: '' } : {}) }, docs },
+    { t: 'resource.put', row: { ...draft, since: state.next, until: undefined, meta, ...(renamed ? { shape: draft.fingerprint } : {}) }, docs },
   ]
 }

@@ -61,7 +61,7 @@ export async function revertOn(state: EnvState, o: RunOptions): Promise<RunDocum
   const work: Work = { state, run: row.id, storeId, abort: o.abort, referred: () => false }
   const scope = makeScope(state, new Map(), [])
   const log = new TaskLog(cx, row.id)
-  const run: Run = { state, work, log, tasks: new ResourceTasks(work, scope, log, state.env.seq), scope, from: state.env.revision, row, phase: 'revert' }
+  const run: Run = { state, work, log, tasks: new ResourceTasks(work, scope, log, state.env), scope, from: state.env.revision, row, phase: 'revert' }
   const specs = doneTasks(state, run.tasks)
   // While an outcome is unknown, nobody can say that everything is as it was.
   const stuck = () => state.undecided.length > 0

@@ -112,6 +112,22 @@ function tasksOf(changes: readonly PlannedChange[]): Map<string, readonly string
   return after
 }
 
+/** Tasks of the expand phase that have ended before a task begins, directly or through others. */
+export function tasksBefore(changes: readonly PlannedChange[], through: Through, task: string): ReadonlySet<string> {
+  const after = tasksOf(changes)
+  for (const t of through) after.set(t.id, t.after)
+  const out = new Set<string>()
+  const todo = [...(after.get(task) ?? [])]
+  for (let id = todo.pop(); id !== undefined; id = todo.pop()) {
+    if (out.has(id)) continue
+    out.add(id)
+    todo.push(...(after.get(id) ?? []))
+  }
+  return out
+}
+
+type Through = readonly { readonly id: string; readonly after: readonly string[] }[]
+
 /**
  * An object that goes first is deleted when those that refer to it now, and will not any more, have been changed; as far as that closes no circle.
  *
@@ -143,7 +159,7 @@ export function afterUsers(changes: readonly PlannedChange[], users: (gone: Plan
  *
  * Takes    `through`: unchanged nodes between two that change; the second waits for the first through them.
  */
-export function refuseCircles(changes: readonly PlannedChange[], through: readonly { readonly id: string; readonly after: readonly string[] }[]): void {
+export function refuseCircles(changes: readonly PlannedChange[], through: Through): void {
   const after = tasksOf(changes)
   for (const t of through) after.set(t.id, t.after)
   try {

@@ -345,7 +345,8 @@ function asFound(state: EnvState, tx: TxRow, outputs: Fields): { readonly row: R
   const { inputs, differs } = foundInputs(type, wanted, outputs, state.cx.host)
   if (!differs) return { row, inputs: tx.target.inputs }
   const text = encodeDoc(inputs as Value, { table: 'resource', row: tx.uid, field: 'inputs', tx: tx.token, type: tx.type }, state.cx.ring)
-  return { row: { ...row, fingerprint: fingerprintOf(type, inputs, row.meta.tags, state.cx.ring), shape: '' }, inputs: text }
+  const fingerprint = fingerprintOf(type, inputs, row.meta.tags, state.cx.ring)
+  return { row: { ...row, fingerprint, shape: fingerprint }, inputs: text }
 }
 
 /** What changed half-way may own what it had and what it was to have. */

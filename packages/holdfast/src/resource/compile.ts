@@ -9,7 +9,7 @@ import type { ResourceRow } from '../state/index.ts'
 import type { DiffOptions, EnvDiff, NodeDiff } from './diff.ts'
 import { writesSecrets } from './hide.ts'
 import type { EnvState } from './state.ts'
-import { orderDeletions, type Deletion, type DeletionOrder } from './together.ts'
+import { orderDeletions, tiedTo, type Deletion, type DeletionOrder } from './together.ts'
 import { boundComeBack } from './trash.ts'
 
 export interface Compiled {
@@ -59,7 +59,7 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
     const back = comeBack.get(address)
     if (back !== undefined) after.push(pendingTask(address, back))
     const taken = d.claims?.filter((k) => ofBase.has(k)) ?? []
-    changes.push({ ...planned(state, d, diff.scope, after, deleteFirst, options), ...(taken.length > 0 ? { claims: taken } : {}), ...(deleteFirst ? goneFirst(d, before, ofNode) : {}) })
+    changes.push({ ...planned(state, d, diff.scope, after, deleteFirst && order.deleteFirst, options), ...(taken.length > 0 ? { claims: taken } : {}), ...(deleteFirst ? goneFirst(d, before, ofNode) : {}) })
   }
   for (const r of diff.left) changes.push(removal(state, r, graph ? 'not in the program any more' : 'everything is destroyed', first.has(r.uid) ? before : undefined, afterCommit, options))
   for (const uid of first) {
@@ -67,13 +67,16 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
     if (r?.status === 'deleting') changes.push(removal(state, r as ResourceRow, '', before, afterCommit, options))
   }
   refuseCircles(changes, through)
-  return { changes: afterUsers(changes, usersIn(diff)), through }
+  return { changes: afterUsers(changes, usersIn(state, diff)), through }
 }
 
-/** Nodes that change and whose objects refer to what goes. One that is replaced and still depended on is updated after, or was pulled along. */
-const usersIn = (diff: EnvDiff) => (gone: PlannedChange): readonly Address[] => {
-  const was = gone.doc.action === 'delete' ? gone.doc.address : (diff.changed.find((d) => d.node.address === gone.doc.address)?.row?.address ?? gone.doc.address)
-  return diff.changed.filter((d) => d.row?.meta.deps.includes(was) && (gone.doc.action === 'delete' || !d.node.deps.includes(gone.doc.address))).map((d) => d.node.address)
+/** Nodes that change and whose objects refer to what goes, or to what goes along. One that is replaced and still depended on is updated after, or was pulled along. */
+const usersIn = (state: EnvState, diff: EnvDiff) => (gone: PlannedChange): readonly Address[] => {
+  const deleted = gone.doc.action === 'delete'
+  const own = deleted ? gone.doc.address : (diff.changed.find((d) => d.node.address === gone.doc.address)?.row?.address ?? gone.doc.address)
+  const along = (gone.takes ?? []).flatMap((uid) => state.current.get(uid)?.address ?? [])
+  return diff.changed.filter((d) => d.row && ((d.row.meta.deps.includes(own) && (deleted || !d.node.deps.includes(gone.doc.address)))
+    || (!gone.takes?.includes(d.row.uid) && along.some((a) => d.row?.meta.deps.includes(a) && !d.node.deps.includes(a))))).map((d) => d.node.address)
 }
 
 const retained = (d: NodeDiff): boolean => d.row !== undefined && (d.row.meta.retain || d.node.options.retain)
@@ -99,7 +102,7 @@ function deletionsBefore(state: EnvState, diff: EnvDiff, first: ReadonlySet<stri
     const row = state.current.get(uid)
     if (!row) return []
     const d = nodeOf.get(uid)
-    if (d) return [{ row: withTies(row as ResourceRow, d), task: deleteTask(d.node.address), early: d.pulledBy !== undefined }]
+    if (d) return [{ row: withTies(state, row as ResourceRow, d), task: deleteTask(d.node.address), early: d.pulledBy !== undefined || d.goneWith === true }]
     return [{ row: row as ResourceRow, task: row.status === 'deleting' ? pendingTask(row.address, uid) : deleteTask(row.address), early: true }]
   })
 }
@@ -108,17 +111,24 @@ function deletionsBefore(state: EnvState, diff: EnvDiff, first: ReadonlySet<stri
 function deletionsAfter(state: EnvState, diff: EnvDiff, first: ReadonlySet<string>): Deletion[] {
   const rows: ResourceRow[] = diff.left.filter((r) => !first.has(r.uid))
   if (!rows.some((r) => r.meta.rules?.deletedWith !== undefined)) return []
-  for (const d of diff.changed) if (d.row && d.decision.action === 'replace' && !d.decision.maybe && !first.has(d.row.uid) && !retained(d)) rows.push(withTies(d.row, d))
+  for (const d of diff.changed) if (d.row && d.decision.action === 'replace' && !d.decision.maybe && !first.has(d.row.uid) && !retained(d)) rows.push(withTies(state, d.row, d))
   for (const r of state.current.values()) if (r.status === 'deleting' && !first.has(r.uid)) rows.push(r as ResourceRow)
   return rows.map((row) => ({ row, task: row.uid, early: true }))
 }
 
-/** The word of the program counts for what it goes with. */
-export function withTies(row: ResourceRow, d: { readonly node: { readonly options: ResolvedOptions }; readonly ties?: NodeDiff['ties'] }): ResourceRow {
+/**
+ * What an object goes with when the program says something else than its row: that it has a delete of its own counts at once. That it goes with another
+ * counts where its row names none, and it has had to do with that other; else it lies where it was made.
+ */
+export function withTies(state: EnvState, row: ResourceRow, d: { readonly node: { readonly options: ResolvedOptions }; readonly ties?: NodeDiff['ties'] }): ResourceRow {
   const { deletedWith: before, ...rules } = row.meta.rules ?? {}
   const { deletedWith } = d.node.options
   if (before === undefined && deletedWith === undefined) return row
-  return { ...row, meta: { ...row.meta, rules: { ...rules, ...(deletedWith === undefined ? {} : { deletedWith }) }, ...(d.ties ? { tied: d.ties } : {}) } }
+  if (deletedWith === undefined) return { ...row, meta: { ...row.meta, rules } }
+  const host = d.ties?.[deletedWith]
+  const was = host === undefined ? undefined : (state.base.get(host) ?? state.current.get(host))?.address
+  const liesIn = before === undefined ? was !== undefined && row.meta.deps.includes(was) : tiedTo(row) === host
+  return liesIn && d.ties ? { ...row, meta: { ...row.meta, rules: { ...rules, deletedWith }, tied: d.ties } } : row
 }
 
 /**
@@ -193,10 +203,12 @@ const wanting = (state: EnvState, d: NodeDiff): Wanting => ({
   address: d.node.address, site: d.node.site, uid: d.row?.uid ?? state.unknown.get(d.node.address)?.uid ?? state.making.get(d.node.address)?.uid, wants: d.claims,
   replaced: d.decision.action === 'replace' && !retained(d),
   retained: d.decision.action !== 'replace' || !retained(d) ? 'no' : d.decision.maybe ? 'maybe' : 'certain',
-  gives: d.decision.action === 'update' && d.row && d.claims ? d.row.meta.claims.filter((c) => !d.claims?.includes(c)) : [],
+  // What is gone and made again keeps no more than one that is updated.
+  gives: (d.decision.action === 'update' || d.decision.action === 'create') && d.row && d.claims ? d.row.meta.claims.filter((c) => !d.claims?.includes(c)) : [],
 })
 
-function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly string[], deleteFirst: boolean, options: DiffOptions): PlannedChange {
+/** `goesFirst`: what goes first for what it claims, where the old object of the node goes first, too. */
+function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly string[], goesFirst: ReadonlySet<string> | false, options: DiffOptions): PlannedChange {
   const { node } = d
   const replaces = d.decision.action === 'replace'
   const was = d.row?.address ?? ''
@@ -204,9 +216,9 @@ function planned(state: EnvState, d: NodeDiff, scope: Scope, after: readonly str
   const force = options.gone.has(was) ? 'gone' : asked ? 'replace' : options.drifted.has(was) ? 'repair' : 'none'
   const { replaceWhen } = node.options
   return {
-    doc: document(state, d, deleteFirst, options),
+    doc: document(state, d, goesFirst, options),
     phase: 'expand', uid: d.row?.uid, inputs: freeze(node.inputs, scope), deps: node.deps, options: replaceWhen ? { ...node.options, replaceWhen: freeze(replaceWhen, scope) } : node.options, site: node.site, lookup: node.action === 'read',
-    after: [...new Set(after)], force, deleteFirst,
+    after: [...new Set(after)], force, deleteFirst: goesFirst !== false,
     // Where it shows only then whether anything differs, what failed half-way may have to be made anew; the plan says `maybe`.
     mayReplace: replaces || (d.row?.status === 'partial' && 'maybe' in d.decision && d.decision.maybe),
     blockedBy: d.blockedBy,
@@ -225,7 +237,7 @@ function waitsFor(state: EnvState, token: string): string {
   return `busy: ${token} is open`
 }
 
-function document(state: EnvState, d: NodeDiff, deleteFirst: boolean, options: DiffOptions): ChangeDocument {
+function document(state: EnvState, d: NodeDiff, goesFirst: ReadonlySet<string> | false, options: DiffOptions): ChangeDocument {
   const { decision, type, node, row } = d
   const action: ChangeAction = d.adopt ? 'adopt' : decision.action === 'read' ? 'read' : 'maybe' in decision && decision.maybe ? 'maybe'
     : decision.action === 'record' ? (d.movedFrom !== undefined && d.paths.length === 0 ? 'move' : 'update')
@@ -243,13 +255,13 @@ function document(state: EnvState, d: NodeDiff, deleteFirst: boolean, options: D
   else if (decision.action === 'record' && d.movedFrom === undefined) reasons.push('only its options or dependencies differ')
   if (row?.status === 'partial') reasons.push('the last change of it failed half-way')
   if (decision.action === 'replace' && retained(d)) reasons.push('retain: the old object stays')
-  if (deleteFirst && decision.action === 'replace' && decision.order !== 'delete-first') reasons.push('the old object must go first: both claim one thing')
+  if (goesFirst && decision.action === 'replace' && decision.order !== 'delete-first') reasons.push(row && goesFirst.has(row.uid) ? 'the old object must go first: both claim one thing' : 'the old object must go first: it lies in one that does (deletedWith)')
   const hooks = plannedHooks(node.options.hooks, d)
   const irreversible = !d.adopt && type.irreversible?.some((s) => s === decision.action || (decision.action === 'replace' && (s === 'create' || s === 'delete')))
   const verb = decision.action === 'update' && row ? safely(() => describe(type, d)) : undefined
   return {
     address: node.address, type: type.type, action, reasons,
-    ...(decision.action === 'replace' ? { replace: deleteFirst ? 'delete-first' as const : 'create-first' as const } : {}),
+    ...(decision.action === 'replace' ? { replace: goesFirst ? 'delete-first' as const : 'create-first' as const } : {}),
     ...(owned && !d.givenUp ? { replace: 'create-first' as const } : {}),
     ...(d.paths.length ? { paths: d.paths.map((p) => pathChange(state, p)) } : {}),
     ...(verb ? { verb } : {}),
@@ -352,8 +364,7 @@ function removal(state: EnvState, r: ResourceRow, why: string, first: DeletionOr
 function withTied(diff: EnvDiff, left: readonly ResourceRow[], uids: readonly string[]): Set<string> {
   const out = new Set(uids)
   const tied = [...left, ...diff.changed.flatMap((d) => (d.row && d.decision.action === 'replace' && !retained(d) ? [d.row] : []))].flatMap((row) => {
-    const to = row.meta.rules?.deletedWith
-    const top = to === undefined ? undefined : row.meta.tied?.[to]
+    const top = tiedTo(row)
     return top === undefined ? [] : [{ uid: row.uid, top }]
   })
   for (let before = -1; before < out.size;) {

@@ -36,6 +36,8 @@ export interface NodeDiff {
   readonly givenUp?: boolean
   /** Its old object must go before that of these nodes does, which is replaced delete-first: they are what this begins with. */
   readonly pulledBy?: readonly Address[] | undefined
+  /** Its old object goes with another that goes first. */
+  readonly goneWith?: boolean
   /** A person, or a node that it is replaced with, asks for a new object, whatever differs. */
   readonly askedFirst: 'certain' | 'maybe' | undefined
   /** Uids of the nodes that it is replaced with, before this run. */
@@ -69,6 +71,8 @@ export interface DiffOptions {
   readonly unprotect: readonly Address[]
   /** Nodes that do not go first although what they refer to does (goes-first.ts). */
   readonly notPulled?: ReadonlySet<Address>
+  /** Nodes whose object goes with one that goes first, before it could be changed: of what (gone-with.ts). */
+  readonly goneWith?: ReadonlyMap<Address, Address>
 }
 
 /**
@@ -79,7 +83,8 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
   const standing: ResourceRow[] = []
   for (const r of state.current.values()) if (r.status !== 'deleting') standing.push(r as ResourceRow)
   const matches = match(graph, standing)
-  const { rowOf } = matches
+  // Those that are found by what they claim come to it.
+  const rowOf = new Map(matches.rowOf)
   const keep = options.restriction && restrictTo(state, graph, matches, options.restriction, options.replace)
   const left = keep ? matches.left.filter((r) => keep.has(r.address)) : matches.left
   if (keep) {
@@ -135,6 +140,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
       // A create that claims what a delete of the same plan holds is the same thing under a new name.
       if (owner && owner.type === node.type) {
         row = owner
+        rowOf.set(address, owner)
         stillLeft.delete(owner)
         moveReason = `it claims ${claims?.find((c) => owner.meta.claims.includes(c))}, which ${owner.address} gives up`
       }
@@ -149,7 +155,8 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     const hasUnknown = firstUnknown(inputs as Value) !== undefined || trigger?.unknown !== undefined
     const shape = hasUnknown ? undefined : shapeOf(type, inputs, own, node.deps, trigger?.digest)
     const ties = row && (own.replaceWith || own.deletedWith !== undefined) ? tied(own, (a) => row.meta.tied?.[a] ?? row.meta.tied?.[rowOf.get(a)?.address ?? a] ?? rowOf.get(a)?.uid) : undefined
-    const first = row && (options.replace.has(address) || row.meta.tainted || ties) ? firstCause(row, own, options.replace.has(address), ties, rowOf, replaced) : undefined
+    const host = row && options.goneWith?.get(address)
+    const first = host !== undefined ? { because: `${host} goes first, and it goes with that (deletedWith)`, maybe: false } : row && (options.replace.has(address) || row.meta.tainted || ties) ? firstCause(row, own, options.replace.has(address), ties, rowOf, replaced) : undefined
     const pulled = row && !typeChanged && goesFirst.size > 0 ? goesFirst.pulls(node, type, row) : undefined
     // Drift is of what is recorded: the node may have another address by now.
     const gone = row !== undefined && options.gone.has(row.address)
@@ -193,6 +200,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     if (decision.action === 'record' && drifted) decision = type.update ? { action: 'update', maybe: false } : { action: 'replace', maybe: false, order: 'create-first', because: ['it was changed from outside'] }
     let pulledBy: readonly Address[] | undefined
     if (row) [decision, pulledBy] = goesFirst.decided(node, row, decision, pulled, rulesOf(type, own).deleteFirst)
+    if (host !== undefined && decision.action === 'replace') decision = { ...decision, order: 'delete-first' }
     if (adoptId !== undefined && !adopt && row && decision.action === 'replace') {
       problems.push({ address, id: adoptId, code: 'HF2120', message: `it would need a new object (${decision.because.join(', ')}), and its adopt says which one it has: take that out first` })
       continue
@@ -200,7 +208,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     claims ??= claimsOf(type, inputs, state.cx.host, node)
     if (adopt && claims) claims = [...new Set([...claims, ...adopt.claims])].sort()
     if (row && (decision.action === 'replace' || decision.action === 'create')) replaced.set(address, isMaybeDecision(decision) ? 'maybe' : 'certain')
-    changed.push({ node, type, row, decision, paths, inputs, before, ...(adopt ? { adopt } : {}), movedFrom: row && row.address !== address ? row.address : undefined, moveReason, claims, blockedBy, pulledBy, ties, askedFirst: first && (first.maybe ? 'maybe' : 'certain') })
+    changed.push({ node, type, row, decision, paths, inputs, before, ...(adopt ? { adopt } : {}), movedFrom: row && row.address !== address ? row.address : undefined, moveReason, claims, blockedBy, pulledBy, ...(host === undefined ? {} : { goneWith: true }), ties, askedFirst: first && (first.maybe ? 'maybe' : 'certain') })
     if (referred.has(address)) {
       const kept = adopt && (adopt.only || adopt.paths.length === 0) ? adopt.outputs : decision.action === 'record' ? before?.outputs : undefined
       outputs.set(address, (kept ?? predictOutputs(type, inputs, state.cx.host, address, adopt?.outputs ?? (decision.action === 'update' ? before?.outputs : undefined))) as Value)

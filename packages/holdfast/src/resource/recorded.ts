@@ -67,7 +67,7 @@ export class Recorder {
   async setAside(old: ResourceRow, options: ResolvedOptions | undefined, ties: PlannedChange['ties'], retain: boolean): Promise<Entry[]> {
     const { state } = this.#work
     const docs = await state.docs(old)
-    const meta = { ...withHooks(options ? withTies(old, { node: { options }, ties: ties ?? old.meta.tied }).meta : old.meta, options ? options.hooks : old.meta.hooks), retain }
+    const meta = { ...withHooks(options ? withTies(state, old, { node: { options }, ties: ties ?? old.meta.tied }).meta : old.meta, options ? options.hooks : old.meta.hooks), retain }
     const provisional = state.provisional(old as RowDraft)
     return [
       ...(provisional ? [{ t: 'resource.drop' as const, uid: old.uid, since: old.since }] : [{ t: 'resource.until' as const, uid: old.uid, since: old.since, until: state.next }]),

@@ -1,11 +1,11 @@
-import { failure, joinSignals, mutant } from '../base/index.ts'
+import { failure, isFailure, joinSignals, mutant } from '../base/index.ts'
 import { compare } from '../diff/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Address, Value } from '../model/index.ts'
 import { encodeDoc } from '../secret/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import { ask, callContext, openInputs, withDeadline, type CallTarget } from './call.ts'
-import { openOutputs, withPhysicalId, type RowDraft } from './change.ts'
+import { openOutputs, priorOf, withPhysicalId, type RowDraft } from './change.ts'
 import { idField, receiveOutputs, type Fields } from './facts.ts'
 import { closing } from './rows.ts'
 import type { EnvState } from './state.ts'
@@ -20,12 +20,13 @@ export type Seen =
 /**
  * Reads every object whose type can read, `parallel` at a time. Changes nothing.
  *
+ * Takes    `half`: what an update left half-way is looked at, too, whether it is there at all; what is different about it, its next change decides.
  * Gives    what was seen, in the order of the rows. Left out: look-ups, what is to be deleted, what failed half-way or is not settled.
  * Fails    with what a read was rejected with, HF3101 when its answer was lost, HF3105 when it was not answered in time: nothing is ever taken for gone because a call failed.
  *          HF1008 when `stop` is aborted; calls that run are told to end.
  */
-export async function readWorld(state: EnvState, rows: readonly ResourceRow[], storeId: string, stop: AbortSignal, parallel: number): Promise<Seen[]> {
-  const readable = rows.filter((r) => r.status === 'ready' && !r.meta.lookup && !state.unknown.has(r.address))
+export async function readWorld(state: EnvState, rows: readonly ResourceRow[], storeId: string, stop: AbortSignal, parallel: number, half = false): Promise<Seen[]> {
+  const readable = rows.filter((r) => (r.status === 'ready' || (half && halfUpdated(r))) && !r.meta.lookup && !state.unknown.has(r.address))
   const seen: (Seen | undefined)[] = new Array(readable.length)
   let next = 0
   const broken = new AbortController()
@@ -33,7 +34,8 @@ export async function readWorld(state: EnvState, rows: readonly ResourceRow[], s
   const worker = async () => {
     for (let i = next++; i < readable.length && !signal.aborted; i = next++) {
       try {
-        seen[i] = await look(state, readable[i] as ResourceRow, storeId, signal)
+        const row = readable[i] as ResourceRow
+        seen[i] = await (row.status === 'ready' ? look : lookAtHalf)(state, row, storeId, signal)
       } catch (e) {
         broken.abort(e) // the first failure is the one to tell, and nobody goes on
         throw e
@@ -48,27 +50,53 @@ export async function readWorld(state: EnvState, rows: readonly ResourceRow[], s
   return seen.filter((s) => s !== undefined)
 }
 
+/** It was whole before an update of it broke off. What failed while it was made is made anew by every plan, there or not. */
+const halfUpdated = (r: ResourceRow): boolean => r.status === 'partial' && r.meta.whole === true
+
 async function look(state: EnvState, row: ResourceRow, storeId: string, signal: AbortSignal): Promise<Seen | undefined> {
   const type = state.type(row.type, row.address)
-  const { read } = type
-  if (!read) return undefined
+  if (!type.read) return undefined
   const inputs = await state.inputsOf(row)
   const outputs = await state.outputsOf(row)
-  const target: CallTarget = { token: `read-${row.uid}`, uid: row.uid, ordinal: row.ordinal, epoch: 0, address: row.address, site: undefined, physicalName: row.meta.physicalName }
-  const answer = await withDeadline(state, { timeoutMs: row.meta.timeouts?.read ?? type.timeoutMs }, signal, (s) => ask(state, row.address, undefined, s, () =>
-    read({ ...callContext(state, type, target, storeId, s), inputs: openInputs(state, type, inputs, target) as never, outputs: openOutputs(state, outputs) as never })))
-  if (answer.kind === 'rejected') throw answer.error
-  if (answer.kind !== 'applied') throw failure(answer.kind === 'unknown' && answer.timedOut ? 'HF3105' : 'HF3101', { address: row.address, message: `${row.address} could not be read: ${answer.kind === 'unknown' ? answer.evidence : answer.message}.` })
-  if (answer.raw === undefined) return { row, kind: 'gone' }
-  const { owner, ...raw } = answer.raw as Record<string, unknown> & { readonly owner?: unknown }
-  const field = idField(type)
-  // An object without its id is none, whatever else the answer says.
-  if (owner === 'other' || (field !== undefined && (raw[field] === undefined || raw[field] === ''))) return { row, kind: 'gone' }
+  const raw = await read(state, row, inputs, outputs, storeId, signal)
+  if (raw === undefined) return { row, kind: 'gone' }
   const now = receiveOutputs(type, raw, inputs, state.cx.ring, row.address, false)
   const paths = compare(outputs as Value, now as Value).map((p) => p.path)
   if (paths.length === 0) return { row, kind: 'same' }
   const asked = [...new Set(paths.map((p) => p.split('.')[0] as string))].some((k) => k in type.inputs.shape && inputs[k] !== undefined && compare(inputs[k], now[k]).length > 0)
   return { row, kind: 'changed', outputs: now, paths, asked }
+}
+
+/** Only whether it is there. It may answer to what it was to become or to what it was: it is gone when it is found by neither, and nothing is said where a look fails. */
+async function lookAtHalf(state: EnvState, row: ResourceRow, storeId: string, signal: AbortSignal): Promise<Seen | undefined> {
+  if (!state.type(row.type, row.address).read) return undefined
+  const token = state.partly.get(row.uid)
+  const tx = token === undefined ? undefined : await state.cx.store.tx(token)
+  const prior = tx && priorOf(state, tx)
+  const outputs = { ...prior?.outputs, ...(await state.outputsOf(row)) }
+  try {
+    if ((await read(state, row, await state.inputsOf(row), outputs, storeId, signal)) !== undefined) return undefined
+    if (prior && (await read(state, row, prior.inputs, prior.outputs, storeId, signal)) !== undefined) return undefined
+    return { row, kind: 'gone' }
+  } catch (e) {
+    if (!isFailure(e)) throw e
+    return undefined
+  }
+}
+
+/** What the type reads of the object of a row; undefined where there is none of ours. */
+async function read(state: EnvState, row: ResourceRow, inputs: Fields, outputs: Fields, storeId: string, signal: AbortSignal): Promise<Record<string, unknown> | undefined> {
+  const type = state.type(row.type, row.address)
+  const target: CallTarget = { token: `read-${row.uid}`, uid: row.uid, ordinal: row.ordinal, epoch: 0, address: row.address, site: undefined, physicalName: row.meta.physicalName }
+  const answer = await withDeadline(state, { timeoutMs: row.meta.timeouts?.read ?? type.timeoutMs }, signal, (s) => ask(state, row.address, undefined, s, () =>
+    (type.read as NonNullable<typeof type.read>)({ ...callContext(state, type, target, storeId, s), inputs: openInputs(state, type, inputs, target) as never, outputs: openOutputs(state, outputs) as never })))
+  if (answer.kind === 'rejected') throw answer.error
+  if (answer.kind !== 'applied') throw failure(answer.kind === 'unknown' && answer.timedOut ? 'HF3105' : 'HF3101', { address: row.address, message: `${row.address} could not be read: ${answer.kind === 'unknown' ? answer.evidence : answer.message}.` })
+  if (answer.raw === undefined) return undefined
+  const { owner, ...raw } = answer.raw as Record<string, unknown> & { readonly owner?: unknown }
+  const field = idField(type)
+  // An object without its id is none, whatever else the answer says.
+  return owner === 'other' || (field !== undefined && (raw[field] === undefined || raw[field] === '')) ? undefined : raw
 }
 
 /**
@@ -93,7 +121,7 @@ export async function refreshEntries(state: EnvState, seen: readonly Seen[], at:
     const { seq: _seq, ...draft } = row
     const deps = pruned ? row.meta.deps.filter((d) => !gone.has(d)) : row.meta.deps
     // Its dependencies are not what the program says any more: the next plan sees that by its shape.
-    const kept: RowDraft = { ...draft, since: state.next, until: undefined, meta: { ...row.meta, deps, ...(change ? { modifiedAt: at } : {}) }, ...(pruned ? { shape: '' } : {}) }
+    const kept: RowDraft = { ...draft, since: state.next, until: undefined, meta: { ...row.meta, deps, ...(change ? { modifiedAt: at } : {}) }, ...(pruned ? { shape: row.fingerprint } : {}) }
     const docs = await state.docs(row)
     const outputs = change && !mutant('seen-not-recorded') ? encodeDoc(change.outputs as Value, { table: 'resource', row: row.uid, field: 'outputs', tx: state.cx.ids.next('t'), type: row.type }, state.cx.ring) : docs.outputs
     entries.push(...closing(state, row.uid), { t: 'resource.put', row: change ? withPhysicalId(kept, change.outputs) : kept, docs: { inputs: docs.inputs, outputs } })

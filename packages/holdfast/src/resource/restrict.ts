@@ -7,6 +7,7 @@ import type { ResourceRow } from '../state/index.ts'
 import type { NodeDiff } from './diff.ts'
 import { tiesOf } from './rules.ts'
 import type { EnvState } from './state.ts'
+import { wiresIn } from './wires.ts'
 
 /**
  * The nodes that a restricted plan may touch; every other one keeps its row, its object and its options as they are.
@@ -59,7 +60,13 @@ function chosenIn(state: EnvState, graph: DesiredGraph | undefined, m: Matches, 
     else back.set(to, [from])
   }
   for (const n of graph?.nodes.values() ?? []) for (const d of n.deps) edge(n.address, d)
-  for (const row of state.current.values()) for (const d of row.meta.deps) edge(nowAt.get(row.uid) ?? row.address, d)
+  for (const row of state.current.values()) for (const d of row.meta.deps) {
+    const from = nowAt.get(row.uid) ?? row.address
+    edge(from, d)
+    // A row names what it uses as that was called before.
+    const to = nowAt.get(state.at.get(d) ?? '')
+    if (to !== undefined && to !== d && to !== from) edge(from, to)
+  }
   const all = [...(graph?.nodes.keys() ?? []), ...m.left.map((row) => row.address), ...pending.map((row) => row.address), ...more]
   const keep = chosen(all, r, (a) => back.get(a) ?? [])
   if (!keep) return undefined
@@ -108,10 +115,16 @@ export function refuseLost(state: EnvState, graph: DesiredGraph | undefined, m: 
       const why = lost.get(d)
       if (why !== undefined) throw brokenEdge(row.address, d, `${d} ${why}, and ${row.address}, which is not to be touched, depends on it`, node)
       // Who only waits for a node is content with another object in its place; who reads it, or did when it was last changed, would go on with the old one.
-      const waits = node?.deps.includes(d) && !refsOf(node.inputs).has(d) && !tiesOf(node.options).includes(d)
+      const waits = node?.deps.includes(d) && !refsOf(node.inputs).has(d) && !tiesOf(node.options).includes(d) && row.meta.rules?.deletedWith !== d && !reads(state, row, d)
       if (anew.has(d) && !waits) throw brokenEdge(row.address, d, `${d} is to be made anew, and ${row.address}, which is not to be touched, refers to the present object`, node)
     }
   }
+}
+
+/** Whether an input of the object was made of what a node gave. */
+function reads(state: EnvState, row: Parameters<EnvState['provisional']>[0], d: Address): boolean {
+  for (const e of wiresIn(state, row)?.values() ?? []) if (refsOf(e).has(d)) return true
+  return false
 }
 
 const brokenEdge = (from: Address, to: Address, why: string, node: DesiredNode | undefined) =>

@@ -20,6 +20,12 @@ import { StepHooks } from './step-hooks.ts'
 import { fromTrash } from './trash.ts'
 import { oneAtATime, undoTask } from './undo.ts'
 
+/** A commit, and the revision that stood then. */
+export interface Planned {
+  readonly seq: number
+  readonly revision: number
+}
+
 /** Carries out the changes of a plan as tasks of a flow. Task ids: the address of a node, `address#delete`, or `done:uid`. */
 export class ResourceTasks implements Executor {
   readonly work: Work
@@ -39,14 +45,14 @@ export class ResourceTasks implements Executor {
   readonly #alone = oneAtATime()
   readonly #hooks: StepHooks
   readonly #recorder: Recorder
-  readonly #plannedAt: number
+  readonly #planned: Planned
   error: HoldfastError | undefined
 
-  /** Takes `plannedAt`: the commit on which the plan was made. What was written since is its own work, of an earlier attempt perhaps. */
-  constructor(work: Work, scope: Scope, log: TaskLog, plannedAt: number) {
+  /** Takes `planned`: on what the plan was made. What was written since is its own work, of an earlier attempt perhaps. */
+  constructor(work: Work, scope: Scope, log: TaskLog, planned: Planned) {
     this.work = work
     this.#scope = scope
-    this.#plannedAt = plannedAt
+    this.#planned = planned
     this.log = log
     this.#hooks = new StepHooks(work, log, (id, change) => this.#deadline(id, change))
     this.#recorder = new Recorder(work, log, (id, uid) => this.#touch(id, uid))
@@ -104,9 +110,13 @@ export class ResourceTasks implements Executor {
     }, this.#alone)
   }
 
-  /** What went in the call of this task, and was never reached by its own, comes back with it. */
+  /**
+   * What went in the call of this task, and was never reached by its own, comes back with it. What an earlier run made, and this task only changed, goes
+   * with the task that stands for that: what refers to it waits for that one, and not for this.
+   */
   #undoneBy(id: string): ReadonlySet<string> {
-    const touched = uidsIn(this.#touched.get(id))
+    const all = uidsIn(this.#touched.get(id))
+    const touched = new Set([...all].filter((uid) => id === `done:${uid}` || !this.#touched.has(`done:${uid}`) || this.work.state.base.has(uid)))
     const along = [...this.#taken].filter(([, by]) => by === id)
     return along.length === 0 ? touched : new Set([...touched, ...along.map(([uid]) => uid)])
   }
@@ -136,8 +146,8 @@ export class ResourceTasks implements Executor {
     if (takesOver) return this.#takeOver(id, c, type, inputs, standing, lookedUp, attemptNo, signal)
     const trigger = triggerOf(state, type.type, { ...at, options }, this.#scope)
     const shape = shapeOf(type, inputs, options, c.deps, trigger?.digest)
-    // Done by this plan already; what a dead run of another plan did may have been changed from outside since.
-    const finished = row !== undefined && state.provisional(row as RowDraft) && row.seq > this.#plannedAt
+    // Done by this plan already, in this run or in one that kept it; what a dead run of another plan did may have been changed from outside since.
+    const finished = row !== undefined && row.since > this.#planned.revision && row.seq > this.#planned.seq
     if (row?.meta.due && options.hooks?.[row.meta.due] !== undefined && !retry && !mutant('owed-hook-forgotten')) return this.#owed(id, c, type, row, row.meta.due, attemptNo, signal)
     const tie = finished ? undefined : replacedWith(this.work.state, c)
     if (row && row.status === 'ready' && row.shape === shape && row.address === address && ((c.force === 'none' && !tie) || finished)) return { kind: 'skipped' }
@@ -177,9 +187,9 @@ export class ResourceTasks implements Executor {
         if (old) this.#touch(id, old.uid)
         this.#touch(id, uid)
         const trash = fromTrash(state, type, draft, inputs, decision.action === 'replace')
-        const opening = claimEntries(state, uid, claims, again ? row.meta.claims : []).opening
-        if (trash?.outputs) return this.#recorder.adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop])
-        const made = await this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop] : [] }, attemptNo, options.retries ?? 0, retry, signal)
+        const { opening, also } = claimEntries(state, uid, claims, again ? row.meta.claims : [])
+        if (trash?.outputs) return this.#recorder.adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop, ...also])
+        const made = await this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop, ...also] : also }, attemptNo, options.retries ?? 0, retry, signal)
         if (made.kind === 'succeeded' && old && mutant('replaced-deleted-at-once')) await this.#remove(deleteTask(address), { uid: old.uid, mode: 'contract', takes: [], address }, undefined, 1, signal)
         return made.kind === 'succeeded' && old && moves.length > 0 ? { ...made, beside: true } : made
       }

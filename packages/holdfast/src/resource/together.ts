@@ -3,6 +3,12 @@ import type { ResourceRow } from '../state/index.ts'
 
 type Row = Pick<ResourceRow, 'uid' | 'address' | 'meta'>
 
+/** Uid of what the object of a row lies in (`deletedWith`). */
+export function tiedTo({ meta }: Pick<ResourceRow, 'meta'>): string | undefined {
+  const to = meta.rules?.deletedWith
+  return to === undefined ? undefined : meta.tied?.[to]
+}
+
 /**
  * Whose deletion takes whom along (`deletedWith`), among rows that are deleted together: uid -> uid of the one that is called, through any number
  * of others. What stays (retain), or has no object (a look-up), takes nothing along; nor does what is not deleted now. Those in `alone` go by themselves.
@@ -12,8 +18,7 @@ export function takenAlong(rows: readonly Row[], alone: ReadonlySet<string> = ne
   const called = new Map<string, Row>()
   for (const r of rows) if (!r.meta.retain && !r.meta.lookup) called.set(r.uid, r)
   const above = (r: Row): Row | undefined => {
-    const to = r.meta.rules?.deletedWith
-    const uid = to === undefined ? undefined : r.meta.tied?.[to]
+    const uid = tiedTo(r)
     return uid === undefined || uid === r.uid || alone.has(r.uid) ? undefined : called.get(uid)
   }
   for (const r of called.values()) {
@@ -45,18 +50,22 @@ export interface DeletionOrder {
 /**
  * Rows that cannot go in the call of another: what they refer to besides has to go before that other, and they before it.
  */
-function inBetween(byUid: ReadonlyMap<string, Deletion>, at: ReadonlyMap<string, readonly Deletion[]>, along: ReadonlyMap<string, string>): string[] {
+function inBetween(byUid: ReadonlyMap<string, Deletion>, usedBy: (d: Deletion) => readonly Deletion[], along: ReadonlyMap<string, string>): string[] {
   const topOf = (uid: string) => along.get(uid) ?? uid
+  const groups = new Map<string, Deletion[]>()
+  for (const [uid, d] of byUid) groups.set(topOf(uid), [...(groups.get(topOf(uid)) ?? []), d])
   return [...along].flatMap(([uid, top]) => {
     const own = byUid.get(uid)
     if (!own?.early) return []
     const seen = new Set<string>()
-    const todo = own.row.meta.deps.flatMap((a) => at.get(a) ?? []).filter((d) => topOf(d.row.uid) !== top)
+    const todo = usedBy(own).filter((d) => topOf(d.row.uid) !== top)
     for (let d = todo.pop(); d; d = todo.pop()) {
-      if (topOf(d.row.uid) === top) return [uid]
-      if (seen.has(d.row.uid) || !d.early) continue
-      seen.add(d.row.uid)
-      todo.push(...d.row.meta.deps.flatMap((a) => at.get(a) ?? []))
+      const of = topOf(d.row.uid)
+      if (of === top) return [uid]
+      if (seen.has(of)) continue
+      seen.add(of)
+      // All that go in one call go at one time.
+      for (const x of groups.get(of) ?? []) if (x.early) todo.push(...usedBy(x).filter((y) => topOf(y.row.uid) !== of))
     }
     return []
   })
@@ -67,10 +76,19 @@ export function orderDeletions(deletions: readonly Deletion[]): DeletionOrder {
   const byUid = new Map(deletions.map((d) => [d.row.uid, d]))
   const at = new Map<string, Deletion[]>()
   for (const d of deletions) at.set(d.row.address, [...(at.get(d.row.address) ?? []), d])
+  // Several objects of one node may go: of which of them it is a part, or is made with, a row says.
+  const usedBy = ({ row: { meta } }: Deletion): Deletion[] => meta.deps.flatMap((a) => {
+    const there = at.get(a) ?? []
+    const uid = meta.tied?.[a]
+    return uid === undefined || there.length < 2 ? there : there.filter((d) => d.row.uid === uid)
+  })
   const alone = new Set<string>()
   let along = takenAlong(deletions.map((d) => d.row))
-  for (let between = inBetween(byUid, at, along); between.length > 0; between = inBetween(byUid, at, along)) {
-    for (const uid of between) alone.add(uid)
+  for (let between = inBetween(byUid, usedBy, along); between.length > 0; between = inBetween(byUid, usedBy, along)) {
+    // What lies in one that goes alone may still go with that.
+    const hostOf = (uid: string) => tiedTo((byUid.get(uid) as Deletion).row)
+    const outer = between.filter((uid) => !between.includes(hostOf(uid) ?? uid))
+    for (const uid of outer.length > 0 ? outer : between) alone.add(uid)
     along = takenAlong(deletions.map((d) => d.row), alone)
   }
   const after = new Map<string, Set<string>>()
@@ -88,7 +106,7 @@ export function orderDeletions(deletions: readonly Deletion[]): DeletionOrder {
       takes.set(top.row.uid, [...(takes.get(top.row.uid) ?? []), d.row.uid])
     }
     if (!d.early) continue
-    for (const dep of d.row.meta.deps) for (const x of at.get(dep) ?? []) {
+    for (const x of usedBy(d)) {
       const xTop = topOf(x.row.uid)
       if (xTop !== top.row.uid) wait(xTop, top.task)
     }

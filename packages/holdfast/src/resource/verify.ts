@@ -12,10 +12,10 @@ export interface Drifted {
 
 /**
  * Reads every object whose type can read, `parallel` at a time, and says which differ from the record. Changes nothing.
- * What cannot be read at the moment is a failure of the command, not drift: nothing is ever taken for gone because a call failed.
+ * Of what an update left half-way it says only whether it is gone. What cannot be read at the moment is a failure of the command, not drift: nothing is ever taken for gone because a call failed.
  */
 export async function readDriftOf(state: EnvState, rows: readonly ResourceRow[], storeId: string, signal: AbortSignal, parallel: number): Promise<Drifted[]> {
-  return driftIn(await readWorld(state, rows, storeId, signal, parallel))
+  return driftIn(await readWorld(state, rows, storeId, signal, parallel, true))
 }
 
 /** What of the world differs from the record, in order of address. */

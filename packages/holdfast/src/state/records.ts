@@ -56,7 +56,7 @@ export interface ResourceRow {
   readonly ordinal: number
   /** Identity of the inputs, `f1:...` (decisions 5). */
   readonly fingerprint: string
-  /** As the fingerprint, but secrets by their `fp`: equal means unchanged, without opening anything. */
+  /** As the fingerprint, but secrets by their `fp`: equal means unchanged, without opening anything. No shape is like a fingerprint: with that in its place a row differs from whatever the program says. */
   readonly shape: string
   readonly meta: ResourceMeta
   /** `seq` of the commit that wrote the row: order of completion. */

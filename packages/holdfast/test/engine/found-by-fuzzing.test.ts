@@ -27,6 +27,13 @@ describe('a run whose last words the disk does not take', () => {
 
 describe('drift --repair', () => {
   const first = [node('a', 'x')]
+  test('of what is gone and is to be elsewhere frees the place that it had', async () => {
+    const before = [node('a', 'x', { slot: 1 })]
+    const after = [node('a', 'x', { slot: 2 }), node('b', 'y', { slot: 1 })]
+    expect(await brokenRule([before, after], [apply(0), repair(1, 'x')])).toBeUndefined()
+    expect(await brokenRule([before, after], [apply(0), repair(1, 'x', { faults: [{ call: 'create', name: 'y', what: 'reject' }] } as Partial<Op>)])).toBeUndefined()
+    expect(await brokenRule([before, [node('a', 'x')], after], [apply(0), repair(1, 'x')])).toBeUndefined()
+  })
   test('makes again what went after a run that died had changed it', async () => {
     const [larger, largest] = [[node('a', 'x', { size: 2 })], [node('a', 'x', { size: 3 })]]
     expect(await brokenRule([first, larger, largest], [apply(0), apply(1, { end: { how: 'dies', commit: 4, phase: 'after' } }), repair(2, 'x')])).toBeUndefined()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { buildGraph, resource, str } from '../../src/program/index.ts'
+import { calls, dies, freeLab } from '../lifecycle/holds.ts'
 import { boxSpec, Cloud, how, inSession, type Lab, makeLab, strictLab } from '../support/world.ts'
 
 /** What the simulation found in the engine, one small test each (the seeds themselves go stale with any change): claims, and what goes before what. */
@@ -179,4 +180,20 @@ test('what makes room for an object of another type counts against the limit of 
   expect(await lab.apply(of(lab.Box as typeof Small))).toMatchObject({ outcome: 'applied' })
   expect(cloud.content).toEqual(['x=1', 'y=1'])
   expect(most).toBe(1)
+})
+
+test('what a dead run has made and this one only records anew is taken back after what refers to it', async () => {
+  const lab = freeLab()
+  lab.cloud.strict = true
+  const build = (next: boolean) => () => {
+    const h = lab.Box('h', { name: 'h' }, next ? { tags: { since: 'next' } } : {})
+    lab.Box('n', { name: 'n', on: h.id })
+    if (next) lab.Box('bad', { name: str`bad${h.id}`, fail: true })
+    else lab.Box('late', { name: 'late', on: h.id })
+  }
+  await dies(lab, 'create late', false, build(false))
+  calls(lab)
+  expect(await lab.apply(build(true))).toMatchObject({ outcome: 'reverted', revision: { from: 0, to: 0 } })
+  expect(calls(lab).filter((c) => c.startsWith('delete'))).toEqual(['delete late', 'delete n', 'delete h'])
+  expect(lab.cloud.broken).toEqual([])
 })

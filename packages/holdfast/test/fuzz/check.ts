@@ -10,7 +10,7 @@ import { checkCode, openRunOf } from './codes.ts'
 import { checkDone } from './done.ts'
 import { AdoptedChecks } from './adopted.ts'
 import { HookChecks } from './hooks.ts'
-import { checkCommand, checkConverged, checkDeadline, checkOptions, restricted, scopeOf, type PlanSeen } from './options.ts'
+import { checkCommand, checkConverged, checkDeadline, checkOptions, goesWith, restricted, scopeOf, tiedTo, type PlanSeen } from './options.ts'
 import { replayed, validPrefix } from './replay.ts'
 import { Broken, type Lab, type Outcome } from './run.ts'
 import { isFree, markText, specText, type Given, type Mutation, type Watcher, type WorldObject } from './world.ts'
@@ -114,11 +114,12 @@ export class Checks implements Watcher {
     return false
   }
 
-  /** What nobody has settled yet is as it is found: nobody can tell that somebody else changed it. Nor does a refresh look at what is not finished. */
-  seenBy(op: Op, o: WorldObject): boolean {
-    if (this.#lab.tables.unresolvedOf.has(o.mark.uid)) return false
+  /** What nobody has settled yet is as it is found: nobody can tell that somebody else changed it, but that what an update left half-way is gone. Nor does a refresh look at what is not finished. */
+  seenBy(op: Op, o: WorldObject, what: 'gone' | 'changed'): boolean {
+    const row = this.current().find((r) => r.uid === o.mark.uid)
+    if (this.#lab.tables.unresolvedOf.has(o.mark.uid)) return op.kind === 'repair' && what === 'gone' && row?.status === 'partial' && row.meta.whole === true && row.ordinal === o.mark.ordinal && o.kind.readable && this.openTx(row.uid)?.status === 'failed'
     if (op.kind !== 'refresh' && !('refresh' in op)) return true
-    return openRunOf(this.env) === undefined && this.current().some((r) => r.uid === o.mark.uid && r.status === 'ready')
+    return openRunOf(this.env) === undefined && row?.status === 'ready'
   }
 
   drifted(o: WorldObject | undefined, what: 'gone' | 'changed'): void {
@@ -191,9 +192,9 @@ export class Checks implements Watcher {
     if (user) this.fail('i', `${g.inputs.name} is deleted, and what becomes of ${user.op} ${user.address}, which refers to it, is not known`)
     const tx = this.openTx(g.mark.uid)
     const row = this.rows.get(g.mark.uid)
-    if (tx && !tx.undo) this.deletions.push({ uid: g.mark.uid, with: row && tiedTo(row), run: tx.run, phase: this.#lab.tables.runs.get(tx.run)?.phase ?? '' })
+    if (tx && !tx.undo) this.deletions.push({ uid: g.mark.uid, with: row && goesWith(this, row, tx), run: tx.run, phase: this.#lab.tables.runs.get(tx.run)?.phase ?? '' })
     // What has to go first, to make room, may be referred to until its successor is there.
-    if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm) return
+    if (tx?.undo || this.rows.get(g.mark.uid)?.status !== 'deleting' || !this.calm || (tx && this.#lab.tables.runs.get(tx.run)?.phase === 'expand')) return
     const along = this.#lab.world.inside(o)
     for (const other of this.#lab.world.objects.values()) if (other !== o && !along.includes(other) && other.spec.refs.includes(o.id)) this.fail('i', `${g.inputs.name} is deleted, and ${other.spec.name} refers to it`)
   }
@@ -408,9 +409,6 @@ export class Checks implements Watcher {
     this.must(this.current().length === 0, 'j', () => 'after destroy there are records')
   }
 }
-
-/** Uid of what its object goes with. */
-const tiedTo = ({ meta }: Pick<ResourceRow, 'meta'>): string | undefined => (meta.rules?.deletedWith === undefined ? undefined : meta.tied?.[meta.rules.deletedWith])
 
 const fields = ['name', 'size', 'zone', 'slot'] as const
 

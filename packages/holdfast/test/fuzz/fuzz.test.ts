@@ -1,10 +1,14 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { plantMutant } from '../../src/base/index.ts'
+import { plantMutant, systemClock } from '../../src/base/index.ts'
+import { fold } from '../../src/journal/index.ts'
+import { Stream } from '../sim/random.ts'
 import type { FuzzCase } from './case.ts'
 import { drawCase } from './draw.ts'
-import { runCase } from './run.ts'
+import { StateFile } from './file.ts'
+import { Lab, runCase } from './run.ts'
 import { shrink } from './shrink.ts'
 import { testOf } from './write.ts'
 
@@ -31,6 +35,32 @@ describe('the fuzzer of the life cycle', () => {
     const [one, two] = [await runCase(drawCase(7), true), await runCase(JSON.parse(JSON.stringify(drawCase(7))) as FuzzCase, true)]
     expect(one.trace?.length).toBeGreaterThan(10)
     expect(two.trace).toEqual(one.trace)
+  })
+
+  test('a case on a file does the same twice, and is one of few', async () => {
+    const fuzz: FuzzCase = { ...drawCase(4), store: 'sqlite' }
+    const [one, two] = [await runCase(fuzz, true), await runCase(JSON.parse(JSON.stringify(fuzz)) as FuzzCase, true)]
+    expect(one.violation).toBeUndefined()
+    expect(one.trace?.filter((line) => line.startsWith('commit')).length).toBeGreaterThan(10)
+    expect(two.trace).toEqual(one.trace)
+    expect(testOf(fuzz, { rule: 's', message: 'x' })).toContain("store: 'sqlite'")
+    expect(Array.from({ length: 400 }, (_, i) => drawCase(i + 1)).filter((c) => c.store === 'sqlite').length).toBeGreaterThan(3)
+  })
+
+  test('a file that is not what stands in memory is found', async () => {
+    const { tables } = new Lab(small, false)
+    const file = await StateFile.make(tables, systemClock, new Stream(1, 'file'))
+    expect(await file.differsFrom(tables)).toBeUndefined()
+    expect(existsSync(file.path)).toBe(true)
+    const row = { id: 'e-fuzz', app: 'fuzz', name: 'default', revision: 0, partial: false, seq: 0, openRun: undefined }
+    const entries = [{ t: 'env.create' as const, row }]
+    fold(tables, entries, { env: row.id })
+    expect(await file.differsFrom(tables)).toContain('"name":"default"')
+    await file.commit({ entries, options: { env: row.id } })
+    await file.reopen()
+    expect(await file.differsFrom(tables)).toBeUndefined()
+    await file.remove()
+    expect(existsSync(file.path)).toBe(false)
   })
 
   test('a case that breaks a rule is made smaller, and becomes a test', async () => {

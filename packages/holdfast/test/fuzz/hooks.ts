@@ -72,7 +72,8 @@ export class HookChecks {
       if (!well) return
       this.#ready.set(key, (this.#ready.get(key) ?? 0) + 1)
     } else if (h.op === 'delete') {
-      const row = c.current().find((r) => r.address === h.address && r.meta.due === point)
+      const owing = c.current().filter((r) => r.address === h.address && r.meta.due === point)
+      const row = owing.find((r) => this.#owed.has(r.uid)) ?? owing[0]
       if (!row) c.fail('p', `${point} of ${h.address} runs, and nothing is owed for a deletion`)
       if (well && row) this.#owed.delete(row.uid)
     } else {

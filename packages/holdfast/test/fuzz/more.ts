@@ -42,16 +42,23 @@ interface Line {
   readonly waitedFor: boolean
 }
 
-function lineOf(c: FuzzCase, address: string): Line {
+/** `claims`: what takes the place of the node, without saying that it was this one, belongs to it, too. */
+function lineOf(c: FuzzCase, address: string, claims = false): Line {
   const addresses = new Set([address])
   const all = c.programs.flat()
-  for (let before = 0; before < addresses.size;) {
-    before = addresses.size
-    for (const n of all) if (addresses.has(n.address) || n.movedFrom?.some((a) => addresses.has(a))) for (const a of [n.address, ...(n.movedFrom ?? [])]) addresses.add(a)
+  const places = new Set<string>()
+  for (let before = -1; before < addresses.size + places.size;) {
+    before = addresses.size + places.size
+    for (const n of all) if (addresses.has(n.address) || n.movedFrom?.some((a) => addresses.has(a)) || placesOf(n).some((p) => places.has(p))) {
+      for (const a of [n.address, ...(n.movedFrom ?? [])]) addresses.add(a)
+      if (claims) for (const p of placesOf(n)) places.add(p)
+    }
   }
   const of = (a: string | undefined) => a !== undefined && addresses.has(a)
   return { addresses, nodes: all.filter((n) => of(n.address)), referred: all.some((n) => n.refs?.some(of) || of(n.sizeOf)), waitedFor: all.some((n) => n.dependsOn?.some(of)) }
 }
+
+const placesOf = (n: NodeSpec): string[] => [...(n.slot === undefined ? [] : [`slot ${n.slot}`]), ...(kinds[n.kind].byName ? [`name ${n.name}`] : [])]
 
 /** One or two nodes get an option: in all programs, in the first one only, or in those after it. */
 function onNodes(r: Stream, c: FuzzCase, change: (at: Line) => Partial<NodeSpec>): FuzzCase {
@@ -94,13 +101,11 @@ function within(r: Stream, c: FuzzCase): FuzzCase {
   if (all.length < 2) return c
   let out = c
   for (let i = r.chance(0.7) ? 1 : 3; i > 0; i--) {
-    const [around, inner] = [lineOf(out, r.pick(all).address), lineOf(out, r.pick(all).address)]
+    const [around, inner] = [lineOf(out, r.pick(all).address), lineOf(out, r.pick(all).address, true)]
     if (inner.referred || inner.nodes.some((n) => n.retain || n.protect || n.ignore?.includes('*'))) continue
-    // What has to make room goes first, and takes along what is only to be updated (unmended/gone-with-a-claim.ts).
-    if (around.nodes.some((n) => n.slot !== undefined || kinds[n.kind].byName)) continue
     const hostIn = (p: Program) => p.findIndex((n) => around.addresses.has(n.address))
     // It lies there from the beginning to the end.
-    if (around.addresses.has(inner.nodes[0]?.address as string) || out.programs.some((p) => p.some((n, j) => inner.addresses.has(n.address) && j < hostIn(p)))) continue
+    if ([...around.addresses].some((a) => inner.addresses.has(a)) || out.programs.some((p) => p.some((n, j) => inner.addresses.has(n.address) && j < hostIn(p)))) continue
     const put = (p: Program): Program => p.map((n) => (hostIn(p) >= 0 && inner.addresses.has(n.address) ? { ...n, deletedWith: (p[hostIn(p)] as NodeSpec).address } : n))
     out = { ...out, programs: out.programs.map(put) }
   }

@@ -49,6 +49,15 @@ function stoodBefore(c: Checks, node: NodeSpec, plan: PlanSeen): Inputs | undefi
   return docs && c.opened(row, 'inputs', docs.inputs)
 }
 
+/** Uid of what its object goes with, as its row has it. */
+export const tiedTo = ({ meta }: Pick<ResourceRow, 'meta'>): string | undefined => (meta.rules?.deletedWith === undefined ? undefined : meta.tied?.[meta.rules.deletedWith])
+
+/** Where the program that is carried out has the node still, and does not say that it goes with another, it has a call of its own. */
+export function goesWith(c: Checks, row: Pick<ResourceRow, 'meta'>, tx: TxRow): string | undefined {
+  const found = nodeOf(c, tx)
+  return found && found.node.deletedWith === undefined ? undefined : tiedTo(row)
+}
+
 const tiesOf = (n: NodeSpec): string[] => [...(n.replaceWith ?? []), ...(n.deletedWith === undefined ? [] : [n.deletedWith])]
 
 /** What is left at the end: each node is as new as what it is replaced with, and nothing waits for a new object. */

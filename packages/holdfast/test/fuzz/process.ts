@@ -69,7 +69,8 @@ export class ProcessStore extends MemoryStore {
   readonly #process: Process
   readonly #asked = new Map<number, Committed>()
 
-  constructor(process: Process, tables: Tables, random: Random, onCommit: (c: Committed) => void) {
+  /** Takes `file`: where each commit goes, too, before it is acknowledged. */
+  constructor(process: Process, tables: Tables, random: Random, onCommit: (c: Committed) => void, file?: { commit(c: Committed): Promise<unknown> }) {
     const asked = new Map<number, Committed>()
     super({
       clock: process.clock, random, tables, isDead: (holder) => holder.id !== process.id,
@@ -83,6 +84,7 @@ export class ProcessStore extends MemoryStore {
           if (c) {
             asked.delete(n)
             onCommit(c)
+            if (file) await file.commit(c)
           }
           process.at(n, 'after')
           if (process.dead) this.crash()
@@ -91,6 +93,10 @@ export class ProcessStore extends MemoryStore {
     })
     this.#asked = asked
     this.#process = process
+  }
+
+  get isDead(): boolean {
+    return this.#process.dead
   }
 
   override commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }> {

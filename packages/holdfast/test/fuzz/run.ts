@@ -5,14 +5,16 @@ import type { HookPoint } from '../../src/model/index.ts'
 import type { HookContext } from '../../src/program/index.ts'
 import { makeRegistry } from '../../src/provider/index.ts'
 import { makeKeyring, makeRedactor, type Keyring } from '../../src/secret/index.ts'
+import { schemaVersion } from '../../src/store/index.ts'
 import { Stream } from '../sim/random.ts'
 import type { CaseResult, FuzzCase, Op, Program, Violation } from './case.ts'
 import { Checks } from './check.ts'
+import { StateFile } from './file.ts'
 import { kinds, typesFor } from './kinds.ts'
 import { settleAll } from './person.ts'
 import { Process, ProcessStore, type Committed } from './process.ts'
 import { APP, graphOf } from './program.ts'
-import { Time, turn } from './time.ts'
+import { ProcessClock, Time, turn } from './time.ts'
 import { World } from './world.ts'
 
 /** Runs that may be needed once nothing goes wrong any more. */
@@ -60,6 +62,8 @@ export class Lab {
   readonly lines: string[] | undefined
   readonly checks: Checks
   readonly codes: Record<string, number> = {}
+  /** Where the truth is kept, beside the tables. */
+  file: StateFile | undefined
   ops = 0
   #processes = 0
   readonly #turns: Stream
@@ -73,7 +77,7 @@ export class Lab {
     this.#bytes = new Stream(fuzz.seed, 'bytes')
     ring ??= makeKeyring(KEY, STORE_ID, new Stream(0, 'seal'))
     this.ring = ring
-    this.tables = emptyTables({ storeId: STORE_ID, schema: 1, createdAt: this.time.now, keyCheck: undefined })
+    this.tables = emptyTables({ storeId: STORE_ID, schema: schemaVersion, createdAt: this.time.now, keyCheck: undefined })
     this.checks = new Checks(this)
     this.world.watcher = this.checks
     for (const { id, kind, ...spec } of fuzz.exists ?? []) this.world.place(id, kinds[kind], { ...spec, refs: [] })
@@ -94,10 +98,10 @@ export class Lab {
       this.commits.push(c)
       this.note(() => `commit ${summary(c)}`)
       this.checks.committed(c)
-    })
+    }, this.file)
     const env = { id: 'e-fuzz', app: APP, name: 'default', revision: 0, partial: false, seq: 0, openRun: undefined }
     const cx: EngineContext = {
-      store, clock: process.clock, random: this.#bytes, ids, types: makeRegistry(typesFor(this.world, process)), env,
+      store: this.file?.over(store) ?? store, clock: process.clock, random: this.#bytes, ids, types: makeRegistry(typesFor(this.world, process)), env,
       host: { root: '/', home: '/', env: { id: env.id, app: env.app, name: env.name }, assetPath: (a) => a.path, redact: (s) => s, secrets: () => [] },
       ring: this.ring, redactor: makeRedactor(), holder: { id: process.id, host: 'host', bootId: 'boot', pid: 1, startedAt: '0' },
       hook: (name) => (h) => this.#hook(process, name as HookPoint, h),
@@ -123,7 +127,7 @@ export class Lab {
   /** One operation as a process of its own, and every check after it. */
   async carryOut(op: Op): Promise<Outcome> {
     this.ops++
-    for (const d of op.drift ?? []) this.checks.drifted(this.world.drift(d.name, d.what, (o) => this.checks.seenBy(op, o)), d.what)
+    for (const d of op.drift ?? []) this.checks.drifted(this.world.drift(d.name, d.what, (o) => this.checks.seenBy(op, o, d.what)), d.what)
     this.world.faults = [...(op.faults ?? [])]
     const { process, cx } = this.process(op.end)
     this.note(() => `--- ${process.id} ${JSON.stringify(op)}`)
@@ -132,6 +136,10 @@ export class Lab {
     await this.#drive(process, this.#command(cx, process, op, out))
     this.world.faults = []
     this.time.clear()
+    if (process.died) {
+      await this.#compare()
+      await this.file?.reopen()
+    }
     const code = process.died ? 'dead' : String(out.code)
     this.codes[code] = (this.codes[code] ?? 0) + 1
     this.note(() => `=== ${code} ${out.doc?.outcome ?? ''} ${out.error ? `${out.error.code} ${out.error.message}` : out.doc?.error ? `${out.doc.error.code} ${out.doc.error.message}` : ''}`)
@@ -188,6 +196,25 @@ export class Lab {
     })
   }
 
+  /** File and tables say the same. */
+  async #compare(): Promise<void> {
+    const differs = await this.file?.differsFrom(this.tables)
+    if (differs !== undefined) throw new Broken('s', differs)
+  }
+
+  /** Once nothing goes wrong any more, few runs lead to what the program says, and then there is nothing to do. */
+  async converge(): Promise<void> {
+    const { fuzz, programs } = this
+    const at = await until(this, fuzz.last)
+    this.checks.converged(programs[at] as Program)
+    if (fuzz.destroyed) {
+      if ((programs[at] as Program).some((n) => n.protect)) await until(this, unprotected(this, at))
+      await until(this, undefined)
+      this.checks.destroyed()
+    }
+    await this.#compare()
+  }
+
   /** Until the operation has ended, or its process is dead. */
   async #drive(process: Process, work: Promise<void>): Promise<void> {
     let ended = false
@@ -201,6 +228,7 @@ export class Lab {
       if (this.checks.violation) throw new Broken(this.checks.violation.rule, this.checks.violation.message)
       if (thrown) throw thrown
       if (ended || process.dead) break
+      if (this.file && this.file.busy > 0) continue
       if (turns > TURNS_MAX) throw new Broken('d', `still going after ${turns} turns`)
       if (!this.time.tick()) throw new Broken('d', 'nothing is left to happen, and the operation has not ended')
     }
@@ -222,23 +250,15 @@ export async function runCase(fuzz: FuzzCase, trace = false): Promise<CaseResult
   const lab = new Lab(fuzz, trace)
   let violation: Violation | undefined
   try {
+    if (fuzz.store === 'sqlite') lab.file = await StateFile.make(lab.tables, new ProcessClock(lab.time), new Stream(fuzz.seed, 'file'))
     for (const op of fuzz.ops) await lab.carryOut(op)
-    await converge(lab)
+    await lab.converge()
   } catch (e) {
     violation = e instanceof Broken ? e.violation : { rule: 'b', message: e instanceof Error ? `${e.message}\n${e.stack}` : String(e) }
+  } finally {
+    await lab.file?.remove()
   }
   return { seed: fuzz.seed, violation, ops: lab.ops, calls: lab.world.calls, commits: lab.commits.length, digest: lab.checks.digest, trace: lab.lines, codes: lab.codes }
-}
-
-/** Once nothing goes wrong any more, few runs lead to what the program says, and then there is nothing to do. */
-async function converge(lab: Lab): Promise<void> {
-  const { fuzz, programs } = lab
-  const at = await until(lab, fuzz.last)
-  lab.checks.converged(programs[at] as Program)
-  if (!fuzz.destroyed) return
-  if ((programs[at] as Program).some((n) => n.protect)) await until(lab, unprotected(lab, at))
-  await until(lab, undefined)
-  lab.checks.destroyed()
 }
 
 function unprotected({ programs }: Lab, at: number): number {

@@ -27,6 +27,7 @@ const shape = (v: Violation): string => (v.message.split('\n')[0] ?? '').replace
 
 function* candidates(c: FuzzCase): Generator<FuzzCase> {
   for (let i = c.ops.length - 1; i >= 0; i--) yield { ...c, ops: c.ops.filter((_, j) => j !== i) }
+  if (c.store === 'sqlite') yield { ...c, store: 'memory' }
   if (c.destroyed) yield { ...c, destroyed: false }
   if (c.turnsMax > 0) yield { ...c, turnsMax: 0 }
   if (c.parallelism > 1) yield { ...c, parallelism: 1 }

@@ -29,6 +29,39 @@ describe('--on-failure continue', () => {
     expect([callsOf(lab), await readStatus(lab.cx)]).toMatchObject([['update a'], { revision: 3, partial: false }])
   })
 
+  test('a restricted apply afterwards leaves the mark and says so, whatever is left; one of the whole takes it away', async () => {
+    const lab = makeLab()
+    lab.cloud.fault('create a', 'reject')
+    expect(await lab.apply(boxes(lab, 'a b'), { ...go })).toMatchObject({ outcome: 'kept', partial: true })
+    const only = { request: { targets: ['a'] } }
+    const done = await lab.apply(boxes(lab, 'a b'), only)
+    expect(done).toMatchObject({ outcome: 'applied', partial: true, summary: { create: 1 } })
+    expect(exitCodeOf(done)).toBe(0)
+    expect(await lab.apply(boxes(lab, 'a b'), only)).toMatchObject({ outcome: 'unchanged', partial: true })
+    expect(await readStatus(lab.cx)).toMatchObject({ partial: true })
+    const whole = await lab.apply(boxes(lab, 'a b'))
+    expect(whole).toMatchObject({ outcome: 'applied', tasks: [] })
+    expect(whole).not.toHaveProperty('partial')
+    expect(await readStatus(lab.cx)).toMatchObject({ partial: false })
+  })
+
+  test('the plan again makes nothing anew that it has made anew, and keeps no place from its own successor', async () => {
+    const lab = makeLab()
+    const build = () => {
+      const a = lab.Box('a', { name: 'a' })
+      lab.Box('b', { name: 'b', on: a.id })
+    }
+    await lab.apply(build)
+    callsOf(lab)
+    lab.cloud.fault('update b', 'reject')
+    expect(await lab.apply(build, { ...go, request: { replace: ['a'] } })).toMatchObject({ outcome: 'kept' })
+    expect(callsOf(lab)).toEqual(['delete a', 'create a', 'update b'])
+    const session = await lab.session()
+    expect(await session.resume({ ...go, stop: never, abort: never })).toMatchObject({ outcome: 'applied', summary: { update: 1 } })
+    await session.end()
+    expect(callsOf(lab)).toEqual(['update b'])
+  })
+
   // The removal of all three is committed: what could not be deleted is a pending delete, which the next run tries again.
   test('E3#55 destroy: what fails stays with all that it depends on, everything else goes', async () => {
     const lab = makeLab()

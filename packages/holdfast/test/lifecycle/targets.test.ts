@@ -44,6 +44,37 @@ describe('targets', () => {
     expect(callsOf(lab).sort()).toEqual(NODES.filter((n) => n !== 'c').map((n) => `update ${n}`))
   })
 
+  test('an object that was made of what goes is not left behind, although the program does not name that any more', async () => {
+    const lab = makeLab({ class: 'A', more: { claims: () => [] } })
+    await lab.apply(() => {
+      const a = lab.Box('a', { name: 'a' })
+      lab.Box('b', { name: 'b', on: a.id })
+    })
+    const next = () => {
+      const a = lab.Box('a', { name: 'a', zone: 'y' })
+      lab.Box('b', { name: 'b' }, { dependsOn: [a] })
+    }
+    await refused(lab, () => lab.plan(next, { targets: ['a'] }), { from: 'b', to: 'a' })
+    expect(await lab.apply(next, { request: { targets: ['a'], targetDependents: true } })).toMatchObject({ outcome: 'applied' })
+  })
+
+  test('what depends on a node that has another name now is left out with it', async () => {
+    const lab = makeLab()
+    await lab.apply(() => {
+      const a = lab.Box('a', { name: 'a' })
+      lab.Box('b', { name: 'b', on: a.id })
+      lab.Box('c', { name: 'c' })
+    })
+    callsOf(lab)
+    const next = () => {
+      lab.Box('z', { name: 'a', size: 2 }, { movedFrom: ['a'] })
+      lab.Box('b', { name: 'b', size: 2 })
+      lab.Box('c', { name: 'c', size: 2 })
+    }
+    await lab.apply(next, { request: { excludes: ['z'], excludeDependents: true } })
+    expect(callsOf(lab)).toEqual(['update c'])
+  })
+
   test('E3#104 destroy with dependants: for every choice of up to 3 of 12 exactly they and theirs go; without the flag an edge would break', async () => {
     const first = makeLab()
     await first.apply(boxes(first, TWELVE))

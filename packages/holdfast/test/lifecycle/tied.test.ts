@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { listResources, makePlan } from '../../src/engine/index.ts'
-import { str } from '../../src/program/index.ts'
-import { notOurs } from '../../src/provider/index.ts'
-import type { Lab } from '../support/world.ts'
+import { resource, str } from '../../src/program/index.ts'
+import { completeType, makeRegistry, notOurs } from '../../src/provider/index.ts'
+import { boxSpec, type Lab } from '../support/world.ts'
 import { calls, dies, freeLab, holds, said, settles } from './holds.ts'
 
 type Options = NonNullable<Parameters<Lab['Box']>[2]>
@@ -185,6 +185,79 @@ describe('deletedWith', () => {
     expect(calls(lab)).toEqual(['delete t'])
     expect((await listResources(lab.cx)).map((r) => r.address)).toEqual(['rest'])
     await holds(lab)
+  })
+})
+
+describe('what lies in an object that goes first', () => {
+  const kinds = (lab: Lab) => ({ Other: resource(boxSpec(lab.cloud, { type: `${lab.Box.type}Other`, class: 'A', more: { claims: () => ['room'] } })) })
+
+  test('is made anew where it would be changed only after that; the plan says why, and protection is heard', async () => {
+    const lab = freeLab({ claims: (i) => (i.size === 9 ? ['room'] : []) })
+    const { Other } = kinds(lab)
+    Object.assign(lab.cx, { types: makeRegistry([...lab.cx.types.all(), completeType(Other.spec as never, 'program#Other')]) })
+    const before = (o: Options = {}) => () => {
+      const t = lab.Box('t', { name: 't', size: 9 })
+      lab.Box('d', { name: 'd', on: t.id, inside: true }, { deletedWith: t, ...o })
+    }
+    const after = () => {
+      const k = Other('k', { name: 'k' })
+      lab.Box('d', { name: 'd', on: k.id, inside: true }, { deletedWith: k })
+    }
+    await lab.apply(before())
+    calls(lab)
+    const plan = await lab.plan(after)
+    expect(said(plan)).toEqual(['create k', 'replace delete-first d', 'delete t'])
+    expect(plan.document.changes[1]?.reasons).toEqual(['t goes first, and it goes with that (deletedWith)'])
+    lab.cloud.fault('create d', 'reject')
+    expect(await lab.apply(after)).toMatchObject({ outcome: 'reverted' })
+    await holds(lab)
+    calls(lab)
+    expect(await lab.apply(after)).toMatchObject({ outcome: 'applied', pending: [] })
+    expect(calls(lab)).toEqual(['delete t', 'create k', 'create d'])
+    await settles(lab, after)
+
+    const kept = freeLab({ claims: (i) => (i.size === 9 ? ['room'] : []) })
+    Object.assign(kept.cx, { types: makeRegistry([...kept.cx.types.all(), completeType(Other.spec as never, 'program#Other')]) })
+    await kept.apply(() => {
+      const t = kept.Box('t', { name: 't', size: 9 })
+      kept.Box('d', { name: 'd', on: t.id, inside: true }, { deletedWith: t, protect: true })
+    })
+    await expect(kept.plan(() => {
+      const k = Other('k', { name: 'k' })
+      kept.Box('d', { name: 'd', on: k.id, inside: true }, { deletedWith: k, protect: true })
+    })).rejects.toMatchObject({ code: 'HF5001', address: 'd' })
+  })
+
+  test('is only changed where that can be done before', async () => {
+    const lab = freeLab({ claims: (i) => (i.size === 9 ? ['room'] : []) })
+    const { Other } = kinds(lab)
+    Object.assign(lab.cx, { types: makeRegistry([...lab.cx.types.all(), completeType(Other.spec as never, 'program#Other')]) })
+    await lab.apply(() => {
+      const t = lab.Box('t', { name: 't', size: 9 })
+      const d = lab.Box('d', { name: 'd', on: t.id, inside: true }, { deletedWith: t })
+      lab.Box('d2', { name: 'd2', on: d.id, inside: true }, { deletedWith: d })
+    })
+    calls(lab)
+    const after = () => {
+      Other('k', { name: 'k' })
+      lab.Box('d2', { name: 'd2' })
+    }
+    expect(said(await lab.plan(after))).toEqual(['create k', 'update d2', 'delete d', 'delete t'])
+    expect(await lab.apply(after)).toMatchObject({ outcome: 'applied', pending: [] })
+    expect(calls(lab)).toEqual(['update d2', 'delete t', 'create k'])
+  })
+
+  test('and is not to be touched: the plan is refused, whatever the program says of it now', async () => {
+    const lab = freeLab()
+    await lab.apply(() => {
+      const t = lab.Box('t', { name: 't' })
+      lab.Box('d', { name: 'd', on: t.id, inside: true }, { deletedWith: t })
+    })
+    const after = () => {
+      const t = lab.Box('t', { name: 't', zone: 'y' }, { deleteFirst: true })
+      lab.Box('d', { name: 'd' }, { dependsOn: [t] })
+    }
+    await expect(lab.plan(after, { targets: ['t'] })).rejects.toMatchObject({ code: 'HF2107', address: 'd' })
   })
 })
 

@@ -50,3 +50,10 @@ test('an error block has code, sentence, log lines, hint and run', () => {
   run              r-01JD4Q   task t-0009   holdfast run show r-01JD4Q
 `)
 })
+
+test('a command that was restricted says that an earlier run may have left something undone', () => {
+  for (const outcome of ['applied', 'unchanged'] as const) {
+    expect(resultScreen(doc({ outcome, partial: true }), where, plain)).toContain('What an earlier run left undone may be undone still: an apply of the whole program does it, and makes the revision whole.\n')
+    expect(resultScreen(doc({ outcome }), where, plain)).not.toContain('undone')
+  }
+})

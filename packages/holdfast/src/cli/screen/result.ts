@@ -11,9 +11,9 @@ export function resultScreen(doc: RunDocument, where: { readonly app: string; re
   const down = downTimes(doc.tasks, paint)
   switch (doc.outcome) {
     case 'applied':
-      return `${paint.green(`${place} is at revision ${to}.`)}${counts ? ` ${counts}.` : ''}\n${down}${pendingLines(doc)}${outputLines(doc.outputs, paint)}`
+      return `${paint.green(`${place} is at revision ${to}.`)}${counts ? ` ${counts}.` : ''}\n${down}${stillPartial(doc)}${pendingLines(doc)}${outputLines(doc.outputs, paint)}`
     case 'unchanged':
-      return `${place} is up to date at revision ${to}. Nothing was changed.\n${pendingLines(doc)}${outputLines(doc.outputs, paint)}`
+      return `${place} is up to date at revision ${to}. Nothing was changed.\n${stillPartial(doc)}${pendingLines(doc)}${outputLines(doc.outputs, paint)}`
     case 'reverted':
       return `${place} is unchanged at revision ${from}. ${revertedLine(doc.tasks)}\n${identityLines(doc)}`
     case 'kept':
@@ -50,6 +50,11 @@ function notDone(tasks: readonly TaskDocument[]): string {
 function leftLines(tasks: readonly TaskDocument[]): string {
   return tasks.filter((t) => t.outcome === 'unknown' || t.outcome === 'revertFailed')
     .map((t) => `  ${t.address}  ${t.op}  ${t.outcome === 'unknown' ? 'outcome unknown' : 'could not be taken back'}${t.error ? `: ${String(t.error.message).replace(`${t.address}: `, '')}` : ''}\n`).join('')
+}
+
+/** Whether anything is left of what an earlier run did not do, only a plan of the whole program can tell. */
+function stillPartial(doc: RunDocument): string {
+  return doc.partial ? 'What an earlier run left undone may be undone still: an apply of the whole program does it, and makes the revision whole.\n' : ''
 }
 
 function pendingLines(doc: RunDocument): string {
