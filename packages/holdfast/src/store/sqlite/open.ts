@@ -91,7 +91,8 @@ export function createFile(path: string): void {
 /** A file that others may read holds sealed secrets only, and still is nobody's business. */
 export function tightenMode(path: string): void {
   try {
-    if (statSync(path).mode & 0o077) chmodSync(path, 0o600)
+    const found = statSync(path)
+    if (found.isFile() && found.mode & 0o077) chmodSync(path, 0o600) // a folder is refused later, and was somebody's before
   } catch {
     // Somebody else's file: what matters is whether it can be written, which is asked next.
   }
