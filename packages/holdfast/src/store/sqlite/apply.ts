@@ -2,6 +2,7 @@ import { assert, limits } from '../../base/index.ts'
 import { chainHash, COMPACT_ROWS_MAX, compactedChain, GONE, loneToken, refusals, REQUEST_KEPT_MS, REQUESTS_SWEPT, type ChainedEvent } from '../../journal/index.ts'
 import { runMoves, txMoves, type EventRow, type Holder, type OpenPart, type RunRow } from '../../state/index.ts'
 import { hold, type GrantActs } from '../grant.ts'
+import type { Committed } from '../port.ts'
 import { clockPutOn, holderAlive } from '../holder.ts'
 import { dropComponent, dropReference, putComponent, putReference, refuseReferenced } from './component-rows.ts'
 import { isConstraint, type Cell, type Connection, type Row, type Statement } from './driver.ts'
@@ -80,8 +81,8 @@ export class Applier {
     }
   }
 
-  /** Applies the transaction that starts at `start`; gives its seq. A refusal is thrown; what was written before it is the caller's to roll back. */
-  apply(cells: Cell[], start: number): number {
+  /** Applies the transaction that starts at `start`; gives its seq, and the lease it has taken. A refusal is thrown; what was written before it is the caller's to roll back. */
+  apply(cells: Cell[], start: number): Committed {
     const id = cells[start] as string
     const scope = cells[start + 1] as string | null
     const expectSeq = cells[start + 3] as number | null
@@ -124,7 +125,8 @@ export class Applier {
       env.chainHash = chainHash(env.chainHash, id, seq, said)
       env.chainSeq = seq
     }
-    return seq
+    const lease = (this.holding as GrantActs | undefined)?.putLease
+    return lease ? { seq, lease } : { seq }
   }
 
   /** A row of an export, encoded as one entry: it becomes what it was, without being a commit of its own. */
