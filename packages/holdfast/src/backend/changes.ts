@@ -183,7 +183,9 @@ export async function completeChange(
 async function finish(
   s: Session, env: EnvRow, tx: TxRow, output: CloudOutput | undefined, resolved: Readonly<Record<string, unknown>>, evidence: string | undefined, ctx: RequestContext | undefined, note: () => Entry[],
 ): Promise<void> {
-  const old = (await s.store.find(env.id, 'current', { address: tx.address })).find((r) => r.uid === tx.uid)
+  // What a change of ours is to make has no row before it completes.
+  const makes = tx.op === 'create' && tx.target.change !== undefined
+  const old = makes ? undefined : (await s.store.find(env.id, 'current', { address: tx.address })).find((r) => r.uid === tx.uid)
   const extra: Entry[] = []
   const put = putOf(s, tx, output, extra)
   if (put && Object.keys(resolved).length > 0) {

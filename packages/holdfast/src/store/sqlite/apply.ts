@@ -35,6 +35,9 @@ export class Applier {
   private readonly db: Connection
   private readonly envs = new Map<string, EnvState>()
   private readonly words = new Map<string, number>()
+  /** Numbers of texts that were found when the database transaction had made none: they are durable, and stay. */
+  private readonly knownWords = new Map<string, number>()
+  private madeWords = false
   private readonly counters = { txs: new Map<number, number>(), tasks: new Map<number, number>(), events: new Map<number, number>() }
   /** Token of the change that the transaction has completed so far. */
   private completed: string | undefined
@@ -55,6 +58,7 @@ export class Applier {
   begin(): void {
     this.envs.clear()
     this.fences.clear()
+    this.madeWords = false
     this.forgetNumbers()
   }
 
@@ -510,22 +514,29 @@ export class Applier {
   private envOf(id: string): EnvState | undefined {
     const known = this.envs.get(id)
     if (known) return known
-    const row = this.sql('select json_array(k, revision, partial, seq, open_run, chain_seq, chain_hash) as list from envs where id = ?').get(id)
+    const row = this.sql(`select json_array(k, revision, partial, seq, open_run, chain_seq, chain_hash, (select max(v.k) from events v where v.k >= e.k * ${ENV_SPAN} and v.k < (e.k + 1) * ${ENV_SPAN})) as list
+      from envs e where id = ?`).get(id)
     if (!row) return undefined
-    const [k, revision, partial, seq, openRun, chainSeq, chainHash] = JSON.parse(row.list as string) as [number, number, number, number, string | null, number, string]
+    const [k, revision, partial, seq, openRun, chainSeq, chainHash, lastEvent] = JSON.parse(row.list as string) as [number, number, number, number, string | null, number, string, number | null]
+    this.counters.events.set(k, lastEvent === null ? k * ENV_SPAN : lastEvent + 1)
     const env: EnvState = { k, id, revision, partial, seq, openRun, chainSeq, chainHash }
     this.envs.set(id, env)
     return env
   }
 
-  /** Number of a text that stands in many rows. Known for one database transaction only: what is rolled back was never numbered. */
+  /** Number of a text that stands in many rows. One that was made is known for its database transaction only: what is rolled back was never numbered. */
   private word(text: string): number {
-    let k = this.words.get(text)
-    if (k === undefined) {
-      const row = this.sql('select k from words where text = ?').get(text)
-      k = row ? (row.k as number) : Number(this.sql('insert into words (text) values (?)').run(text).lastInsertRowid)
-      this.words.set(text, k)
+    const known = this.knownWords.get(text) ?? this.words.get(text)
+    if (known !== undefined) return known
+    const found = this.sql('select k from words where text = ?').get(text)?.k as number | undefined
+    if (found !== undefined && !this.madeWords) {
+      if (this.knownWords.size >= WORDS_KNOWN_MAX) this.knownWords.clear()
+      this.knownWords.set(text, found)
+      return found
     }
+    const k = found ?? Number(this.sql('insert into words (text) values (?)').run(text).lastInsertRowid)
+    this.madeWords = true
+    this.words.set(text, k)
     return k
   }
 
@@ -556,6 +567,8 @@ export class Applier {
     return this.db.prepare(text)
   }
 }
+
+const WORDS_KNOWN_MAX = 64
 
 const NO_PARTS = { run: undefined, task: undefined }
 
