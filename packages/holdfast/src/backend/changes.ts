@@ -11,7 +11,7 @@ import {
 import type { CloudOutput, ResourceDifference, ResourceModel } from './models.ts'
 import { addressOf, checkedName, componentOf, nameIn, namespaceToken, scopeOf, seedOf, stateName } from './names.ts'
 import { demand, type Action } from './permit.ts'
-import { callerOf, changeDoc, componentExists, demandComponent, stateOf, type ChangeDoc } from './reader.ts'
+import { callerOf, componentExists, demandComponent, stateOf, type ChangeDoc } from './reader.ts'
 import type { Session } from './session.ts'
 import { attributesOf, decode, digestOf, encode, keepSecrets, tagsOf } from './values.ts'
 
@@ -147,12 +147,12 @@ async function recordIntent(s: Session, env: EnvRow, componentName: string, seed
     }
   }
   const change: ChangeDoc = {
-    action: diff.actionType, owner: callerOf(s, ctx), digest: digestOfDiff(s, diff),
+    action: diff.actionType, owner: callerOf(s, ctx),
     ...(previous ? { previous: { name: previous.name, hash: previous.hash } } : {}),
   }
   const tx: TxRow = {
     token, env: env.id, run: loneRun(token), task: address, uid, address, type, op: ops[diff.actionType], status: 'sent', applied: undefined, undo: false, ordinal: old?.ordinal ?? 1, epoch: 0, attempts: 1,
-    payloadDigest: change.digest, capability: {}, fence: s.fenceOf(env, componentName), openedAt: now, firstSentAt: now, lastSentAt: now, endedAt: undefined, evidence: undefined,
+    payloadDigest: digestOfDiff(s, diff), capability: {}, fence: s.fenceOf(env, componentName), openedAt: now, firstSentAt: now, lastSentAt: now, endedAt: undefined, evidence: undefined,
     target: { ...(row ? { row } : {}), inputs, ...(prior ? { prior } : {}), change: JSON.stringify(change) },
   }
   const answer: [string, string] = [token, namespaceToken(s.meta.storeId, env.id, seed, type)]
@@ -175,7 +175,7 @@ async function openTx(s: Session, env: EnvRow, token: string): Promise<TxRow> {
 async function ownTx(s: Session, env: EnvRow, componentName: string, diff: ResourceDifference, token: string): Promise<TxRow> {
   const tx = await openTx(s, env, token)
   if (!(await componentExists(s, env, componentName))) throw new ComponentDoesNotExist(`${stateName(env)} has no component ${componentName}.`)
-  if (componentOf(tx.address) !== componentName || changeDoc(tx)?.digest !== digestOfDiff(s, diff)) {
+  if (componentOf(tx.address) !== componentName || tx.target.change === undefined || tx.payloadDigest !== digestOfDiff(s, diff)) {
     throw new TransactionMismatch(`The difference is not the one that ${token} was opened with.`, undefined, [], { details: { transactionToken: token } })
   }
   return tx
@@ -194,7 +194,9 @@ async function finish(
   s: Session, env: EnvRow, tx: TxRow, output: CloudOutput | undefined, resolved: Readonly<Record<string, unknown>>, evidence: string | undefined, ctx: RequestContext | undefined, note: () => Entry[],
 ): Promise<void> {
   checkOutput(output)
-  const old = (await s.store.find(env.id, 'current', { address: tx.address })).find((r) => r.uid === tx.uid)
+  // What a change of ours is to make has no row before it completes.
+  const makes = tx.op === 'create' && tx.target.change !== undefined
+  const old = makes ? undefined : (await s.store.find(env.id, 'current', { address: tx.address })).find((r) => r.uid === tx.uid)
   const extra: Entry[] = []
   const put = putOf(s, tx, output, extra)
   if (put && Object.keys(resolved).length > 0) {

@@ -12,11 +12,10 @@ import { demand, type PermitRequest } from './permit.ts'
 import type { Session } from './session.ts'
 import { decode, keyOfRow, modelOf, shown } from './values.ts'
 
-/** What a change said when it was opened; stored with its transaction. */
+/** What a change said when it was opened; stored with its transaction, whose `payloadDigest` tells the difference from any other. */
 export interface ChangeDoc {
   readonly action: ResourceDifference['actionType']
   readonly owner: string
-  readonly digest: string
   readonly previous?: { readonly name: string; readonly hash: string }
 }
 

@@ -193,8 +193,8 @@ export class Session {
       hold: { scope: name, holder: this.holder, ttlMs: limits.leaseTtlMs, nowMs: this.clock.now(), after },
     }
     try {
-      const { seq } = await this.store.commit(entries, options)
-      if (after === 'keep') await this.#keep(scope, name)
+      const { seq, lease: granted } = await this.store.commit(entries, options)
+      if (after === 'keep') await this.#keep(scope, name, granted)
       else this.#letGo(scope, lease)
       return seq
     } catch (e) {
@@ -206,9 +206,9 @@ export class Session {
     }
   }
 
-  async #keep(scope: Scope, name: string): Promise<void> {
+  async #keep(scope: Scope, name: string, granted: LeaseRow | undefined): Promise<void> {
     if (scope.lease && scope.keeper) return // FIFO: the lease of the first of them is that of all
-    const lease = (await this.store.leases()).find((l) => l.scope === name && l.holder.id === this.holder.id)
+    const lease = granted ?? (await this.store.leases()).find((l) => l.scope === name && l.holder.id === this.holder.id)
     if (!lease || scope.lease?.fence === lease.fence) return
     scope.lease = lease
     this.#startKeeping(scope, lease)

@@ -50,6 +50,12 @@ export interface Hold {
   readonly after: 'keep' | 'release'
 }
 
+export interface Committed {
+  readonly seq: number
+  /** What `hold` has granted, or made last longer. */
+  readonly lease?: LeaseRow
+}
+
 /** What a resource is looked up by. `component`: the path before the last segment of the address, `.` where there is none. A tag without a value: any value. */
 export type Lookup = { readonly address: Address } | { readonly component: string } | { readonly fingerprint: string } | { readonly tag: string; readonly value?: string | undefined }
 
@@ -66,7 +72,7 @@ export interface Store {
   readonly traits: StoreTraits
   readonly path: string | undefined
 
-  commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }>
+  commit(entries: readonly Entry[], options: CommitOptions): Promise<Committed>
 
   meta(): Promise<StoreMeta>
   envs(app?: string): Promise<EnvRow[]>

@@ -132,9 +132,10 @@ export const leaseCases: Readonly<Record<string, Case>> = {
     const hold = (scope: string, id: string, after: 'keep' | 'release') => store.commit([event(id)], { env: ENV, hold: { scope, holder: holder({ id }), ttlMs: TTL, nowMs: db.grantedAt, after } })
     await refused('HF4201', hold('shop/default', 'two', 'release'))
     await refused('HF4201', hold('shop/default:db/disk', 'two', 'release'))
-    await hold('shop/default:web', 'two', 'keep')
+    const { lease } = await hold('shop/default:web', 'two', 'keep')
+    assert.deepEqual(lease, (await store.leases()).find((l) => l.scope === 'shop/default:web'))
     // Its own leases inside and around are in nobody's way but the others'.
-    await hold('shop/default:web/api', 'two', 'release')
+    assert.equal((await hold('shop/default:web/api', 'two', 'release')).lease, undefined)
     assert.equal(await blocked(store, 'shop/default:web', 'three'), 'two')
     const place = await ask(store, 'shop/default:db', 'three', { ticket: 'new' })
     assert('heldBy' in place && place.ticket)

@@ -39,6 +39,7 @@ export function randomCommit(dice: Dice): { readonly entries: Entry[]; readonly 
   const env = dice.int(5) === 0 ? 'e-2' : ENV
   const entries: Entry[] = []
   for (let n = dice.int(5); n >= 0; n--) entries.push(randomEntry(dice, env))
+  if (dice.int(6) === 0) entries.push(...loneEnd(dice, env))
   const options: CommitOptions = {
     env, ...(dice.int(12) === 0 ? { expectSeq: dice.int(40) } : {}), ...(dice.int(10) === 0 ? { fence: { scope: dice.pick(['s1', 's2']), fence: dice.int(4), ...(dice.int(3) === 0 ? { also: [{ scope: dice.pick(['s1', 's2']), fence: dice.int(4) }] } : {}) } } : {}),
   }
@@ -110,10 +111,26 @@ function randomEntry(dice: Dice, env: string): Entry {
     case 26: return { t: 'request.put', row: { scope: dice.pick(['', env]), id: `q-${dice.int(40)}`, method: 'm', digest: 'd', result: text(), at: dice.int(3) * 400_000_000 } }
     // Changes that no run plans, in pieces and in any order.
     case 28: return { t: 'tx.open', row: txRow(loneToken, uid, { env, run: loneRun(loneToken), status: dice.pick(['open', 'sent']), target: { inputs: text() } }) }
-    case 29: return { t: 'tx.move', token: loneToken, to: dice.pick(['sent', 'completed', 'failed']), set: { endedAt: maybe(5) } }
-    case 30: return { t: 'run.put', row: runRow({ id: loneRun(loneToken), env, kind: dice.int(9) === 0 ? 'apply' : 'change', plan: '', status: dice.pick(['running', 'running', 'committed']), startedAt: dice.int(5), to: maybe(3), endedAt: maybe(9) }) }
-    case 31: return { t: 'task.put', row: taskRow(dice.pick(['a', 'a', 'a', 'b']), { run: loneRun(loneToken), state: dice.pick(['running', 'success']), tx: loneToken, startedAt: dice.int(5), note: maybe('n') }) }
+    case 29: return moveLone(dice, loneToken)
+    case 30: return putLoneRun(dice, env, loneToken)
+    case 31: return putLoneTask(dice, loneToken)
     default: return dice.int(3) === 0 ? { t: 'trash.put', row: { id: `${env}-1`, env, address: 'a', type: 'b', at: dice.int(9), doc: text() } } : dice.int(3) === 0 ? { t: 'trash.drop', id: `${env}-1` } : event(dice.pick(['k1', 'k2']))
   }
 }
 
+/** The end of a change that no run plans, as one commit tells it. */
+function loneEnd(dice: Dice, env: string): Entry[] {
+  const token = `t-${env}-${dice.int(3)}`
+  return [moveLone(dice, token), putLoneTask(dice, token), event('ended'), putLoneRun(dice, env, token)]
+}
+
+const moveLone = (dice: Dice, token: string): Entry => ({ t: 'tx.move', token, to: dice.pick(['sent', 'completed', 'failed']), set: { endedAt: dice.int(2) === 0 ? 5 : undefined } })
+const putLoneTask = (dice: Dice, token: string): Entry =>
+  ({ t: 'task.put', row: taskRow(dice.pick(['a', 'a', 'a', 'b']), { run: loneRun(token), state: dice.pick(['running', 'success']), tx: dice.int(5) === 0 ? undefined : token, startedAt: dice.int(5), note: dice.int(2) === 0 ? 'n' : undefined }) })
+const putLoneRun = (dice: Dice, env: string, token: string): Entry => ({
+  t: 'run.put',
+  row: runRow({
+    id: loneRun(token), env, kind: dice.int(9) === 0 ? 'apply' : 'change', plan: '', status: dice.pick(['running', 'running', 'committed']), startedAt: dice.int(5),
+    to: dice.int(2) === 0 ? 3 : undefined, endedAt: dice.int(2) === 0 ? 9 : undefined,
+  }),
+})

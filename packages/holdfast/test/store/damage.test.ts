@@ -55,6 +55,7 @@ describe('the doctor finds and names', () => {
     'two live rows of one object': ["insert into docs (id, inputs, outputs) values (900, '', ''); insert into resources (env, uid, since, seq, doc, ordinal, status, address, type, fingerprint, shape, meta) select env, uid, 0, seq, 900, ordinal, status, address, type, fingerprint, shape, meta from resources where uid = 'u1'", /u1 has 2 rows without an end[\s\S]*one row without an end per object/],
     'a change that belongs to no run': ["update txs set k = k + (900 << 28) where token = 't-u1'", /change t-u1 belongs to no run/],
     'a change without a plan that has lost its run': ["update txs set k = -k where token = 't-u1'", /change t-u1 belongs to no run/],
+    'a change without a plan of which nobody knows who made it': ["update txs set k = -k, run = '[9,\"running\"]' where token = 't-u1'", /change t-u1 belongs to no run/],
     'a change that has lost its target': ["update txs set target = 999 where token = 't-u1'", /change t-u1 has lost what it was to do/],
     'a task that belongs to no run': ['update tasks set k = k + (900 << 28) where k = (select min(k) from tasks)', /task u1 belongs to no run/],
     'a run that does not exist': ["delete from runs; update envs set open_run = 'r-1'", /the open run is known: r-1 of shop\/default/],

@@ -57,6 +57,14 @@ describe('opening a state file', () => {
     expect(mode(path)).toBe('600')
   })
 
+  test('a folder in the place of the file is refused (HF4003), and stays as open as it was', async () => {
+    const path = fresh()
+    mkdirSync(path, { recursive: true })
+    chmodSync(path, 0o755)
+    expect(await codeOf(openSqliteStore({ path }))).toBe('HF4003')
+    expect(mode(path)).toBe('755')
+  })
+
   test('a closed store leaves one file, whether it wrote much, little or nothing', async () => {
     for (const commits of [0, 3, 100]) {
       const path = fresh()

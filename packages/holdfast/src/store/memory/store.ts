@@ -2,7 +2,7 @@ import { assert, makeIds, type Clock, type Millis, type Random } from '../../bas
 import { emptyTables, fold, GONE, leaseKey, refusals, type Entry, type Tables } from '../../journal/index.ts'
 import { unresolved, type ClaimRow, type ComponentRow, type EnvRow, type EventRow, type Holder, type LeaseRow, type OutputsRow, type PlanRow, type ReferenceRow, type RequestRow, type ResolvedRow, type ResourceDocs, type ResourceRow, type RunRow, type SecretRow, type StoreMeta, type TaskRow, type TicketRow, type TrashRow, type TxRow, type TxStatus } from '../../state/index.ts'
 import { grant, handOver, hold, type Acquired, type GrantActs } from '../grant.ts'
-import type { AcquireOptions, CommitOptions, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
+import type { AcquireOptions, Committed, CommitOptions, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
 import { byAddress, byReference, compareText, exportLine, inView, TABLES, type TableName } from '../rows.ts'
 import { framed, type Imported } from '../transfer.ts'
 import { Bell, watchEvents, type WatchOptions } from '../watch.ts'
@@ -79,13 +79,13 @@ export class MemoryStore implements Store {
     this.forgetKept()
   }
 
-  async commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }> {
+  async commit(entries: readonly Entry[], options: CommitOptions): Promise<Committed> {
     return this.write(() => {
       const acts = options.hold && this.holdActs(options.hold)
       const committed = fold(this.tables, entries, options)
       if (acts) this.perform(acts)
       this.bell.ring()
-      return committed
+      return acts?.putLease ? { ...committed, lease: acts.putLease } : committed
     })
   }
 

@@ -1,15 +1,18 @@
 import { assert, limits } from '../../base/index.ts'
 import { chainHash, COMPACT_ROWS_MAX, compactedChain, GONE, loneToken, refusals, REQUEST_KEPT_MS, REQUESTS_SWEPT, type ChainedEvent } from '../../journal/index.ts'
-import { runMoves, txMoves, type EventRow, type Holder, type OpenPart, type ReferenceRow, type RequestRow, type RunRow } from '../../state/index.ts'
+import { runMoves, txMoves, type EventRow, type Holder, type OpenPart, type RunRow } from '../../state/index.ts'
 import { hold, type GrantActs } from '../grant.ts'
+import type { Committed } from '../port.ts'
 import { clockPutOn, holderAlive } from '../holder.ts'
+import { dropComponent, dropReference, putComponent, putReference, refuseReferenced } from './component-rows.ts'
 import { isConstraint, type Cell, type Connection, type Row, type Statement } from './driver.ts'
 import { grantRows, performGrant } from './lease-row.ts'
-import { adoptRun, LONE_SPAN, putLoneRun, putLoneTask, runIdOf, statusOfRun } from './lone-rows.ts'
+import { adoptRun, LONE_SPAN, putLoneRun, putLoneTask, runIdOf, withParts } from './lone-rows.ts'
 import { closePart, openPart } from './part-rows.ts'
+import { approvePlan, putPlan, usePlan } from './plan-rows.ts'
 import { sumOf } from './sum.ts'
 import { chainRow, eventRow } from './read.ts'
-import { ENV_SPAN, HEAD_CELLS, HOLD_CELLS, loneRunDoc, MOVE_COLUMNS, OP, RUN_SPAN } from './encode.ts'
+import { ENV_SPAN, HEAD_CELLS, HOLD_CELLS, loneRunDoc, loneTaskDoc, MOVE_COLUMNS, OP, RUN_CELLS, RUN_SPAN, TASK_CELLS } from './encode.ts'
 
 /** An environment as the open database transaction sees it. Written back once, when the batch commits. */
 interface EnvState {
@@ -32,9 +35,15 @@ export class Applier {
   private readonly db: Connection
   private readonly envs = new Map<string, EnvState>()
   private readonly words = new Map<string, number>()
+  /** Numbers of texts that were found when the database transaction had made none: they are durable, and stay. */
+  private readonly knownWords = new Map<string, number>()
+  private madeWords = false
   private readonly counters = { txs: new Map<number, number>(), tasks: new Map<number, number>(), events: new Map<number, number>() }
   /** Token of the change that the transaction has completed so far. */
   private completed: string | undefined
+  /** Of the lone change that comes next: where the cells of its run and its task stand. And where those stand that have been written with one. */
+  private parts: { readonly run: number | undefined; readonly task: number | undefined } = NO_PARTS
+  private readonly told = new Set<number>()
   /** What becomes of the lease that the transaction is made under. */
   private holding: GrantActs | undefined
   private readonly fences = new Map<string, boolean>()
@@ -49,6 +58,7 @@ export class Applier {
   begin(): void {
     this.envs.clear()
     this.fences.clear()
+    this.madeWords = false
     this.forgetNumbers()
   }
 
@@ -75,8 +85,8 @@ export class Applier {
     }
   }
 
-  /** Applies the transaction that starts at `start`; gives its seq. A refusal is thrown; what was written before it is the caller's to roll back. */
-  apply(cells: Cell[], start: number): number {
+  /** Applies the transaction that starts at `start`; gives its seq, and the lease it has taken. A refusal is thrown; what was written before it is the caller's to roll back. */
+  apply(cells: Cell[], start: number): Committed {
     const id = cells[start] as string
     const scope = cells[start + 1] as string | null
     const expectSeq = cells[start + 3] as number | null
@@ -84,6 +94,8 @@ export class Applier {
     this.c = cells
     this.i = start + HEAD_CELLS
     this.holding = undefined
+    this.parts = NO_PARTS
+    this.told.clear()
     if (cells[this.i] === OP.holdCheck) {
       this.i++
       this.checkHold()
@@ -117,7 +129,8 @@ export class Applier {
       env.chainHash = chainHash(env.chainHash, id, seq, said)
       env.chainSeq = seq
     }
-    return seq
+    const lease = (this.holding as GrantActs | undefined)?.putLease
+    return lease ? { seq, lease } : { seq }
   }
 
   /** A row of an export, encoded as one entry: it becomes what it was, without being a commit of its own. */
@@ -130,15 +143,6 @@ export class Applier {
       else if (op === OP.guardLone) this.take(5) // what it was decided on is long past
       else this.operation(op, this.envOf(cells[0] as string) as EnvState, seq)
     }
-  }
-
-  /** As it stood, whatever has become of its target. */
-  restoreReference(r: ReferenceRow): void {
-    this.sql('insert into refs (env, component, target_uid, target_env, address, type) values ((select k from envs where id = ?), ?, ?, (select k from envs where id = ?), ?, ?)').run(r.env, r.component, r.targetUid, r.targetEnv, r.address, r.type)
-  }
-
-  restoreRequest(r: RequestRow): void {
-    this.sql('insert into requests (scope, id, method, digest, result, at) values (?, ?, ?, ?, ?, ?)').run(r.scope, r.id, r.method, r.digest, r.result, r.at)
   }
 
   restoreEvent(e: EventRow): void {
@@ -168,29 +172,10 @@ export class Applier {
         const at = this.take(2)
         return closePart(this.db, env, c[at] as number, c[at + 1] as number | null)
       }
-      case OP.runPut: return this.putRun(k)
-      case OP.planPut: {
-        const at = this.take(8)
-        this.sql(`insert into plans (env, id, created_at, revision, seq, used_by, doc, made_by, approval) values (?, ?, ?, ?, ?, ?, ?, ?, ?)
-          on conflict (id) do update set created_at = excluded.created_at, revision = excluded.revision, seq = excluded.seq, used_by = excluded.used_by, doc = excluded.doc,
-            made_by = excluded.made_by, approval = excluded.approval`)
-          .run(k, ...c.slice(at, at + 8))
-        return
-      }
-      case OP.planUse: {
-        const at = this.take(2)
-        const used = this.sql('update plans set used_by = ? where id = ? and (used_by is null or used_by = ?)').run(c[at + 1] as Cell, c[at] as Cell, c[at + 1] as Cell)
-        if (Number(used.changes) === 1) return
-        const plan = this.sql('select used_by from plans where id = ?').get(c[at] as Cell)
-        throw plan ? refusals.planUsed(c[at] as string, plan.used_by as string) : refusals.planUnknown(c[at] as string)
-      }
-      case OP.planApprove: {
-        const at = this.take(2)
-        const done = this.sql('update plans set approval = ? where id = ? and used_by is null').run(c[at + 1] as Cell, c[at] as Cell)
-        if (Number(done.changes) === 1) return
-        const plan = this.sql('select used_by from plans where id = ?').get(c[at] as Cell)
-        throw plan ? refusals.planUsed(c[at] as string, plan.used_by as string) : refusals.planUnknown(c[at] as string)
-      }
+      case OP.runPut: return this.putRun(k, this.take(RUN_CELLS))
+      case OP.planPut: return putPlan(this.db, k, this.cells(8))
+      case OP.planUse: return usePlan(this.db, this.cells(2))
+      case OP.planApprove: return approvePlan(this.db, this.cells(2))
       case OP.txOpen: return this.openTx(k)
       case OP.txMove: return this.moveTx(k)
       case OP.resourcePut: return this.putResource(env, seq)
@@ -228,10 +213,11 @@ export class Applier {
         else this.sql('delete from claims where key = ? and uid = ? and env = ?').run(c[at + 1] as Cell, c[at] as Cell, k)
         return
       }
-      case OP.taskPut: {
-        const at = this.take(3)
-        if (putLoneTask(this.db, c[at] as string, c[at + 1] as string, c[at + 2] as string)) return
-        this.sql('insert into tasks (k, id, doc) values (?, ?, ?)').run(this.nextIn('tasks', this.word(c[at] as string), RUN_SPAN), c[at + 1] as Cell, c[at + 2] as Cell)
+      case OP.taskPut: return this.putTask(this.take(TASK_CELLS))
+      case OP.loneParts: {
+        const at = this.take(2)
+        const place = (i: number) => (c[i] === 0 ? undefined : i + (c[i] as number))
+        this.parts = { run: place(at), task: place(at + 1) }
         return
       }
       case OP.outputsPut: {
@@ -267,28 +253,10 @@ export class Applier {
       case OP.holdSettle: return this.settleHold()
       case OP.guardLone: return this.guardLone(k)
       case OP.envDrop: return this.dropEnv(env)
-      case OP.componentPut: {
-        const at = this.take(5)
-        const [uid, name, seed, declared, exports] = c.slice(at, at + 5) as Cell[]
-        const other = this.sql('select uid from components where env = ? and name = ?').get(k, name as Cell)?.uid
-        if (other !== undefined && other !== uid) throw refusals.componentExists(name as string)
-        const owner = this.sql('select env from components where uid = ?').get(uid as Cell)?.env
-        assert(owner === undefined || owner === k, `${String(uid)} belongs to two environments`)
-        this.sql(`insert into components (env, uid, name, seed, declared, exports) values (?, ?, ?, ?, ?, ?)
-          on conflict (uid) do update set name = excluded.name, seed = excluded.seed, declared = excluded.declared, exports = excluded.exports`).run(k, uid as Cell, name as Cell, seed as Cell, declared as Cell, exports as Cell)
-        return
-      }
-      case OP.componentDrop: {
-        const uid = c[this.take(1)] as Cell
-        if (Number(this.sql('delete from components where uid = ? and env = ?').run(uid, k).changes) > 0) this.sql('delete from refs where env = ? and component = ?').run(k, uid)
-        return
-      }
-      case OP.referencePut: return this.putReference(k)
-      case OP.referenceDrop: {
-        const at = this.take(2)
-        this.sql('delete from refs where env = ? and component = ? and target_uid = ?').run(k, c[at] as Cell, c[at + 1] as Cell)
-        return
-      }
+      case OP.componentPut: return putComponent(this.db, k, this.cells(5))
+      case OP.componentDrop: return dropComponent(this.db, k, c[this.take(1)] as string)
+      case OP.referencePut: return putReference(this.db, k, this.cells(5), (address, uid) => this.busy(address, uid))
+      case OP.referenceDrop: return dropReference(this.db, k, this.cells(2))
       case OP.resolvedPut: {
         const at = this.take(2)
         this.sql('insert into resolved (uid, env, doc) values (?, ?, ?) on conflict (uid) do update set env = excluded.env, doc = excluded.doc').run(c[at] as Cell, k, c[at + 1] as Cell)
@@ -336,7 +304,7 @@ export class Applier {
     if (env.revision !== from) throw refusals.revisionMoved(from, env.revision)
     env.revision = to
     env.partial = partial
-    this.sql('delete from claims where env = ? and until is not null and until <= ?').run(env.k, to)
+    if (this.sql('select 1 from claims where env = ? and until is not null and until <= ? limit 1').get(env.k, to)) this.sql('delete from claims where env = ? and until is not null and until <= ?').run(env.k, to)
     const upTo = to - limits.historyRevisions
     if (upTo < 1) return
     this.sql('delete from outputs where env = ? and since < (select max(since) from outputs where env = ? and since <= ?)').run(env.k, env.k, upTo)
@@ -386,39 +354,39 @@ export class Applier {
     this.sql('update envs set app = ?, name = ? where k = ?').run(GONE, env.id, k)
   }
 
-  private putReference(k: number): void {
-    const at = this.take(5)
-    const [component, uid, targetEnv, address, type] = this.c.slice(at, at + 5) as [string, string, string, string, string]
-    if (!this.sql('select 1 from refs where env = ? and component = ? and target_uid = ?').get(k, component, uid)) {
-      const busy = this.sql(`select t.token, d.outputs ->> '$[0][1]' as op from txs t join docs d on d.id = t.target where t.uid = ? and ${UNRESOLVED}`).get(uid)
-      if (busy?.op === 'delete') throw this.busy(address, uid)
-      const stands = this.sql("select 1 from resources where env = (select k from envs where id = ?) and uid = ? and until is null and status <> 'deleting'").get(targetEnv, uid)
-      if (!stands) throw refusals.targetMissing(address)
-    }
-    this.sql(`insert into refs (env, component, target_uid, target_env, address, type) values (?, ?, ?, (select k from envs where id = ?), ?, ?)
-      on conflict (env, component, target_uid) do update set target_env = excluded.target_env, address = excluded.address, type = excluded.type`).run(k, component, uid, targetEnv, address, type)
-  }
-
   private guardLone(k: number): void {
     const at = this.take(5)
     const [uid, address, type, base, deletes] = this.c.slice(at, at + 5) as [string, string, string, string | null, number]
-    if (deletes) this.refuseReferenced(uid, address)
+    if (deletes) refuseReferenced(this.db, uid, address)
     if (base === null) {
       if (this.sql('select 1 from resources where env = ? and address = ? and type = ? and until is null').get(k, address, type)) throw refusals.moved(address)
     } else if (!this.sql('select 1 from resources where env = ? and uid = ? and until is null and fingerprint = ?').get(k, uid, base)) throw refusals.moved(address)
   }
 
-  private refuseReferenced(uid: string, address: string): void {
-    const rows = this.sql('select c.name from refs r left join components c on c.uid = r.component where r.target_uid = ?').all(uid)
-    if (rows.length > 0) throw refusals.referenced(address, rows.map((r) => (r.name as string | null) ?? '?').sort())
+  private putTask(at: number): void {
+    if (this.told.delete(at)) return
+    const [run, id, doc] = this.c.slice(at, at + TASK_CELLS) as [string, string, string]
+    if (putLoneTask(this.db, run, id, doc)) return
+    this.sql('insert into tasks (k, id, doc) values (?, ?, ?)').run(this.nextIn('tasks', this.word(run), RUN_SPAN), id, doc)
   }
 
-  private putRun(k: number): void {
-    const at = this.take(11)
+  /** `txs.run`, from the cells of a run. */
+  private runDoc(at: number): string {
+    return `[${this.word(this.c[at + 7] as string)},${loneRunDoc(this.c.slice(at, at + RUN_CELLS))}`
+  }
+
+  private takeParts() {
+    const parts = this.parts
+    this.parts = NO_PARTS
+    return parts
+  }
+
+  private putRun(k: number, at: number): void {
+    if (this.told.delete(at)) return
     const id = this.c[at] as string
     const status = this.c[at + 3] as RunRow['status']
     const check = (old: RunRow['status'] | undefined) => checkRun(id, old, status)
-    if (putLoneRun(this.db, id, () => loneRunDoc(this.c.slice(at, at + 11)), check)) return
+    if (putLoneRun(this.db, id, () => this.runDoc(at), check)) return
     check(this.sql('select status from runs where id = ?').get(id)?.status as RunRow['status'] | undefined)
     this.sql(`insert into runs (env, id, kind, plan, status, phase, from_rev, to_rev, holder, started_at, ended_at, result) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       on conflict (id) do update set kind = excluded.kind, plan = excluded.plan, status = excluded.status, phase = excluded.phase, from_rev = excluded.from_rev,
@@ -426,21 +394,24 @@ export class Applier {
   }
 
   private openTx(k: number): void {
-    const at = this.take(17)
+    const at = this.take(15)
     const c = this.c
     const target = this.sql('insert into docs (inputs, outputs, sum) values (?, ?, ?)').run(c[at] as Cell, c[at + 1] as Cell, sumOf(c[at], c[at + 1])).lastInsertRowid
-    const [run, token] = [c[at + 2] as string, c[at + 5] as string]
-    const isLone = loneToken(run) === token
-    const place = isLone ? this.nextIn('txs', -k, LONE_SPAN) : this.nextIn('txs', this.word(run), RUN_SPAN)
+    const [id, token] = [c[at + 2] as string, c[at + 5] as string]
+    const isLone = loneToken(id) === token
+    const place = isLone ? this.nextIn('txs', -k, LONE_SPAN) : this.nextIn('txs', this.word(id), RUN_SPAN)
+    const { run, task } = this.takeParts()
     try {
       this.sql(`insert into txs (k, env, target, capability, token, uid, status, applied, epoch, attempts, first_sent_at, last_sent_at, ended_at, evidence, run, task)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(place, k, Number(target), this.word(c[at + 3] as string), ...c.slice(at + 5, at + 17))
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(place, k, Number(target), this.word(c[at + 3] as string), ...c.slice(at + 5, at + 15), run === undefined ? null : this.runDoc(run), task === undefined ? null : loneTaskDoc(c[task + 1] as string, c[task + 2] as string))
     } catch (e) {
       const taken = isConstraint(e, 'txs.') && this.sql('select 1 from txs where token = ?').get(c[at + 5] as Cell)
       assert(!taken, `tx.open: ${String(c[at + 5])} exists already`)
       throw isConstraint(e, 'txs.uid') ? this.busy(c[at + 4] as string, c[at + 6] as string) : e
     }
-    if (isLone) adoptRun(this.db, token, run, c[at + 15] === null ? undefined : (old) => checkRun(run, old, statusOfRun(c[at + 15] as string)))
+    if (task !== undefined) this.told.add(task)
+    const stands = isLone && adoptRun(this.db, token, id, (text) => this.word(text), (old) => run !== undefined && mayBecome(old, c[run + 3] as RunRow['status']))
+    if (run !== undefined && !stands) this.told.add(run)
   }
 
   private moveTx(k: number): void {
@@ -457,9 +428,17 @@ export class Applier {
       columns += `, ${MOVE_COLUMNS[c[pairs + 2 * i] as number]} = ?`
       values.push(c[pairs + 2 * i + 1] as Cell)
     }
+    const { run, task } = this.takeParts()
     try {
-      const done = this.sql(`update txs set status = ?${columns} where token = ? and env = ? and (${sourcesOf[to]})`).run(...values, token, k)
-      if (Number(done.changes) === 0) {
+      let whole = false
+      const set = `update txs set status = ?${columns}`
+      const where = `where token = ? and env = ? and (${sourcesOf[to]})`
+      if (run !== undefined && task !== undefined) {
+        const more = withParts[c[run + 3] as RunRow['status']]
+        whole = Number(this.sql(`${set}${more.set} ${where}${more.where}`).run(...values, this.runDoc(run), loneTaskDoc(c[task + 1] as string, c[task + 2] as string), token, k, c[task + 1] as Cell).changes) === 1
+        if (whole) this.told.add(run).add(task)
+      }
+      if (!whole && Number(this.sql(`${set} ${where}`).run(...values, token, k).changes) === 0) {
         const old = this.sql('select status, env from txs where token = ?').get(token)
         assert(old, `tx.move: there is no transaction ${token}`)
         assert(old.env === k, 'tx.move: belongs to another environment than the commit')
@@ -535,22 +514,29 @@ export class Applier {
   private envOf(id: string): EnvState | undefined {
     const known = this.envs.get(id)
     if (known) return known
-    const row = this.sql('select json_array(k, revision, partial, seq, open_run, chain_seq, chain_hash) as list from envs where id = ?').get(id)
+    const row = this.sql(`select json_array(k, revision, partial, seq, open_run, chain_seq, chain_hash, (select max(v.k) from events v where v.k >= e.k * ${ENV_SPAN} and v.k < (e.k + 1) * ${ENV_SPAN})) as list
+      from envs e where id = ?`).get(id)
     if (!row) return undefined
-    const [k, revision, partial, seq, openRun, chainSeq, chainHash] = JSON.parse(row.list as string) as [number, number, number, number, string | null, number, string]
+    const [k, revision, partial, seq, openRun, chainSeq, chainHash, lastEvent] = JSON.parse(row.list as string) as [number, number, number, number, string | null, number, string, number | null]
+    this.counters.events.set(k, lastEvent === null ? k * ENV_SPAN : lastEvent + 1)
     const env: EnvState = { k, id, revision, partial, seq, openRun, chainSeq, chainHash }
     this.envs.set(id, env)
     return env
   }
 
-  /** Number of a text that stands in many rows. Known for one database transaction only: what is rolled back was never numbered. */
+  /** Number of a text that stands in many rows. One that was made is known for its database transaction only: what is rolled back was never numbered. */
   private word(text: string): number {
-    let k = this.words.get(text)
-    if (k === undefined) {
-      const row = this.sql('select k from words where text = ?').get(text)
-      k = row ? (row.k as number) : Number(this.sql('insert into words (text) values (?)').run(text).lastInsertRowid)
-      this.words.set(text, k)
+    const known = this.knownWords.get(text) ?? this.words.get(text)
+    if (known !== undefined) return known
+    const found = this.sql('select k from words where text = ?').get(text)?.k as number | undefined
+    if (found !== undefined && !this.madeWords) {
+      if (this.knownWords.size >= WORDS_KNOWN_MAX) this.knownWords.clear()
+      this.knownWords.set(text, found)
+      return found
     }
+    const k = found ?? Number(this.sql('insert into words (text) values (?)').run(text).lastInsertRowid)
+    this.madeWords = true
+    this.words.set(text, k)
     return k
   }
 
@@ -572,13 +558,24 @@ export class Applier {
     return at
   }
 
+  private cells(count: number): Cell[] {
+    const at = this.take(count)
+    return this.c.slice(at, at + count)
+  }
+
   private sql(text: string): Statement {
     return this.db.prepare(text)
   }
 }
 
+const WORDS_KNOWN_MAX = 64
+
+const NO_PARTS = { run: undefined, task: undefined }
+
+const mayBecome = (old: RunRow['status'], status: RunRow['status']): boolean => old === status || (runMoves[old] as readonly string[]).includes(status)
+
 function checkRun(id: string, old: RunRow['status'] | undefined, status: RunRow['status']): void {
-  assert(old === undefined || old === status || (runMoves[old] as readonly string[]).includes(status), `run.put: ${id} cannot move from ${old} to ${status}`)
+  assert(old === undefined || mayBecome(old, status), `run.put: ${id} cannot move from ${old} to ${status}`)
 }
 
 const UNRESOLVED = "(status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly'))"

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { assert, Bug, failure, limits, type Millis } from '../../base/index.ts'
 import type { LeaseRow } from '../../state/index.ts'
 import type { Acquired, GrantRequest, HandOver } from '../grant.ts'
+import type { Committed } from '../port.ts'
 import { WriterCore, type TxResult } from './core.ts'
 import { settleClosed, type Cell, type Connection } from './driver.ts'
 import type { EncodedTx } from './encode.ts'
@@ -17,7 +18,7 @@ const INLINE_COMMITS = 8
 const BATCHES_OUT_MAX = 2
 
 interface Caller {
-  readonly resolve: (seq: number) => void
+  readonly resolve: (committed: Committed) => void
   readonly reject: (why: Error) => void
 }
 interface Asked extends Caller {
@@ -68,7 +69,7 @@ export class WriterClient {
   }
 
   /** `encode` is called when there is room in the queue: what waits beyond it costs nothing but the caller's own entries. */
-  commit(encode: () => EncodedTx): Promise<number> {
+  commit(encode: () => EncodedTx): Promise<Committed> {
     assert(this.mode !== 'closed', 'the store is closed')
     return new Promise((resolve, reject) => {
       const asked: Asked = { encode, resolve, reject }
@@ -141,8 +142,8 @@ export class WriterClient {
   private settle(batch: readonly Waiting[], results: readonly TxResult[]): void {
     for (let i = 0; i < batch.length; i++) {
       const r = results[i] as TxResult
-      if (typeof r === 'number') (batch[i] as Waiting).resolve(r)
-      else (batch[i] as Waiting).reject(r)
+      if (r instanceof Error) (batch[i] as Waiting).reject(r)
+      else (batch[i] as Waiting).resolve(r)
     }
   }
 
@@ -239,7 +240,7 @@ export class WriterClient {
       case 'committed': {
         const batch = this.out.get(m.id) as Waiting[]
         this.out.delete(m.id)
-        this.settle(batch, m.results.map((r) => (typeof r === 'number' ? r : receiveError(r))))
+        this.settle(batch, m.results.map((r) => ('seq' in r ? r : receiveError(r))))
         this.rest()
         // Those who were told come back with their next commit in this turn: they belong into the next batch.
         this.planPump()

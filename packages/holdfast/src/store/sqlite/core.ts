@@ -3,6 +3,7 @@ import { refusals } from '../../journal/index.ts'
 import type { LeaseRow } from '../../state/index.ts'
 import { grant, handOver, type Acquired, type GrantActs, type GrantRequest, type HandOver } from '../grant.ts'
 import { clockPutOn, holderAlive } from '../holder.ts'
+import type { Committed } from '../port.ts'
 import { Applier } from './apply.ts'
 import { isPoison, resultCode, storeFailure, type Cell, type Connection } from './driver.ts'
 import { HEAD_CELLS } from './encode.ts'
@@ -10,8 +11,8 @@ import type { Failpoint } from './failpoint.ts'
 import { grantRows, performGrant } from './lease-row.ts'
 import { connect, rollback } from './open.ts'
 
-/** How one transaction of a batch ended: its seq, or why nothing of it was written. */
-export type TxResult = number | Error
+/** How one transaction of a batch ended, or why nothing of it was written. */
+export type TxResult = Committed | Error
 
 /**
  * Everything that writes to the file, on one connection. The same code runs inline for the first few commits and in the writer thread after that.
@@ -62,9 +63,9 @@ export class WriterCore {
     const putBack = this.applier.remember(batch[start] as string)
     this.db.exec('savepoint one')
     try {
-      const seq = this.applier.apply(batch, start)
+      const committed = this.applier.apply(batch, start)
       this.db.exec('release one')
-      return seq
+      return committed
     } catch (e) {
       if (resultCode(e) !== undefined) throw e
       this.db.exec('rollback to one; release one')

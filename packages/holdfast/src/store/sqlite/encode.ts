@@ -1,5 +1,5 @@
 import { unreachable } from '../../base/index.ts'
-import { baseOf, checkEntries, loneToken, retagEntries, scopesOf, type Entry } from '../../journal/index.ts'
+import { baseOf, checkEntries, loneRun, loneToken, retagEntries, scopesOf, type Entry } from '../../journal/index.ts'
 import type { ResourceMeta, ResourceRow, RunRow, TaskRow, TxRow, TxTarget } from '../../state/index.ts'
 import type { CommitOptions } from '../port.ts'
 import type { Cell } from './driver.ts'
@@ -37,9 +37,13 @@ export const OP = {
   partClose: 44,
   /** scope, fence: a further lease of the commit */
   fenceAlso: 45,
+  /** A lone change: how many cells further on those of its run and of its task stand, which are written with the `txOpen` or `txMove` that follows; 0 for none. */
+  loneParts: 46,
 } as const
 
-/** Cells of a hold. */
+/** Cells of a run, of a task, of a hold. */
+export const RUN_CELLS = 11
+export const TASK_CELLS = 3
 export const HOLD_CELLS = 6
 
 /** Columns that `tx.move` may set beside the status, by number. */
@@ -57,10 +61,22 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
   const hold: Cell[] = options.hold ? [options.hold.scope, JSON.stringify(options.hold.holder), options.hold.ttlMs, options.hold.nowMs, options.hold.after === 'keep' ? 1 : 0, options.hold.force ? JSON.stringify(options.hold.force) : null] : []
   // A row of the revision that the same commit makes is never part of an open run.
   const shown = entries.find((e) => e.t === 'env.commit')?.to
-  const told = new Set<Entry>()
   for (const f of options.fence?.also ?? []) cells.push(OP.fenceAlso, f.scope, f.fence)
+  const runs = entries.filter((e) => e.t === 'run.put')
+  /** Cells that wait to be told where an entry stands. */
+  const places = new Map<Entry, number>()
+  const place = (e: Entry) => {
+    const at = places.get(e)
+    if (at !== undefined) cells[at] = cells.length + 1 - at
+  }
+  /** Of the run and the task that come after an entry, the first of each, if they are not part of another. */
+  const parts = (of: Entry, run: string) => {
+    const after = entries.slice(entries.indexOf(of) + 1).filter((e) => !places.has(e))
+    const found = [after.find((e) => e.t === 'run.put' && e.row.id === run), after.find((e) => e.t === 'task.put' && e.row.run === run)]
+    found.forEach((e, i) => { if (e) places.set(e, cells.length + 1 + i) })
+    cells.push(OP.loneParts, 0, 0)
+  }
   for (const e of entries) {
-    if (told.has(e)) continue
     switch (e.t) {
       case 'env.create':
         cells.push(OP.envCreate, e.row.id, e.row.app, e.row.name, e.row.revision, e.row.partial ? 1 : 0, e.row.openRun ?? null, e.row.parts ? JSON.stringify(e.row.parts) : null)
@@ -78,8 +94,8 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         cells.push(OP.partClose, e.tag, e.to ?? null)
         break
       case 'run.put': {
-        const r = e.row
-        cells.push(OP.runPut, ...runCells(r))
+        place(e)
+        cells.push(OP.runPut, ...runCells(e.row))
         break
       }
       case 'plan.put': {
@@ -95,15 +111,17 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         break
       case 'tx.open': {
         const r = e.row
+        if (loneToken(r.run) === r.token) parts(e, r.run)
         const about: TxAbout = [r.type, r.op, short(r.task, r.address), r.address, r.undo ? 1 : 0, r.ordinal, r.payloadDigest, r.fence, r.openedAt]
         cells.push(
           OP.txOpen, r.target.inputs, `[${JSON.stringify(about)},${packTarget(r.target, r)}]`, r.run, JSON.stringify(r.capability), r.address, r.token, r.uid, r.status, r.applied ?? null,
-          r.epoch, r.attempts, r.firstSentAt ?? null, r.lastSentAt ?? null, r.endedAt ?? null, r.evidence ?? null, ...loneParts(r, entries, told),
+          r.epoch, r.attempts, r.firstSentAt ?? null, r.lastSentAt ?? null, r.endedAt ?? null, r.evidence ?? null,
         )
         if (r.target.change !== undefined) cells.push(OP.guardLone, r.uid, r.address, r.type, baseOf(r.target.change) ?? null, r.op === 'delete' ? 1 : 0)
         break
       }
       case 'tx.move': {
+        if (runs.some((r) => r.row.id === loneRun(e.token))) parts(e, loneRun(e.token))
         cells.push(OP.txMove, e.token, e.to, e.set.target?.inputs ?? null, e.set.target ? packTarget(e.set.target) : null, 0)
         const count = cells.length - 1
         for (let i = 0; i < MOVE_FIELDS.length; i++) {
@@ -136,8 +154,8 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
         cells.push(OP.claimDrop, e.uid, e.key ?? null)
         break
       case 'task.put': {
-        const r = e.row
-        cells.push(OP.taskPut, r.run, r.id, packTask(r))
+        place(e)
+        cells.push(OP.taskPut, ...taskCells(e.row))
         break
       }
       case 'outputs.put':
@@ -203,20 +221,10 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
 
 const runCells = (r: RunRow): Cell[] => [r.id, r.kind, r.plan, r.status, r.phase, r.from, r.to ?? null, JSON.stringify(r.holder), r.startedAt, r.endedAt ?? null, r.result ?? null]
 
-/** Run and task of a lone change that is opened with them: they become part of its row at once (lone-rows.ts), and are `told`. */
-function loneParts(tx: TxRow, entries: readonly Entry[], told: Set<Entry>): [run: string | null, task: string | null] {
-  if (loneToken(tx.run) !== tx.token) return [null, null]
-  const after = entries.slice(entries.findIndex((e) => e.t === 'tx.open' && e.row === tx) + 1)
-  const run = after.find((e) => e.t === 'run.put' && e.row.id === tx.run)
-  const task = after.find((e) => e.t === 'task.put' && e.row.run === tx.run)
-  if (run) told.add(run)
-  if (task) told.add(task)
-  return [run?.t === 'run.put' ? loneRunDoc(runCells(run.row)) : null, task?.t === 'task.put' ? loneTaskDoc(task.row.id, packTask(task.row)) : null]
-}
+const taskCells = (r: TaskRow): Cell[] => [r.run, r.id, packTask(r)]
 
-/** Run of a lone change as it stands in its transaction (`txs.run`), from the cells of an entry. */
-export const loneRunDoc = ([, kind, plan, status, phase, from, to, holder, startedAt, endedAt, result]: readonly Cell[]): string =>
-  `[${holder as string},${JSON.stringify([status, phase, from, to, startedAt, endedAt, result, kind, plan]).slice(1)}`
+/** Run of a lone change as it stands in its transaction (`txs.run`), from the cells of an entry; less what is before it, the number of its holder in `words`. */
+export const loneRunDoc = ([, kind, plan, status, phase, from, to, , startedAt, endedAt, result]: readonly Cell[]): string => JSON.stringify([status, phase, from, to, startedAt, endedAt, result, kind, plan]).slice(1)
 /** `doc` as in `tasks`. */
 export const loneTaskDoc = (id: string, doc: string): string => `[${JSON.stringify(id)},${doc.slice(1)}`
 
@@ -234,18 +242,20 @@ const within = (part: string, whole: string): string | number => (whole.endsWith
 /** `tasks.doc` */
 export type TaskDoc = [
   /** A number: where it begins in the id. */
-  address: string | number, kind: TaskRow['kind'], state: TaskRow['state'], intention: TaskRow['intention'], attempt: number, tx: string | null, failure: string | null, startedAt: number,
+  address: string | number, kind: TaskRow['kind'], state: TaskRow['state'], intention: TaskRow['intention'], attempt: number,
+  /** 0: that of the lone change that the run is. */
+  tx: string | 0 | null, failure: string | null, startedAt: number,
   endedAt: number | null, note: string | null,
 ]
 
 function packTask(r: TaskRow): string {
-  const doc: TaskDoc = [within(r.address, r.id), r.kind, r.state, r.intention, r.attempt, r.tx ?? null, r.failure ?? null, r.startedAt, r.endedAt ?? null, r.note ?? null]
+  const doc: TaskDoc = [within(r.address, r.id), r.kind, r.state, r.intention, r.attempt, r.tx === undefined ? null : r.tx === loneToken(r.run) ? 0 : r.tx, r.failure ?? null, r.startedAt, r.endedAt ?? null, r.note ?? null]
   return JSON.stringify(doc)
 }
 
 export function taskRow(t: { readonly id: string; readonly doc: string }, run: string): TaskRow {
   const [address, kind, state, intention, attempt, tx, failure, startedAt, endedAt, note] = JSON.parse(t.doc) as TaskDoc
-  return { run, id: t.id, address: typeof address === 'number' ? t.id.slice(address) : address, kind, state, intention, attempt, tx: tx ?? undefined, failure: failure ?? undefined, startedAt, endedAt: endedAt ?? undefined, note: note ?? undefined }
+  return { run, id: t.id, address: typeof address === 'number' ? t.id.slice(address) : address, kind, state, intention, attempt, tx: tx === 0 ? loneToken(run) : (tx ?? undefined), failure: failure ?? undefined, startedAt, endedAt: endedAt ?? undefined, note: note ?? undefined }
 }
 
 /** What most rows have is left out: half of the text is the names of empty fields. */

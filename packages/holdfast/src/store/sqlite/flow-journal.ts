@@ -8,11 +8,11 @@ import { holderAlive } from '../holder.ts'
 import { isPoison, settleClosed, storeFailure, type Cell, type Connection, type Row } from './driver.ts'
 import { failpointSetting, makeFailpoint, type Failpoint } from './failpoint.ts'
 import { flowMigrations } from './flow-migrations.ts'
-import { connect, createFile, mayWrite, migrate, rollback, tightenMode, type FileKind } from './open.ts'
+import { CHECKPOINT_PAGES, connect, createFile, mayWrite, migrate, rollback, tightenMode, type FileKind } from './open.ts'
 
 /** The smallest page: each step of a flow is a commit of its own, changes one or two short rows beside each other, and writes whole pages. */
 const PAGE_BYTES = 512
-const FLOW_FILE: FileKind = { what: 'a journal of flows', versions: 'flow_versions', list: flowMigrations, pageBytes: PAGE_BYTES }
+const FLOW_FILE: FileKind = { what: 'a journal of flows', versions: 'flow_versions', list: flowMigrations, pageBytes: PAGE_BYTES, checkpointPages: CHECKPOINT_PAGES }
 /** Tasks of one flow that the keys of their rows leave room for. */
 const TASKS_MAX = 2 ** 22
 

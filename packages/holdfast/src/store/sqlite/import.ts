@@ -1,6 +1,6 @@
 import { assert } from '../../base/index.ts'
 import { newChain, type Entry } from '../../journal/index.ts'
-import type { ChainRow, EnvRow, EventRow, LeaseRow, StoreMeta, TicketRow } from '../../state/index.ts'
+import type { ChainRow, EnvRow, EventRow, LeaseRow, ReferenceRow, RequestRow, StoreMeta, TicketRow } from '../../state/index.ts'
 import { notEmpty, readExport, type Imported } from '../transfer.ts'
 import { Applier } from './apply.ts'
 import type { Connection, Row } from './driver.ts'
@@ -59,9 +59,9 @@ export async function importLines(db: Connection, lines: AsyncIterable<string> |
           case 'secrets': return entry({ t: 'secret.put', row }, row.env)
           case 'trash': return entry({ t: 'trash.put', row }, row.env)
           case 'components': return entry({ t: 'component.put', row }, row.env)
-          case 'references': return applier.restoreReference(row)
+          case 'references': return putReference(db, row)
           case 'resolved': return entry({ t: 'resolved.put', row }, row.env)
-          case 'requests': return applier.restoreRequest(row)
+          case 'requests': return putRequest(db, row)
           case 'events': return applier.restoreEvent(row as EventRow)
           case 'chains':
             chains.set((row as ChainRow).env, row as ChainRow)
@@ -98,4 +98,13 @@ export async function importLines(db: Connection, lines: AsyncIterable<string> |
     rollback(db)
     throw e
   }
+}
+
+/** As it stood, whatever has become of its target. */
+function putReference(db: Connection, r: ReferenceRow): void {
+  db.prepare('insert into refs (env, component, target_uid, target_env, address, type) values ((select k from envs where id = ?), ?, ?, (select k from envs where id = ?), ?, ?)').run(r.env, r.component, r.targetUid, r.targetEnv, r.address, r.type)
+}
+
+function putRequest(db: Connection, r: RequestRow): void {
+  db.prepare('insert into requests (scope, id, method, digest, result, at) values (?, ?, ?, ?, ?, ?)').run(r.scope, r.id, r.method, r.digest, r.result, r.at)
 }

@@ -1,5 +1,5 @@
 import { loneToken } from '../../journal/index.ts'
-import type { Holder, RunRow, TaskRow } from '../../state/index.ts'
+import { runMoves, type Holder, type RunRow, type TaskRow } from '../../state/index.ts'
 import type { Connection, Row } from './driver.ts'
 import { loneTaskDoc, RUN_SPAN, taskRow } from './encode.ts'
 
@@ -14,8 +14,8 @@ export const LONE_SPAN = 2 ** 34
 /** SQL for the id of the run of a row of `txs`. */
 export const runIdOf = (txs: string): string => `case when ${txs}.k < 0 then 'r' || substr(${txs}.token, 2) else (select text from words where words.k = ${txs}.k / ${RUN_SPAN}) end`
 
-/** `txs.run` */
-type RunDoc = [holder: Holder, status: RunRow['status'], phase: RunRow['phase'], from: number, to: number | null, startedAt: number, endedAt: number | null, result: string | null, kind: RunRow['kind'], plan: string]
+/** `txs.run`. One process makes many changes: its holder stands in `words`. */
+type RunDoc = [holder: number, status: RunRow['status'], phase: RunRow['phase'], from: number, to: number | null, startedAt: number, endedAt: number | null, result: string | null, kind: RunRow['kind'], plan: string]
 
 /** Writes the run of a lone change; false when its transaction is not there. `check` is told the status that it had. */
 export function putLoneRun(db: Connection, run: string, doc: () => string, check: (old: RunRow['status'] | undefined) => void): boolean {
@@ -29,15 +29,25 @@ export function putLoneRun(db: Connection, run: string, doc: () => string, check
 }
 
 /**
- * A run that was put before its transaction, as an import does, goes where it belongs. `check` is told the status that it had, when it was put again
- * with its transaction.
+ * SQL that writes run and task of a lone change in the update that moves it, when both are in its row and the run may take the status: what is set, and
+ * on which condition. The values come after those of the move: run and task, and the id of the task.
  */
-export function adoptRun(db: Connection, token: string, run: string, check: ((old: RunRow['status']) => void) | undefined): void {
-  const old = db.prepare('select status from runs where id = ?').get(run)
-  if (!old) return
-  if (check) check(old.status as RunRow['status'])
-  else db.prepare('update txs set run = (select json_array(json(holder), status, phase, from_rev, to_rev, started_at, ended_at, result, kind, plan) from runs where id = ?) where token = ?').run(run, token)
+export const withParts = Object.fromEntries((Object.keys(runMoves) as RunRow['status'][]).map((status) => {
+  const from = Object.entries(runMoves).filter(([old, tos]) => old === status || (tos as readonly string[]).includes(status)).map(([old]) => ` or run ->> '$[1]' = '${old}'`)
+  return [status, { set: ', run = ?, task = ?', where: ` and k < 0 and (run is null${from.join('')}) and (task is null or task ->> '$[0]' = ?)` }]
+})) as Readonly<Record<RunRow['status'], { readonly set: string; readonly where: string }>>
+
+/**
+ * A run that was put before its transaction, as an import does, goes where it belongs. `replaced` is told the status that it had, and says whether it was
+ * put again with its transaction, as it may be. Gives whether it is the one that stands now.
+ */
+export function adoptRun(db: Connection, token: string, run: string, word: (text: string) => number, replaced: (old: RunRow['status']) => boolean): boolean {
+  const old = db.prepare('select status, holder from runs where id = ?').get(run)
+  if (!old) return false
+  const stands = !replaced(old.status as RunRow['status'])
+  if (stands) db.prepare('update txs set run = (select json_array(?, status, phase, from_rev, to_rev, started_at, ended_at, result, kind, plan) from runs where id = ?) where token = ?').run(word(old.holder as string), run, token)
   db.prepare('delete from runs where id = ?').run(run)
+  return stands
 }
 
 /** Writes the task of a lone change; false when the run is none, or has another task. */
@@ -47,9 +57,7 @@ export function putLoneTask(db: Connection, run: string, id: string, doc: string
   return Number(db.prepare("update txs set task = ? where token = ? and k < 0 and (task is null or task ->> '$[0]' = ?)").run(loneTaskDoc(id, doc), token, id).changes) === 1
 }
 
-export const statusOfRun = (doc: string): RunRow['status'] => (JSON.parse(doc) as RunDoc)[1]
-
-const RUNS = 'select t.token, t.run, e.id as env_id from txs t join envs e on e.k = t.env where t.run is not null'
+const RUNS = "select t.token, t.run, (select text from words where words.k = t.run ->> '$[0]') as holder, e.id as env_id from txs t join envs e on e.k = t.env where t.run is not null"
 
 /** Newest first. `k` of the environment. */
 export const loneRuns = (db: Connection, k: number, limit: number): RunRow[] =>
@@ -79,8 +87,8 @@ export function* allLoneTasks(db: Connection): Generator<TaskRow> {
 const idOf = (token: string): string => `r${token.slice(1)}`
 
 function loneRunRow(r: Row): RunRow {
-  const [holder, status, phase, from, to, startedAt, endedAt, result, kind, plan] = JSON.parse(r.run as string) as RunDoc
-  return { id: idOf(r.token as string), env: r.env_id, kind, plan, status, phase, from, to: to ?? undefined, holder, startedAt, endedAt: endedAt ?? undefined, result: result ?? undefined }
+  const [, status, phase, from, to, startedAt, endedAt, result, kind, plan] = JSON.parse(r.run as string) as RunDoc
+  return { id: idOf(r.token as string), env: r.env_id, kind, plan, status, phase, from, to: to ?? undefined, holder: JSON.parse(r.holder as string) as Holder, startedAt, endedAt: endedAt ?? undefined, result: result ?? undefined }
 }
 
 function loneTaskRow(r: Row): TaskRow {

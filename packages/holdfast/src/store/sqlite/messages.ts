@@ -1,6 +1,7 @@
 import { Bug, failure, isFailure, type FailureCode, type Millis } from '../../base/index.ts'
 import type { Acquired, GrantRequest, HandOver } from '../grant.ts'
 import type { LeaseRow } from '../../state/index.ts'
+import type { Committed } from '../port.ts'
 import type { TxResult } from './core.ts'
 import type { Cell } from './driver.ts'
 
@@ -22,7 +23,7 @@ export type ToWriter =
 
 export type FromWriter =
   | { readonly t: 'ready' }
-  | { readonly t: 'committed'; readonly id: number; readonly results: readonly (number | SentError)[] }
+  | { readonly t: 'committed'; readonly id: number; readonly results: readonly (Committed | SentError)[] }
   | { readonly t: 'acquired'; readonly id: number; readonly result: Acquired }
   | { readonly t: 'transferred'; readonly id: number; readonly granted: LeaseRow }
   | { readonly t: 'done'; readonly id: number }
@@ -50,5 +51,5 @@ export function receiveError(e: SentError): Error {
   })
 }
 
-export const sendResult = (r: TxResult): number | SentError => (typeof r === 'number' ? r : sendError(r))
+export const sendResult = (r: TxResult): Committed | SentError => (r instanceof Error ? sendError(r) : r)
 

@@ -43,4 +43,4 @@ export function closePart(db: Connection, env: { readonly k: number; readonly id
 }
 
 /** As the index has it. */
-const UNRESOLVED = "(t.status = 'open' or t.status = 'sent' or t.status = 'unknown' or (t.status = 'failed' and t.applied = 'partly'))"
+export const UNRESOLVED = "(t.status = 'open' or t.status = 'sent' or t.status = 'unknown' or (t.status = 'failed' and t.applied = 'partly'))"

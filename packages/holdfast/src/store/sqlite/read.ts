@@ -324,7 +324,8 @@ export function txRow(t: Row): TxRow {
   const [type, op, task, address, undo, ordinal, payloadDigest, fence, openedAt] = about
   const owner = { env: t.env_id as string, uid: t.uid as string, address, type }
   return {
-    ...owner, token: t.token, run: t.run_id, task: lengthen(task, address), op, status: t.status, applied: t.applied ?? undefined, undo: undo === 1, ordinal, epoch: t.epoch, attempts: t.attempts, payloadDigest,
+    // Without `...owner`: an object that begins as a copy and grows by so many fields takes 20 us instead of 1.
+    env: owner.env, uid: owner.uid, address, type, token: t.token, run: t.run_id, task: lengthen(task, address), op, status: t.status, applied: t.applied ?? undefined, undo: undo === 1, ordinal, epoch: t.epoch, attempts: t.attempts, payloadDigest,
     capability: JSON.parse(t.capability_text), fence, openedAt, firstSentAt: t.first_sent_at ?? undefined, lastSentAt: t.last_sent_at ?? undefined, endedAt: t.ended_at ?? undefined, evidence: t.evidence ?? undefined,
     target: unpackTarget(t.target_inputs as string, target, owner),
   }

@@ -4,7 +4,7 @@ import { assert, failure, systemClock, systemRandom, type Clock, type Millis, ty
 import type { Entry } from '../../journal/index.ts'
 import type { EventRow, Holder, LeaseRow } from '../../state/index.ts'
 import type { Check } from '../doctor.ts'
-import type { AcquireOptions, CommitOptions, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
+import type { AcquireOptions, Committed, CommitOptions, Leases, Lookup, ResourceView, Store, StoreTraits } from '../port.ts'
 import { WriterClient } from './client.ts'
 import { needsSpace, settleClosed, storeFailure, type Connection } from './driver.ts'
 import type { Imported } from '../transfer.ts'
@@ -112,10 +112,10 @@ class SqliteStore implements Store {
     }
   }
 
-  async commit(entries: readonly Entry[], options: CommitOptions): Promise<{ readonly seq: number }> {
-    const seq = await this.mustWrite().commit(() => encode(entries, options))
+  async commit(entries: readonly Entry[], options: CommitOptions): Promise<Committed> {
+    const committed = await this.mustWrite().commit(() => encode(entries, options))
     this.hub?.poke()
-    return { seq }
+    return committed
   }
 
   private mustWrite(): WriterClient {
