@@ -2,7 +2,7 @@
  * Puts one run together: preview, apply, revert, resume, settle, drift, and what there is to read.
  *
  * Always true: the world is changed only under a lease; a plan is applied exactly once, and never on a state it was not made for; an environment is at
- * a committed revision, or it has one open run.
+ * a committed revision, or it has one open run of the whole, or open runs of parts that do not meet.
  * May import everything above but builtin and backend.
  * @module
  */
