@@ -52,7 +52,7 @@ export function machine() {
     const lab = makeLab({ store, cloud, Box, clock })
     return { lab, died }
   }
-  return { start, cloud }
+  return { start, cloud, tables }
 }
 
 const envOf = (lab: Lab) => lab.store.env('lab', 'default')
