@@ -143,7 +143,7 @@ async function under(cx: EngineContext, wishes: readonly Wish[], leases: readonl
     })
   }
   const run = await mergedRun(state, left)
-  await state.commit([...(await closing(cx, left)), ...run.entries, ...left.map((p) => ({ t: 'part.close' as const, env: state.env.id, tag: p.tag, to: part.tag })), ...state.opens(run.id)])
+  await state.commit([...(await closing(cx, left)), ...run.entries, ...left.map((p) => ({ t: 'part.close' as const, env: state.env.id, tag: p.tag, to: part.tag })), ...state.opens(run.id), tookOver(cx, run.id, left)])
   return EnvState.load(cx, fence, part)
 }
 
@@ -160,8 +160,12 @@ export async function takeOverParts(cx: EngineContext, lease: Pick<LeaseRow, 'sc
   await state.commit([
     ...(await closing(cx, env.parts)), ...(run?.entries ?? []),
     ...env.parts.map((p) => ({ t: 'part.close' as const, env: env.id, tag: p.tag, to: env.revision + 1 })), ...(run ? [{ t: 'env.open' as const, env: env.id, run: run.id }] : []),
+    tookOver(cx, run?.id ?? env.openRun, env.parts),
   ])
 }
+
+const tookOver = (cx: EngineContext, run: string | undefined, parts: readonly OpenPart[]): Entry =>
+  ({ t: 'event', at: cx.clock.now(), kind: 'run.tookOver', data: JSON.stringify({ run, parts: parts.map((p) => p.run) }) })
 
 /** The run that stands for all of them: one that is alone can be resumed, several have no plan in common. */
 async function mergedRun(state: EnvState, parts: readonly OpenPart[]): Promise<{ readonly id: string; readonly entries: readonly Entry[] }> {
