@@ -70,6 +70,7 @@ describe('the doctor finds and names', () => {
     'no record of the history': ["update envs set chain_seq = 0, chain_hash = ''", /the history is as it was written: /],
     'an environment that is behind its rows': ['update envs set seq = 3', /no row is ahead of its environment/],
     'an environment whose revision was rolled back': ['update envs set revision = 0', /provisional rows belong to an open run/],
+    'a lease of nobody': ["update leases set holder = '99' where scope <> ''", /the lease of shop\/default has no holder/],
     'a fence that was never granted': ["update leases set fence = 99 where scope <> ''", /lease fences were granted: shop\/default at 99/],
     'an environment that is gone': ['delete from envs', /foreign keys hold|belongs to no environment/],
   }

@@ -336,7 +336,7 @@ export class Applier {
   private settleHold(): void {
     this.take(HOLD_CELLS)
     const acts = this.holding as GrantActs
-    performGrant(this.db, acts)
+    performGrant(this.db, acts, (text) => this.word(text))
     if (acts.dropLeases.length > 0 || acts.putLease) this.fences.clear()
   }
 
@@ -525,7 +525,7 @@ export class Applier {
   }
 
   /** Number of a text that stands in many rows. One that was made is known for its database transaction only: what is rolled back was never numbered. */
-  private word(text: string): number {
+  word(text: string): number {
     const known = this.knownWords.get(text) ?? this.words.get(text)
     if (known !== undefined) return known
     const found = this.sql('select k from words where text = ?').get(text)?.k as number | undefined

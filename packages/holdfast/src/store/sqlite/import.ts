@@ -6,7 +6,7 @@ import { Applier } from './apply.ts'
 import type { Connection, Row } from './driver.ts'
 import { encode } from './encode.ts'
 import type { Failpoint } from './failpoint.ts'
-import { raiseFenceSeq } from './lease-row.ts'
+import { putLease, raiseFenceSeq } from './lease-row.ts'
 import { migrations } from './migrations.ts'
 import { rollback } from './open.ts'
 
@@ -68,7 +68,7 @@ export async function importLines(db: Connection, lines: AsyncIterable<string> |
             return
           case 'leases': {
             const l = row as LeaseRow
-            db.prepare('insert into leases (scope, fence, mode, holder, granted_at, expires_at) values (?, ?, ?, ?, ?, ?)').run(l.scope, l.fence, l.mode ?? 'X', JSON.stringify(l.holder), l.grantedAt, l.expiresAt)
+            putLease(db, { ...l, mode: l.mode ?? 'X' }, (text) => applier.word(text))
             // Exports of before there was a header do not say how far the numbers have come.
             raiseFenceSeq(db, l.fence)
             return

@@ -66,6 +66,7 @@ function* dangling(db: Connection): Generator<string> {
     ['select token from txs where not exists (select 1 from docs d where d.id = txs.target)', (r) => `change ${r.token} has lost what it was to do`],
     [`select token from txs where case when k < 0 then run is null or not exists (select 1 from words w where w.k = run ->> '$[0]') else not exists (select 1 from words w where w.k = txs.k / ${RUN_SPAN}) end`, (r) => `change ${r.token} belongs to no run`],
     [`select id from tasks where not exists (select 1 from words w where w.k = tasks.k / ${RUN_SPAN})`, (r) => `task ${r.id} belongs to no run`],
+    ["select scope from leases where scope <> '' and json_type(holder) = 'integer' and not exists (select 1 from words w where w.k = cast(holder as integer))", (r) => `the lease of ${r.scope} has no holder`],
     ['select id, same from docs where same is not null and not exists (select 1 from docs d where d.id = docs.same and d.inputs is not null)', (r) => `document ${r.id} shares its inputs with ${r.same}, which is not there`],
     ['select address, uid, since from resources where not exists (select 1 from docs d where d.id = resources.doc)', (r) => `${r.address} (${r.uid}) since ${r.since} has lost its inputs and outputs`],
     ['select id from docs where id not in (select doc from resources) and id not in (select target from txs)', (r) => `document ${r.id} holds outputs of no row`],
