@@ -59,19 +59,20 @@ export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly a
   const scope = envScope(cx)
   const early = mutant('queued-run-stale') ? await EnvState.load(cx) : undefined
   const lost = new AbortController()
-  let lostBecause: string | undefined
+  /** Fences of leases that others have taken over. */
+  const gone = new Set<number>()
   const leasing: Leasing = {
     take: async (wish) => {
       const lease = await acquire(cx, wish.scope, o, wish.mode)
       cx.store.lease.keep(lease, limits.leaseHeartbeatMs, (reason) => {
-        lostBecause = reason
+        gone.add(lease.fence)
         cx.emit({ type: 'lock.lost', message: reason })
         lost.abort(new Error(reason))
       })
       return lease
     },
     giveBack: async (leases) => {
-      for (const lease of leases) await cx.store.lease.release(lease)
+      for (const lease of leases) if (!gone.has(lease.fence)) await cx.store.lease.release(lease)
     },
   }
   const part = o.only && o.lease === undefined ? await holdPart(cx, o.only, leasing) : undefined
@@ -82,7 +83,7 @@ export async function beginRun(cx: EngineContext, o: LeaseOptions & { readonly a
   const release = async () => {
     abort.leave()
     cx.spool?.end(env, fence.fence)
-    if (lostBecause === undefined) await leasing.giveBack(leases)
+    await leasing.giveBack(leases)
   }
   try {
     if (!part) await takeOverParts(cx, fence)

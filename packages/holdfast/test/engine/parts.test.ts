@@ -191,6 +191,21 @@ describe('runs of parts', () => {
     expect(cloud.content).toEqual(['db-a=1', 'web-a=1'])
   })
 
+  test('who has lost one of its leases gives the others back', async () => {
+    const { start, tables } = machine()
+    const [one, two] = [start().lab, start().lab]
+    await one.apply(parts(one, { web: { a: 1, b: 1 } }))
+    const request = { graph: buildGraph(one.app(parts(one, { web: { a: 2, b: 2 } })), {}), ...inside('web') }
+    const old = await one.session(request)
+    const planned = await old.plan(request)
+    const [lease] = [...tables.leases.values()].filter((l) => l.scope.endsWith('web/a'))
+    tables.leases.set('lab/default:web/a', { ...lease as NonNullable<typeof lease>, holder: two.cx.holder, fence: tables.fenceSeq + 1 })
+    await two.store.leases() // a heartbeat of the first finds that it is gone
+    await expect(old.apply(planned, how)).rejects.toMatchObject({ code: 'HF4203' })
+    await old.end()
+    expect((await two.store.leases()).map((l) => l.scope)).toEqual(['lab/default:web/a'])
+  })
+
   const first = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 1e9))
   const seeds = Number(process.env.HOLDFAST_SEEDS ?? 20)
   test(`random parts at the same time, with faults and deaths: each is all or nothing, and the whole converges (seeds ${first} to ${first + seeds - 1})`, async () => {

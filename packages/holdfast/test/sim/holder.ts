@@ -3,6 +3,7 @@ import { beginRun, makePlan, type EngineContext, type PlannedRun, type RunDocume
 import type { TxRow } from '../../src/state/index.ts'
 import type { Process } from './kernel.ts'
 import { committedRows, MARKER, type Lab } from './lab.ts'
+import type { Part } from './scenario.ts'
 import { Dice } from './random.ts'
 import { audit, checkReverted, opened } from './watch.ts'
 import { graphOf, type Program } from './workload.ts'
@@ -10,7 +11,7 @@ import type { Inputs } from './world.ts'
 
 /** A command, with its program at hand. */
 export type Job =
-  | { readonly do: 'apply'; readonly program: Program; readonly onFailure: 'revert' | 'keep' }
+  | { readonly do: 'apply'; readonly program: Program; readonly onFailure: 'revert' | 'keep'; readonly part?: Part | undefined }
   | { readonly do: 'destroy' | 'revert' | 'resume' }
 
 export interface Attempt {
@@ -60,7 +61,10 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
   const stop = o.stop ?? lab.never
   const abort = o.abort ?? lab.never
   const early = await planEarly(lab, process, cx, job)
-  const session = await beginRun(cx, { lockTimeoutMs: o.lockTimeoutMs, stop, abort })
+  const part = job.do === 'apply' ? job.part : undefined
+  const request = { graph: job.do === 'apply' ? graphOf(job.program) : undefined, ...(part ? { targets: part.targets } : {}) }
+  const session = await beginRun(cx, { lockTimeoutMs: o.lockTimeoutMs, stop, abort, only: request })
+  if (part && process.dead === false) kernel.count([...lab.tables.leases.values()].some((l) => l.holder.pid === process.pid && l.scope.includes(':')) ? 'a part is held' : 'the whole is held for a part')
   try {
     if (o.person) await settleByHand(lab, process, cx, session)
     const effects = world.effects.length
@@ -68,7 +72,7 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
     if (job.do === 'revert') a.doc = await session.revert(how)
     else if (job.do === 'resume') a.doc = await session.resume(how)
     else {
-      const planned = (early === undefined ? undefined : await asPlanned(session, early)) ?? (await session.plan({ graph: job.do === 'apply' ? graphOf(job.program) : undefined }))
+      const planned = (early === undefined ? undefined : await asPlanned(session, early)) ?? (await session.plan(request))
       a.empty = planned.empty
       kernel.remark(process.name, () => `plan ${planned.plan.changes.map((c) => `${c.doc.action}${c.deleteFirst ? '!' : ''}${c.phase === 'contract' ? '~' : ''} ${c.doc.address} <${c.after.join(',')}>`).join('; ')}`)
       a.doc = await session.apply(planned, how)
@@ -82,19 +86,25 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
     // A process that lost its lease says so; what it says about the rest is not the last word.
     if (doc.error?.code === 'HF4203') return
     if (doc.outcome === 'reverted') {
-      checkReverted(lab, committedRows(lab.tables))
-      audit(lab, `${process.name} reverted`)
+      checkReverted(lab, committedRows(lab.tables), part)
+      if (isAlone(lab, process)) audit(lab, `${process.name} reverted`)
       if (o.calm && lab.scenario.parallelism === 1) checkUndoOrder(lab, effects)
     }
-    if (doc.outcome === 'applied') audit(lab, `${process.name} applied`)
+    if (doc.outcome === 'applied' && isAlone(lab, process)) audit(lab, `${process.name} applied`)
   } finally {
     if (!process.dead) await session.end()
   }
 }
 
+/** Nobody else is at work, and no other run is in the middle. */
+const isAlone = (lab: Lab, process: Process): boolean => {
+  const others = [...lab.tables.leases.values()].filter((l) => l.holder.pid !== process.pid)
+  return others.length === 0 && ![...lab.tables.envs.values()].some((e) => e.parts)
+}
+
 /** A plan that a person looks at before it is applied: what it was made for may have moved when the lease is there. */
 async function planEarly(lab: Lab, process: Process, cx: EngineContext, job: Job): Promise<string | undefined> {
-  if (job.do !== 'apply' || !new Dice(lab.kernel.seed, `${process.name} plans early`).chance(0.2)) return undefined
+  if (job.do !== 'apply' || job.part || !new Dice(lab.kernel.seed, `${process.name} plans early`).chance(0.2)) return undefined
   try {
     const { id } = await makePlan(cx, { graph: graphOf(job.program) }, { save: true })
     await process.sleep(new Dice(lab.kernel.seed, `${process.name} looks`).below(2000))

@@ -113,7 +113,7 @@ export class Lab {
     this.commits.push(c)
     this.told.committed(c)
     const { fence } = c.options
-    this.kernel.check(!fence || this.tables.leases.get(fence.scope)?.fence === fence.fence, 'I-FENCE', () => `${process.name} wrote, and its lease has gone to another`)
+    this.kernel.check([fence, ...(fence?.also ?? [])].every((f) => !f || this.tables.leases.get(f.scope)?.fence === f.fence), 'I-FENCE', () => `${process.name} wrote, and its lease has gone to another`)
     this.rules.committed(c, process)
     for (const e of c.entries) {
       if (e.t === 'env.commit') this.base = baseOf(this.tables, e.to)

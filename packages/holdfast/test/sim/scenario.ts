@@ -51,8 +51,14 @@ export interface ConvergeStep {
 }
 
 export type Command =
-  | { readonly do: 'apply'; readonly program: string; readonly onFailure: 'revert' | 'keep' }
+  | { readonly do: 'apply'; readonly program: string; readonly onFailure: 'revert' | 'keep'; readonly part?: Part | undefined }
   | { readonly do: 'destroy' | 'revert' | 'resume' }
+
+/** What an apply is restricted to, and every address that belongs there in any program: nothing in it has to do with anything outside. */
+export interface Part {
+  readonly targets: readonly string[]
+  readonly all: readonly string[]
+}
 
 /** One process that carries a command out, and what happens to it. */
 export interface Try {

@@ -4,6 +4,7 @@ import { callKey, decodeDoc } from '../../src/secret/index.ts'
 import { unresolved, type ResourceRow, type TxRow } from '../../src/state/index.ts'
 import type { Lab, PlanText } from './lab.ts'
 import { SHARED } from './extras.ts'
+import type { Part } from './scenario.ts'
 import type { Given, Inputs, Mutation, Watcher } from './world.ts'
 
 export interface Base {
@@ -42,11 +43,11 @@ export function watcherOf(lab: Lab): Watcher {
       if (key !== g.key) return kernel.fail('I-INTENT', `${what} is called under another key than the one on record`)
       const inputs = opened(lab, tx, 'inputs', tx.target.inputs)
       kernel.check(canonical(inputs) === canonical(g.inputs), 'I-INTENT', () => `${what} is called with other inputs than those on record`)
-      const scope = `${APP_SCOPE}`
-      const lease = lab.tables.leases.get(scope)
+      const scopes = [APP_SCOPE, `${APP_SCOPE}:.`, `${APP_SCOPE}:./${tx.address}`]
+      const holds = [...lab.tables.leases.values()].some((l) => l.mode === 'X' && l.holder.pid === g.process.pid && scopes.includes(l.scope))
       const age = kernel.now - (tx.lastSentAt ?? 0)
       kernel.check(tx.undo || isPlanned(lab, tx), 'I-PLAN', () => `${what} (${tx.address}) is called, and the plan of ${tx.run} says nothing of it`)
-      kernel.check(lease?.holder.pid === g.process.pid || age <= limits.leaseMarginMs, 'I-FENCE', () => `${what} is called ${age} ms after its intent, and the lease has gone to another`)
+      kernel.check(holds || age <= limits.leaseMarginMs, 'I-FENCE', () => `${what} is called ${age} ms after its intent, and the lease has gone to another`)
       lab.rules.begins(op, g)
     },
     answered: (g, rejected) => lab.rules.answered(g, rejected),
@@ -164,14 +165,15 @@ function isAsBefore(lab: Lab, rows: ReadonlyMap<string, ResourceRow>, was: Resou
 }
 
 /** The records are as the last committed revision has them. */
-export function checkReverted(lab: Lab, rows: ReadonlyMap<string, ResourceRow>): void {
+export function checkReverted(lab: Lab, rows: ReadonlyMap<string, ResourceRow>, part?: Part): void {
   const { kernel, base } = lab
   for (const [uid, was] of base.rows) {
+    if (part && !part.all.includes(was.address)) continue
     const now = rows.get(uid)
     // What had failed half-way before may be whole now; nothing else may differ.
     kernel.check(now !== undefined && (was.status === 'partial' || isAsBefore(lab, rows, was, now)), 'I-REVERT', () => `${was.address} is not recorded as it was: ${now ? `${rowText(was)} became ${rowText(now)}` : 'it is gone'}`)
   }
-  for (const [uid, now] of rows) kernel.check(base.rows.has(uid), 'I-REVERT', () => `${now.address} is recorded, and it was not there before`)
+  for (const [uid, now] of rows) kernel.check(base.rows.has(uid) || (part !== undefined && !part.all.includes(now.address)), 'I-REVERT', () => `${now.address} is recorded, and it was not there before`)
 }
 
 /**
