@@ -76,3 +76,26 @@ export function checkComponentsGiven(components: unknown, names: unknown): void 
     }
   }
 }
+
+const WATCH: Kinds = new Map<string, Kind>([['from', { says: "the revision that was seen last, or 'now'", is: (v) => v === 'now' || optionKind.count.is(v) }], ['signal', optionKind.signal]])
+/** Fails InvalidArgument. */
+export function checkWatch(options: unknown): void {
+  const wrong = misfit(options, WATCH)
+  if (wrong !== undefined) fail(`watch: ${wrong}`)
+}
+
+const EXPORT: Kinds = new Map<string, Kind>([['resources', text], ['to', text]])
+/** Fails InvalidArgument. */
+export function checkExports(exports: unknown): void {
+  if (exports === null) return
+  if (!Array.isArray(exports)) fail('The exports of a component must be a list, or null for everything')
+  for (const each of exports as readonly unknown[]) {
+    const wrong = misfit(each, EXPORT, ['resources'])
+    if (wrong !== undefined) fail(`The exports of a component: ${wrong}`)
+  }
+}
+
+/** Fails InvalidArgument. */
+export function checkTransform(transform: unknown): void {
+  if (transform !== undefined && transform !== null && !optionKind.function.is(transform)) fail('transform must be a function')
+}

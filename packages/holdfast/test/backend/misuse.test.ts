@@ -64,3 +64,22 @@ test('an output is an object of data, or nothing', async () => {
   for (const output of [{ f: () => 1 }, { n: Number.NaN }]) await expect(be.completeResourceChange(state, 'a', diff, token, any(output))).rejects.toMatchObject({ code: 'HF1204' })
   await be.completeResourceChange(state, 'a', diff, token, any(null))
 })
+
+test('what is watched, exported and transformed is said clearly', async () => {
+  const state = await be.createResourceState('watched')
+  await be.updateComponent(state, { actionType: 'CREATE', newName: 'a' })
+  const first = async (options: unknown) => { for await (const e of be.watch(state, any(options))) return e }
+  for (const options of [5, null, 'now', { from: 'x' }, { from: -1 }, { from: 1.5 }, { signal: 5 }, { since: 1 }]) await refused(InvalidArgument, 'watch', () => first(options))
+  expect(await first({ from: 0 })).toMatchObject({ kind: 'state.created' })
+
+  for (const exports of [undefined, 5, 'x', {}, [5], [null], [{}], [{ resources: 5 }], [{ resources: 't;*', to: 5 }], [{ resources: 't;*', too: 'x' }]]) await refused(InvalidArgument, 'exports', () => be.setComponentExports(state, 'a', any(exports)))
+  for (const exports of [[], [{ resources: 't;*' }, { resources: '*', to: 'shop/*' }], null]) await be.setComponentExports(state, 'a', exports)
+
+  const diff = { actionType: 'CREATE', componentName: 'a', newResource: { name: 'x', ruuid: 't', hash: 'h' } } as const
+  const [token] = await be.createResourceChangeTransaction(state, 'a', diff)
+  await be.completeResourceChange(state, 'a', diff, token, { arn: 1 })
+  for (const transform of ['x', 5, {}]) {
+    await refused(InvalidArgument, 'transform', () => be.getCloudOutputValueByName(state, 'a', 't', 'x', 'arn', any(transform)))
+    await refused(InvalidArgument, 'transform', () => be.getCloudOutputValueByHash(state, 'a', 't', 'h', 'arn', any(transform)))
+  }
+})
