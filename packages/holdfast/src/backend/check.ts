@@ -56,14 +56,14 @@ export function checkReference({ resourceReference }: ResourceReferenceDifferenc
 }
 
 const RESOURCE = ['name', 'ruuid', 'hash'] as const
-/** What createDifferences is given. Fails InvalidArgument. Costs a look at every resource. */
-export function checkComponentsGiven(components: unknown, names: unknown): void {
-  if (!Array.isArray(components)) fail('The new components must be a list')
-  if (!texts.is(names)) fail('oldComponents must be a list of names')
+/** Components as somebody gives them: what one has none of may be left out. Fails InvalidArgument. Costs a look at every resource. */
+export function checkedContents<T extends { readonly resources: readonly unknown[] }>(which: 'new' | 'old', components: readonly T[]): readonly T[] {
+  const what = `The ${which} components`
+  if (!Array.isArray(components)) fail(`${what} must be a list`)
   for (const given of components as readonly unknown[]) {
-    if (!object.is(given) || !text.is((given as { readonly name?: unknown }).name)) fail('The new components must be objects, each with a name')
+    if (!object.is(given) || !text.is((given as { readonly name?: unknown }).name)) fail(`${what} must be objects, each with a name`)
     const { name, resources, references, aliases } = given as Readonly<Record<string, unknown>>
-    const where = `The new components: ${String(name)}`
+    const where = `${what}: ${String(name)}`
     for (const [field, list] of [['resources', resources], ['references', references]] as const) if (list !== undefined && list !== null && !Array.isArray(list)) fail(`${where}: ${field} must be a list`)
     if (aliases !== undefined && aliases !== null && !texts.is(aliases)) fail(`${where}: aliases must be a list of names`)
     for (const r of (resources ?? []) as readonly unknown[]) {
@@ -75,6 +75,12 @@ export function checkComponentsGiven(components: unknown, names: unknown): void 
       if (wrong !== undefined) fail(`${where}: references: ${wrong}`)
     }
   }
+  return components.map((c) => ((c.resources as unknown) ? c : { ...c, resources: [] }))
+}
+
+/** Fails InvalidArgument. */
+export function checkNames(names: unknown): void {
+  if (!texts.is(names)) fail('oldComponents must be a list of names')
 }
 
 const WATCH: Kinds = new Map<string, Kind>([['from', { says: "the revision that was seen last, or 'now'", is: (v) => v === 'now' || optionKind.count.is(v) }], ['signal', optionKind.signal]])

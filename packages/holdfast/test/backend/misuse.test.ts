@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { BackendError, InvalidArgument, InvalidDifference, MemoryBackend } from '../../src/backend/index.ts'
+import { BackendError, compareComponents, InvalidArgument, InvalidDifference, MemoryBackend } from '../../src/backend/index.ts'
 
 const be = new MemoryBackend({})
 afterAll(() => be.close())
@@ -53,6 +53,11 @@ test('a component of a difference may leave out what it has none of', async () =
   expect(await be.createDifferences(state, [any({ name: 'a' })], [])).toEqual([[{ actionType: 'CREATE', newName: 'a' }], [], []])
   const token = (await be.updateComponent(state, { actionType: 'CREATE', newName: 'a' }), await be.createResourceChangeTransaction(state, 'a', { actionType: 'CREATE', componentName: 'soon', newResource: { name: 'x', ruuid: 't', hash: 'h' } }))[0]
   expect((await be.listChanges({ stateUuid: state, status: 'open' })).map((c) => c.transactionToken)).toEqual([token])
+})
+
+test('components that are compared without a state are looked at in the same way', async () => {
+  expect(compareComponents([any({ name: 'a' })], [any({ name: 'b' })]).components.map((d) => d.actionType)).toEqual(['UPDATE_NAME'])
+  for (const [news, olds] of [[undefined, []], [[], undefined], [[], [{}]], [[null], []], [[{ name: 'a', resources: [{}] }], []], [[], [{ name: 'a', resources: 5 }]]]) await refused(InvalidArgument, /components/, async () => compareComponents(any(news), any(olds)))
 })
 
 test('an output is an object of data, or nothing', async () => {
