@@ -56,14 +56,14 @@ export function checkReference({ resourceReference }: ResourceReferenceDifferenc
 }
 
 const RESOURCE = ['name', 'ruuid', 'hash'] as const
-/** What createDifferences is given. Fails InvalidArgument. Costs a look at every resource. */
-export function checkComponentsGiven(components: unknown, names: unknown): void {
-  if (!Array.isArray(components)) fail('The new components must be a list')
-  if (!texts.is(names)) fail('oldComponents must be a list of names')
+/** Components as somebody gives them: what one has none of may be left out. Fails InvalidArgument. Costs a look at every resource. */
+export function checkedContents<T extends { readonly resources: readonly unknown[] }>(which: 'new' | 'old', components: readonly T[]): readonly T[] {
+  const what = `The ${which} components`
+  if (!Array.isArray(components)) fail(`${what} must be a list`)
   for (const given of components as readonly unknown[]) {
-    if (!object.is(given) || !text.is((given as { readonly name?: unknown }).name)) fail('The new components must be objects, each with a name')
+    if (!object.is(given) || !text.is((given as { readonly name?: unknown }).name)) fail(`${what} must be objects, each with a name`)
     const { name, resources, references, aliases } = given as Readonly<Record<string, unknown>>
-    const where = `The new components: ${String(name)}`
+    const where = `${what}: ${String(name)}`
     for (const [field, list] of [['resources', resources], ['references', references]] as const) if (list !== undefined && list !== null && !Array.isArray(list)) fail(`${where}: ${field} must be a list`)
     if (aliases !== undefined && aliases !== null && !texts.is(aliases)) fail(`${where}: aliases must be a list of names`)
     for (const r of (resources ?? []) as readonly unknown[]) {
@@ -75,4 +75,33 @@ export function checkComponentsGiven(components: unknown, names: unknown): void 
       if (wrong !== undefined) fail(`${where}: references: ${wrong}`)
     }
   }
+  return components.map((c) => ((c.resources as unknown) ? c : { ...c, resources: [] }))
+}
+
+/** Fails InvalidArgument. */
+export function checkNames(names: unknown): void {
+  if (!texts.is(names)) fail('oldComponents must be a list of names')
+}
+
+const WATCH: Kinds = new Map<string, Kind>([['from', { says: "the revision that was seen last, or 'now'", is: (v) => v === 'now' || optionKind.count.is(v) }], ['signal', optionKind.signal]])
+/** Fails InvalidArgument. */
+export function checkWatch(options: unknown): void {
+  const wrong = misfit(options, WATCH)
+  if (wrong !== undefined) fail(`watch: ${wrong}`)
+}
+
+const EXPORT: Kinds = new Map<string, Kind>([['resources', text], ['to', text]])
+/** Fails InvalidArgument. */
+export function checkExports(exports: unknown): void {
+  if (exports === null) return
+  if (!Array.isArray(exports)) fail('The exports of a component must be a list, or null for everything')
+  for (const each of exports as readonly unknown[]) {
+    const wrong = misfit(each, EXPORT, ['resources'])
+    if (wrong !== undefined) fail(`The exports of a component: ${wrong}`)
+  }
+}
+
+/** Fails InvalidArgument. */
+export function checkTransform(transform: unknown): void {
+  if (transform !== undefined && transform !== null && !optionKind.function.is(transform)) fail('transform must be a function')
 }

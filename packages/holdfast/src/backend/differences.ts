@@ -1,4 +1,5 @@
 import { canonical } from '../base/index.ts'
+import { checkedContents } from './check.ts'
 import { checkComponents, type Surroundings } from './differences-check.ts'
 import type { ComponentDifference, ResourceDifference, ResourceModel, ResourceReferenceDifference, ResourceReferenceModel } from './models.ts'
 import { byText, contentText, keyOf, leftAlike, pairByName, sameContent, type Content, type Pairing } from './pairing.ts'
@@ -27,10 +28,15 @@ export interface ComponentDifferences {
  * Gives    components in the new order, deletes in the old order at the end; inside a component by type and name, deletes last. Names of a renamed component are
  *          the new ones everywhere. A reference whose target was renamed is the same reference.
  *          A resource that was renamed and changed is one UPDATE_IDENTITY between two names; a component is an UPDATE_NAME and an UPDATE_IDENTITY.
- * Fails    DuplicateComponentName, DuplicateResourceName, UnknownReferenceTarget, ReferenceToDeletedResource, DependencyCycle.
+ * Fails    InvalidArgument, DuplicateComponentName, DuplicateResourceName, UnknownReferenceTarget, ReferenceToDeletedResource, DependencyCycle.
  * Costs    one comparison per resource; nothing is digested where names are equal.
  */
 export function compareComponents(newComponents: readonly Content[], oldComponents: readonly Content[], around: Surroundings = {}): ComponentDifferences {
+  return compareContents(checkedContents('new', newComponents), checkedContents('old', oldComponents), around)
+}
+
+/** The same, of components that were looked at already. */
+export function compareContents(newComponents: readonly Content[], oldComponents: readonly Content[], around: Surroundings): ComponentDifferences {
   const out: ComponentDifferences = { components: [], resources: [], references: [], diagnostics: [] }
   const components = pairComponents(oldComponents, newComponents, out.diagnostics)
   const resourcesOf = new Map<Content, Pairing<ResourceModel, ResourceModel>>()

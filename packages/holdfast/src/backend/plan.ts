@@ -2,7 +2,7 @@ import { masked, type Value } from '../model/index.ts'
 import type { EnvRow, ResourceDocs } from '../state/index.ts'
 import { actions } from './changes.ts'
 import type { Differences, RequestContext } from './contract.ts'
-import { compareComponents } from './differences.ts'
+import { compareContents } from './differences.ts'
 import type { ComponentDifference, ComponentExport, NewComponent, ResourceDifference, ResourceModel, ResourceReferenceDifference } from './models.ts'
 import { parentOf, stateName } from './names.ts'
 import type { Content } from './pairing.ts'
@@ -23,7 +23,7 @@ export async function stateDifferences(s: Session, env: EnvRow, newComponents: r
   // The rest of the state matters only to references.
   const references = await referencesOf(s, env, [...newComponents, ...stored])
   const olds = stored.map((c) => ({ ...c, references: references.held.get(c.name) ?? [] }))
-  const found = compareComponents(newComponents, olds, references.around(oldNames))
+  const found = compareContents(newComponents, olds, references.around(oldNames))
   const hidden = (model: ResourceModel): ResourceModel => masked(model as Value) as ResourceModel
   const resources = found.resources.map((d) => (d.previousResource ? { ...d, previousResource: hidden(d.previousResource) } : d))
   return [

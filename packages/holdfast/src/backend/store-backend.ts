@@ -3,7 +3,7 @@ import { hasSecret, reveal, type Value } from '../model/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { EnvRow, ResourceRow } from '../state/index.ts'
 import type { Store } from '../store/index.ts'
-import { checkComponentsGiven, checkContext, checkFilter } from './check.ts'
+import { checkContext, checkedContents, checkFilter, checkNames, checkTransform, checkWatch } from './check.ts'
 import { amendChange, completeChange, failChange, openChange, recoverChange, removeChange } from './changes.ts'
 import { componentUid, resolveReference, setExports, updateComponent } from './components.ts'
 import { AbstractBackend, type BackendCapabilities, type ChangeFilter, type Differences, type RequestContext } from './contract.ts'
@@ -269,6 +269,7 @@ export class StoreBackend extends AbstractBackend {
   }
 
   async #value(uuid: string, about: About & { readonly key: string }, transform: ((value: any) => unknown) | undefined, ctx: RequestContext | undefined, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<unknown> {
+    checkTransform(transform)
     const { key } = about
     const value = await this.#do(async (s) => {
       const env = await readable(s, uuid, ctx, 'output:read', about)
@@ -295,9 +296,9 @@ export class StoreBackend extends AbstractBackend {
   override createDifferences(uuid: string, newComponents: readonly NewComponent[], oldComponents: readonly string[], ctx?: RequestContext): Promise<Differences> {
     return this.#do(async (s) => {
       const env = await readable(s, uuid, ctx)
-      checkComponentsGiven(newComponents, oldComponents)
-      // What a component has none of may be left out.
-      return stateDifferences(s, env, newComponents.map((c) => ((c.resources as unknown) ? c : { ...c, resources: [] })), oldComponents, ctx)
+      const components = checkedContents('new', newComponents)
+      checkNames(oldComponents)
+      return stateDifferences(s, env, components, oldComponents, ctx)
     })
   }
 
@@ -332,6 +333,7 @@ export class StoreBackend extends AbstractBackend {
    *          from its `revision` on.
    */
   async *watch(uuid: string, options: { readonly from?: number | 'now'; readonly signal?: AbortSignal } = {}, ctx?: RequestContext): AsyncGenerator<StateEvent, void, undefined> {
+    checkWatch(options)
     const { from = 'now', signal } = options
     const events = await this.#do(async (s) => {
       const env = await readable(s, uuid, ctx, 'watch')

@@ -9,7 +9,7 @@ import { currentHolder } from '../store/index.ts'
 import { Brackets } from './brackets.ts'
 import { checkCall, checkForPlan, checkParts, checkSettle, checkTarget } from './check.ts'
 import { makeContext, type Surroundings } from './context.ts'
-import { asMutation, checkTargetName, notKept, TargetNotFound } from './failures.ts'
+import { aboutKey, asMutation, checkTargetName, documentAboutKey, notKept, TargetNotFound } from './failures.ts'
 import { openHolder } from './holders.ts'
 import { openCall, type Opened } from './open.ts'
 import { graphFor } from './program.ts'
@@ -108,8 +108,13 @@ export class Engine {
     checkCall('preview', o)
     const target = await this.#target(name)
     const graph = graphFor(program, target)
-    const { cx } = await this.#open(await this.#snapshot(name), { target, program, create: true, holder: currentHolder(), o })
-    return shown(name, await makePlan(cx, { graph, ...requestOf(o) }))
+    const snapshot = await this.#snapshot(name)
+    try {
+      const { cx } = await this.#open(snapshot, { target, program, create: true, holder: currentHolder(), o })
+      return shown(name, await makePlan(cx, { graph, ...requestOf(o) }))
+    } catch (e) {
+      throw aboutKey(e)
+    }
   }
 
   /**
@@ -234,7 +239,15 @@ export class Engine {
     })
   }
 
-  async #mutate<T>(call: CallRequest, m: { idle(cx: EngineContext): Promise<T | undefined>; act(session: RunSession): Promise<T>; unkept(result: T, why: unknown): T }): Promise<T> {
+  async #mutate<T>(call: CallRequest, m: Mutating<T>): Promise<T> {
+    try {
+      return documentAboutKey(await this.#marked(call, m))
+    } catch (e) {
+      throw aboutKey(e)
+    }
+  }
+
+  async #marked<T>(call: CallRequest, m: Mutating<T>): Promise<T> {
     const { name } = call.target
     const before = await this.#snapshot(name)
     if (!before || before.reliable) {
@@ -309,6 +322,12 @@ function quietly(onEvent: CallOptions['onEvent']): (e: EngineEvent) => void {
       warned = true
     }
   }
+}
+
+interface Mutating<T> {
+  idle(cx: EngineContext): Promise<T | undefined>
+  act(session: RunSession): Promise<T>
+  unkept(result: T, why: unknown): T
 }
 
 type PlanOrigin = Pick<PlannedRun['plan'], 'store' | 'env' | 'app' | 'secrets'>

@@ -44,3 +44,18 @@ export function asMutation(given: SnapshotMutation | undefined): SnapshotMutatio
   if (typeof given?.end !== 'function') throw new Error('beginMutation gave nothing that can be ended')
   return given
 }
+
+const elsewhere = failure('HF4301').hint
+const KEY_HINT = 'Give the engine the `home` that its key lies in, or the place of the key as `key`: keyFile(path) or keyEnv(name).'
+
+/** Where the way out of a missing key would lead to the folder of a project: an engine is told where its key is by whoever made it. */
+export function aboutKey(e: unknown): unknown {
+  if (!isFailure(e) || e.code !== 'HF4301' || e.hint !== elsewhere) return e
+  return failure('HF4301', { message: e.message, hint: KEY_HINT, ...(e.address === undefined ? {} : { address: e.address }), site: e.site, cause: e })
+}
+
+/** The same in the document of a run. */
+export function documentAboutKey<T>(result: T): T {
+  const { error } = result as { readonly error?: { readonly code?: string; readonly hint?: string } }
+  return error?.code === 'HF4301' && error.hint === elsewhere ? { ...result, error: { ...error, hint: KEY_HINT } } : result
+}

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { BackendError, InvalidArgument, InvalidDifference, MemoryBackend } from '../../src/backend/index.ts'
+import { BackendError, compareComponents, InvalidArgument, InvalidDifference, MemoryBackend } from '../../src/backend/index.ts'
 
 const be = new MemoryBackend({})
 afterAll(() => be.close())
@@ -55,6 +55,11 @@ test('a component of a difference may leave out what it has none of', async () =
   expect((await be.listChanges({ stateUuid: state, status: 'open' })).map((c) => c.transactionToken)).toEqual([token])
 })
 
+test('components that are compared without a state are looked at in the same way', async () => {
+  expect(compareComponents([any({ name: 'a' })], [any({ name: 'b' })]).components.map((d) => d.actionType)).toEqual(['UPDATE_NAME'])
+  for (const [news, olds] of [[undefined, []], [[], undefined], [[], [{}]], [[null], []], [[{ name: 'a', resources: [{}] }], []], [[], [{ name: 'a', resources: 5 }]]]) await refused(InvalidArgument, /components/, async () => compareComponents(any(news), any(olds)))
+})
+
 test('an output is an object of data, or nothing', async () => {
   const state = await be.createResourceState('outputs')
   await be.updateComponent(state, { actionType: 'CREATE', newName: 'a' })
@@ -63,4 +68,23 @@ test('an output is an object of data, or nothing', async () => {
   for (const output of [5, 'arn', [1], true]) await refused(InvalidArgument, 'output', () => be.completeResourceChange(state, 'a', diff, token, any(output)))
   for (const output of [{ f: () => 1 }, { n: Number.NaN }]) await expect(be.completeResourceChange(state, 'a', diff, token, any(output))).rejects.toMatchObject({ code: 'HF1204' })
   await be.completeResourceChange(state, 'a', diff, token, any(null))
+})
+
+test('what is watched, exported and transformed is said clearly', async () => {
+  const state = await be.createResourceState('watched')
+  await be.updateComponent(state, { actionType: 'CREATE', newName: 'a' })
+  const first = async (options: unknown) => { for await (const e of be.watch(state, any(options))) return e }
+  for (const options of [5, null, 'now', { from: 'x' }, { from: -1 }, { from: 1.5 }, { signal: 5 }, { since: 1 }]) await refused(InvalidArgument, 'watch', () => first(options))
+  expect(await first({ from: 0 })).toMatchObject({ kind: 'state.created' })
+
+  for (const exports of [undefined, 5, 'x', {}, [5], [null], [{}], [{ resources: 5 }], [{ resources: 't;*', to: 5 }], [{ resources: 't;*', too: 'x' }]]) await refused(InvalidArgument, 'exports', () => be.setComponentExports(state, 'a', any(exports)))
+  for (const exports of [[], [{ resources: 't;*' }, { resources: '*', to: 'shop/*' }], null]) await be.setComponentExports(state, 'a', exports)
+
+  const diff = { actionType: 'CREATE', componentName: 'a', newResource: { name: 'x', ruuid: 't', hash: 'h' } } as const
+  const [token] = await be.createResourceChangeTransaction(state, 'a', diff)
+  await be.completeResourceChange(state, 'a', diff, token, { arn: 1 })
+  for (const transform of ['x', 5, {}]) {
+    await refused(InvalidArgument, 'transform', () => be.getCloudOutputValueByName(state, 'a', 't', 'x', 'arn', any(transform)))
+    await refused(InvalidArgument, 'transform', () => be.getCloudOutputValueByHash(state, 'a', 't', 'h', 'arn', any(transform)))
+  }
 })

@@ -103,3 +103,18 @@ test('a mark that is none: what cannot be ended was never begun, and nothing is 
     }
   }
 })
+
+test('without a place for the key, the way out of a missing one is to name a place, not the folder of a project', async () => {
+  const cloud = new Cloud()
+  const Box = resource(boxSpec(cloud, { type: `misused:Box${++serial}` }))
+  const targets = { getTarget: async (name: string) => target(name, { secrets: { get: async () => 'of-the-target' } }) }
+  const engine = () => new Engine({ targets, snapshots: new MemorySnapshots() })
+  const declared = app('shop', { secrets: ['token'], build: ({ secrets }) => void Box('a', { name: 'a', secret: secrets.token }) })
+  const made = app('shop', { build: () => void Box('a', { name: 'a' }) }) // its output is a secret
+  const hints = [
+    await engine().preview('prod', declared).then(() => undefined, (e: unknown) => e as { code: string; hint: string }), await engine().apply('prod', declared).then(() => undefined, (e: unknown) => e as { code: string; hint: string }),
+    (await engine().apply('prod', made)).error as { code: string; hint: string },
+  ]
+  expect(hints.map((h) => h?.code)).toEqual(['HF4301', 'HF4301', 'HF4301'])
+  for (const h of hints) expect(h?.hint).toMatch(/`home`.*`key`/)
+})

@@ -26,6 +26,16 @@ describe('building', () => {
     expect(f.nodes).toHaveLength(3)
   })
 
+  test('nesting is bounded by memory, not by the stack: of every type, declared, linked, compiled and run', async () => {
+    const w = new World()
+    let nested: Flow = linear(w.task('leaf', { requires: ['given'], provides: 'x', gives: 1 }))
+    for (let i = 0; i < 3_000; i++) nested = flow((['linear', 'graph', 'unordered'] as const)[i % 3] as 'graph', [nested], { name: `level${i}` })
+    const outer = graph(w.task('after', { requires: ['x'] }), nested, w.task('before', { provides: 'given', gives: 2 }))
+    expect(engine.searchTask(outer, 'leaf')?.name).toBe('leaf')
+    const { report } = await play(outer)
+    expect([report.state, w.log, w.seen.leaf, w.seen.after]).toEqual(['SUCCESS', ['before', 'leaf', 'after'], { given: 2 }, { x: 1 }])
+  })
+
   test('S002-92 a task is found by name, in nested flows, too', () => {
     const w = new World()
     const inner = w.task('inner')

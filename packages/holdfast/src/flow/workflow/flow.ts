@@ -10,6 +10,11 @@ export interface Link {
   readonly depth: Depth
 }
 
+interface Ends {
+  readonly provides: readonly string[]
+  readonly requires: readonly string[]
+}
+
 const DEPTHS: readonly Depth[] = ['ATOM', 'NEIGHBORS', 'FLOW', 'ALL']
 
 /** A flow under construction. Every change of a graph is checked first and then made as a whole: a refused one leaves the flow as it was. */
@@ -42,19 +47,39 @@ export class BuiltFlow implements Flow {
   get links(): readonly Link[] {
     return this.#links
   }
-  /** Symbols that come out of the flow, and those it needs from outside. */
   get provides(): readonly string[] {
-    return [...new Set([...(this.retry?.provides === undefined ? [] : [this.retry.provides]), ...this.#nodes.flatMap((n) => n.provides)])]
+    return this.#symbols().provides
   }
   get requires(): readonly string[] {
-    const own = new Set(this.retry?.provides === undefined ? [] : [this.retry.provides])
-    if (this.kind === 'graph') for (const n of this.#nodes) for (const s of n.provides) own.add(s)
-    const out = new Set(this.retry ? this.retry.requires : [])
-    for (const n of this.#nodes) {
-      for (const s of n.requires) if (!own.has(s)) out.add(s)
-      if (this.kind === 'linear') for (const s of n.provides) own.add(s)
+    return this.#symbols().requires
+  }
+
+  /** Symbols that come out of the flow, and those it needs from outside. Innermost first, so that nesting is bounded by memory and each flow is looked at once. */
+  #symbols(): Ends {
+    const known = new Map<Node, Ends>()
+    const open: BuiltFlow[] = [this]
+    for (let f = open.at(-1); f; f = open.at(-1)) {
+      const before = open.length
+      for (const n of f.#nodes) if (n instanceof BuiltFlow && !known.has(n)) open.push(n)
+      if (open.length > before) continue
+      open.pop()
+      known.set(f, f.#ends((n) => known.get(n) ?? n))
     }
-    return [...out]
+    return known.get(this) as Ends
+  }
+
+  #ends(endsOf: (n: Node) => Ends): Ends {
+    const inside = this.retry?.provides === undefined ? [] : [this.retry.provides]
+    const provides = new Set(inside)
+    for (const n of this.#nodes) for (const s of endsOf(n).provides) provides.add(s)
+    const own = new Set(this.kind === 'graph' ? provides : inside)
+    const requires = new Set(this.retry ? this.retry.requires : [])
+    for (const n of this.#nodes) {
+      const ends = endsOf(n)
+      for (const s of ends.requires) if (!own.has(s)) requires.add(s)
+      if (this.kind === 'linear') for (const s of ends.provides) own.add(s)
+    }
+    return { provides: [...provides], requires: [...requires] }
   }
 
   add(nodes: readonly Node[]): void {
@@ -83,7 +108,8 @@ export class BuiltFlow implements Flow {
     }
     const inside = this.retry?.provides
     for (const n of fresh) {
-      for (const symbol of n.requires) {
+      const { requires, provides } = n instanceof BuiltFlow ? n.#symbols() : n
+      for (const symbol of requires) {
         if (symbol === inside) continue
         const from = giversNow(symbol)
         if (from.length > 1) {
@@ -92,7 +118,7 @@ export class BuiltFlow implements Flow {
         if (from[0]) found.push([from[0], n])
         else lackingNow(symbol).add(n)
       }
-      for (const symbol of n.provides) {
+      for (const symbol of provides) {
         giversNow(symbol).push(n)
         for (const waiting of lackingNow(symbol)) if (waiting !== n) found.push([n, waiting])
         lackingNow(symbol).clear()
