@@ -66,6 +66,13 @@ describe('what is deleted with another', () => {
     expect(() => topologicalOrder(['h', 'k', 'z', 'n', 'm', 'y'], (uid) => order.after.get(uid) ?? [])).not.toThrow()
   })
 
+  test('and a destroy of such objects ends', async () => {
+    const program = [
+      node('h', 'h'), node('z', 'z', { deletedWith: 'h' }), node('k', 'k'), node('n', 'n', { refs: ['h'], deletedWith: 'k' }), node('x', 'x', { dependsOn: ['k'] }), node('m', 'm', { refs: ['x'], deletedWith: 'z' }),
+    ]
+    expect(await brokenRule([program], [], { destroyed: true })).toBeUndefined()
+  })
+
   test('was made in one, and is to be made in another that it referred to: it goes with the first', async () => {
     expect(await brokenRule([
       [node('h', 'h'), node('k', 'k', { kind: 'C', refs: ['h'] }), node('n', 'x', { refs: ['k'], deletedWith: 'h' })],
