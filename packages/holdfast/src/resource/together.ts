@@ -16,7 +16,8 @@ export function tiedTo({ meta }: Pick<ResourceRow, 'meta'>): string | undefined 
 export function takenAlong(rows: readonly Row[], alone: ReadonlySet<string> = new Set()): Map<string, string> {
   const out = new Map<string, string>()
   const called = new Map<string, Row>()
-  for (const r of rows) if (!r.meta.retain && !r.meta.lookup) called.set(r.uid, r)
+  // What owes nothing but a hook is gone already, and its hook is still to run.
+  for (const r of rows) if (!r.meta.retain && !r.meta.lookup && r.meta.due !== 'afterDelete') called.set(r.uid, r)
   const above = (r: Row): Row | undefined => {
     const uid = tiedTo(r)
     return uid === undefined || uid === r.uid || alone.has(r.uid) ? undefined : called.get(uid)

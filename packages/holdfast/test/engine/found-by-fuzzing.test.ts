@@ -225,3 +225,11 @@ test('the file keeps of a change what memory keeps: an object that is given up, 
   expect(await brokenRule([[node('a', 'x', { adopt: 'o9' }), node('b', 'y')]], [apply(0, { faults })], { store: 'sqlite', exists })).toBeUndefined()
   expect(await brokenRule([[node('a', 'x')], [node('a', 'x', { size: 2 }), node('b', 'y', { fail: true, dependsOn: ['a'] })], [node('a', 'x')]], [apply(0), apply(1)], { store: 'sqlite' })).toBeUndefined()
 })
+
+test('a restricted run tells of what is left over at a node that it only reads', async () => {
+  const b = node('b', 'y', { dependsOn: ['a'] })
+  const before = [node('a', 'x', { kind: 'C' }), b]
+  const failing = [node('a', 'x', { kind: 'X' }), b, node('c', 'z', { fail: true })]
+  const after = [node('a', 'x', { kind: 'X' }), { ...b, size: 2 }]
+  expect(await brokenRule([before, failing, after], [apply(0), apply(1, { onFailure: 'keep' } as Partial<Op>), apply(2, { excludes: ['a'] } as Partial<Op>)])).toBeUndefined()
+})

@@ -66,6 +66,12 @@ describe('what is deleted with another', () => {
     expect(() => topologicalOrder(['h', 'k', 'z', 'n', 'm', 'y'], (uid) => order.after.get(uid) ?? [])).not.toThrow()
   })
 
+  test('runs the hook that it owes since its own deletion', async () => {
+    const [h, n] = [node('h', 'h'), node('n', 'x', { deletedWith: 'h', hooks: ['afterDelete'] })]
+    const ops = [apply(0), apply(1, { faults: [{ call: 'hook', name: 'x', what: 'reject' }] }), apply(0, { onFailure: 'continue', replace: ['h'] } as Partial<Op>)]
+    expect(await brokenRule([[h, n], [h]], ops)).toBeUndefined()
+  })
+
   test('and a destroy of such objects ends', async () => {
     const program = [
       node('h', 'h'), node('z', 'z', { deletedWith: 'h' }), node('k', 'k'), node('n', 'n', { refs: ['h'], deletedWith: 'k' }), node('x', 'x', { dependsOn: ['k'] }), node('m', 'm', { refs: ['x'], deletedWith: 'z' }),
