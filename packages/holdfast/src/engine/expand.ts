@@ -128,7 +128,8 @@ function deadlineOf(state: EnvState, c: PlannedChange): Millis | undefined {
 
 /** Of a deletion: the node may have left the program. */
 export function rowDeadline(state: EnvState, uid: string | undefined): Millis | undefined {
-  const row = uid === undefined ? undefined : state.current.get(uid)
+  // What an earlier run has deleted first has a deadline, too: it may have to be made again.
+  const row = uid === undefined ? undefined : (state.current.get(uid) ?? state.base.get(uid))
   return row && (row.meta.timeouts?.delete ?? state.cx.types.get(row.type)?.timeoutMs)
 }
 

@@ -206,7 +206,7 @@ export async function stillToDelete(state: EnvState): Promise<Address[]> {
   const going = [...state.current.values()].filter((r) => r.status === 'deleting')
   const mine = going.filter((r) => state.holds(r.address)).map((r) => r.address)
   if (mine.length === going.length) return mine
-  const leases = (await cx.store.leases()).filter((l) => holderAlive(l.holder) !== false && !state.part?.scopes.includes(l.scope))
+  const leases = (await cx.store.leases()).filter((l) => l.mode === 'X' && holderAlive(l.holder) !== false && !state.part?.scopes.includes(l.scope))
   for (const r of going) {
     if (state.holds(r.address) || leases.some((l) => within(scopeOfNode(cx, r.address), [l.scope]))) continue
     if ((await cx.store.find(env.id, 'current', { address: r.address })).some((now) => now.uid === r.uid)) mine.push(r.address)

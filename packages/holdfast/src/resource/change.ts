@@ -88,7 +88,8 @@ function newTx(work: Work, c: Change, now: number): TxRow {
     openedAt: now, firstSentAt: now, lastSentAt: now, endedAt: undefined, evidence: undefined,
     target: {
       inputs,
-      ...(c.row ? { row: c.row } : {}),
+      // A row of the state has the number of its commit beside it, which is none of the change.
+      ...(c.row ? { row: 'seq' in c.row ? draftOf(c.row as ResourceRow) : c.row } : {}),
       ...(c.prior ? { prior: { inputs: encodeDoc(c.prior.inputs as Value, { ...place, field: 'inputs' }, cx.ring), outputs: encodeDoc(c.prior.outputs as Value, { ...place, field: 'outputs' }, cx.ring) } } : {}),
       ...(c.before.length ? { before: c.before } : {}),
       ...(c.also.length ? { also: c.also } : {}),

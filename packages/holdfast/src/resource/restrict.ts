@@ -106,6 +106,11 @@ export function refuseLost(state: EnvState, graph: DesiredGraph | undefined, m: 
     if (is && is.address !== was.address && is.status !== 'deleting' && !state.rowAt(was.address)) lost.set(was.address, `has become ${is.address} in an unfinished run (${state.env.openRun})`)
   }
   const anew = new Set(changed.filter((d) => d.row && d.decision.action === 'replace').map((d) => d.row?.address as Address))
+  // The open run may have set the old object aside, or deleted it to make room: whatever is not written since refers to that.
+  for (const was of state.base.values()) {
+    const is = state.current.get(was.uid)
+    if (!is || is.status === 'deleting') anew.add(was.address)
+  }
   if (lost.size === 0 && anew.size === 0) return
   const nodeOf = new Map([...m.rowOf].map(([address, row]) => [row.uid, graph?.nodes.get(address)]))
   for (const row of state.current.values()) {

@@ -16,7 +16,8 @@ export function tiedTo({ meta }: Pick<ResourceRow, 'meta'>): string | undefined 
 export function takenAlong(rows: readonly Row[], alone: ReadonlySet<string> = new Set()): Map<string, string> {
   const out = new Map<string, string>()
   const called = new Map<string, Row>()
-  for (const r of rows) if (!r.meta.retain && !r.meta.lookup) called.set(r.uid, r)
+  // What owes nothing but a hook is gone already, and its hook is still to run.
+  for (const r of rows) if (!r.meta.retain && !r.meta.lookup && r.meta.due !== 'afterDelete') called.set(r.uid, r)
   const above = (r: Row): Row | undefined => {
     const uid = tiedTo(r)
     return uid === undefined || uid === r.uid || alone.has(r.uid) ? undefined : called.get(uid)
@@ -48,9 +49,10 @@ export interface DeletionOrder {
 }
 
 /**
- * Rows that cannot go in the call of another: what they refer to besides has to go before that other, and they before it.
+ * Rows that cannot go in the call of another: what they refer to besides has to go before that other, and they before it. `grouped`: all that go in one
+ * call go at one time.
  */
-function inBetween(byUid: ReadonlyMap<string, Deletion>, usedBy: (d: Deletion) => readonly Deletion[], along: ReadonlyMap<string, string>): string[] {
+function inBetween(byUid: ReadonlyMap<string, Deletion>, usedBy: (d: Deletion) => readonly Deletion[], along: ReadonlyMap<string, string>, grouped: boolean): string[] {
   const topOf = (uid: string) => along.get(uid) ?? uid
   const groups = new Map<string, Deletion[]>()
   for (const [uid, d] of byUid) groups.set(topOf(uid), [...(groups.get(topOf(uid)) ?? []), d])
@@ -62,10 +64,10 @@ function inBetween(byUid: ReadonlyMap<string, Deletion>, usedBy: (d: Deletion) =
     for (let d = todo.pop(); d; d = todo.pop()) {
       const of = topOf(d.row.uid)
       if (of === top) return [uid]
-      if (seen.has(of)) continue
-      seen.add(of)
-      // All that go in one call go at one time.
-      for (const x of groups.get(of) ?? []) if (x.early) todo.push(...usedBy(x).filter((y) => topOf(y.row.uid) !== of))
+      const key = grouped ? of : d.row.uid
+      if (seen.has(key)) continue
+      seen.add(key)
+      for (const x of grouped ? (groups.get(of) ?? []) : [d]) if (x.early) todo.push(...usedBy(x).filter((y) => !grouped || topOf(y.row.uid) !== of))
     }
     return []
   })
@@ -84,7 +86,11 @@ export function orderDeletions(deletions: readonly Deletion[]): DeletionOrder {
   })
   const alone = new Set<string>()
   let along = takenAlong(deletions.map((d) => d.row))
-  for (let between = inBetween(byUid, usedBy, along); between.length > 0; between = inBetween(byUid, usedBy, along)) {
+  while (along.size > 0) {
+    const direct = inBetween(byUid, usedBy, along, false)
+    // Where no single object stands between, whole calls may still wait for each other: then one after the other goes by itself.
+    const between = direct.length > 0 ? direct : inBetween(byUid, usedBy, along, true).slice(0, 1)
+    if (between.length === 0) break
     // What lies in one that goes alone may still go with that.
     const hostOf = (uid: string) => tiedTo((byUid.get(uid) as Deletion).row)
     const outer = between.filter((uid) => !between.includes(hostOf(uid) ?? uid))

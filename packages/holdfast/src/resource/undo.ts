@@ -3,7 +3,7 @@ import type { UndoResult } from '../flow/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Step } from '../model/index.ts'
 import type { ResourceRow } from '../state/index.ts'
-import { attempt, draftOf, fail, priorOf, type Change, type RowDraft, type Work } from './change.ts'
+import { attempt, fail, priorOf, type Change, type RowDraft, type Work } from './change.ts'
 import type { Fields } from './facts.ts'
 import type { TaskLog } from './log.ts'
 import { baseRow, owesOnly, recreation, removalOf, whole } from './remove.ts'
@@ -139,7 +139,7 @@ async function restoration(work: Work, id: string, uid: string): Promise<Change 
   refuseIrreversible(state, base, 'update')
   const type = state.type(base.type, base.address)
   const back = await rewired(state, base, inputs)
-  const target = back === inputs ? { ...draftOf(base), until: undefined } : baseRow(state, whole(state, base, back), back, row.ordinal, work.storeId)
+  const target = back === inputs ? { ...base, until: undefined } : baseRow(state, whole(state, base, back), back, row.ordinal, work.storeId)
   if (!type.update) return { ...(await recreation(state, { ...base, ordinal: row.ordinal }, id, work.storeId)), before: dropOf(row) }
   return {
     task: id, kind: 'update', address: base.address, site: undefined, type, op: 'update', uid, ordinal: row.ordinal, physicalName: base.meta.physicalName, undo: true,

@@ -212,3 +212,24 @@ describe('what went in the call of another (deletedWith)', () => {
     expect(await brokenRule([[node('a', 'x'), node('b', 'y', { deletedWith: 'a' })]], [apply(0, { onFailure: 'keep', faults } as Partial<Op>), { kind: 'destroy', onFailure: 'revert' }])).toBeUndefined()
   })
 })
+
+test('what was to be made again when a run is taken back has a deadline, also where a dead run had deleted it', async () => {
+  const program = [node('a', 'x', { kind: 'L' }), node('b', 'y')]
+  const faults = [{ call: 'create', name: 'x', what: 'reject' }, { call: 'create', name: 'x', what: 'hang' }] as const
+  expect(await brokenRule([program], [apply(0), { kind: 'taint', addresses: ['a', 'b'] }, apply(0, { end: { how: 'dies', commit: 4, phase: 'after' } }), { kind: 'resume', faults }])).toBeUndefined()
+})
+
+test('the file keeps of a change what memory keeps: an object that is given up, and one that is brought back', async () => {
+  const exists = [{ id: 'o9', kind: 'A' as const, name: 'found', size: 7, zone: 'a' }]
+  const faults = [{ call: 'create', name: 'y', what: 'reject' }] as const
+  expect(await brokenRule([[node('a', 'x', { adopt: 'o9' }), node('b', 'y')]], [apply(0, { faults })], { store: 'sqlite', exists })).toBeUndefined()
+  expect(await brokenRule([[node('a', 'x')], [node('a', 'x', { size: 2 }), node('b', 'y', { fail: true, dependsOn: ['a'] })], [node('a', 'x')]], [apply(0), apply(1)], { store: 'sqlite' })).toBeUndefined()
+})
+
+test('a restricted run tells of what is left over at a node that it only reads', async () => {
+  const b = node('b', 'y', { dependsOn: ['a'] })
+  const before = [node('a', 'x', { kind: 'C' }), b]
+  const failing = [node('a', 'x', { kind: 'X' }), b, node('c', 'z', { fail: true })]
+  const after = [node('a', 'x', { kind: 'X' }), { ...b, size: 2 }]
+  expect(await brokenRule([before, failing, after], [apply(0), apply(1, { onFailure: 'keep' } as Partial<Op>), apply(2, { excludes: ['a'] } as Partial<Op>)])).toBeUndefined()
+})

@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { topologicalOrder } from '../../src/graph/index.ts'
+import { orderDeletions } from '../../src/resource/index.ts'
+import type { Deletion } from '../../src/resource/together.ts'
 import type { FuzzCase, NodeSpec, Op } from '../fuzz/case.ts'
 import { runCase } from '../fuzz/run.ts'
 
@@ -46,6 +49,33 @@ describe('what is deleted with another', () => {
 
   test('goes with that also where that has to go by itself', async () => {
     const program = [node('h', 'h'), node('u', 'u', { refs: ['h'] }), node('n', 'x', { refs: ['u'], deletedWith: 'h' }), node('m', 'y', { dependsOn: ['u'], deletedWith: 'n' })]
+    expect(await brokenRule([program], [], { destroyed: true })).toBeUndefined()
+  })
+
+  test('goes with that also where what refers to it goes with another', async () => {
+    const program = [node('h', 'h'), node('k', 'k'), node('n', 'x', { dependsOn: ['h'], deletedWith: 'k' }), node('m', 'y', { dependsOn: ['n'], deletedWith: 'h' })]
+    expect(await brokenRule([program], [], { destroyed: true })).toBeUndefined()
+  })
+
+  test('goes by itself where two calls would wait for each other', () => {
+    const deletion = (uid: string, deps: readonly string[], host?: string): Deletion =>
+      ({ row: { uid, address: uid, meta: { deps: [...deps, ...(host === undefined ? [] : [host])], ...(host === undefined ? {} : { rules: { deletedWith: host }, tied: { [host]: host } }) } as never }, task: uid, early: true })
+    // What lies in `h` needs something in `k`, and the other way round.
+    const order = orderDeletions([deletion('h', []), deletion('k', []), deletion('z', [], 'h'), deletion('n', [], 'k'), deletion('m', ['n'], 'h'), deletion('y', ['z'], 'k')])
+    expect([...order.with.keys()].sort()).toEqual(['n', 'y', 'z'])
+    expect(() => topologicalOrder(['h', 'k', 'z', 'n', 'm', 'y'], (uid) => order.after.get(uid) ?? [])).not.toThrow()
+  })
+
+  test('runs the hook that it owes since its own deletion', async () => {
+    const [h, n] = [node('h', 'h'), node('n', 'x', { deletedWith: 'h', hooks: ['afterDelete'] })]
+    const ops = [apply(0), apply(1, { faults: [{ call: 'hook', name: 'x', what: 'reject' }] }), apply(0, { onFailure: 'continue', replace: ['h'] } as Partial<Op>)]
+    expect(await brokenRule([[h, n], [h]], ops)).toBeUndefined()
+  })
+
+  test('and a destroy of such objects ends', async () => {
+    const program = [
+      node('h', 'h'), node('z', 'z', { deletedWith: 'h' }), node('k', 'k'), node('n', 'n', { refs: ['h'], deletedWith: 'k' }), node('x', 'x', { dependsOn: ['k'] }), node('m', 'm', { refs: ['x'], deletedWith: 'z' }),
+    ]
     expect(await brokenRule([program], [], { destroyed: true })).toBeUndefined()
   })
 

@@ -78,7 +78,7 @@ function onNodes(r: Stream, c: FuzzCase, change: (at: Line) => Partial<NodeSpec>
 
 /** What holds on to an id, or to a place, would keep others from having their way. */
 function ignorable(r: Stream, { nodes }: Line): string[] {
-  if (r.chance(0.15) && nodes.every((n) => !n.refs?.length && n.slot === undefined)) return ['*']
+  if (r.chance(0.15) && nodes.every((n) => !n.refs?.length && placesOf(n).length === 0)) return ['*']
   return r.pick([['size'], ['size'], ['zone'], ['name'], ['note'], ['size', 'zone'], ['size', 'nowhere']])
 }
 

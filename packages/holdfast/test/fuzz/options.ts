@@ -104,17 +104,24 @@ export function checkCommand(c: Checks, out: Outcome): void {
   }
 }
 
-/** Something that it refers to has to go between the two. */
+/** Something that it refers to has to go between the two, or goes in one call with something that has to. */
 function between(c: Checks, uid: string, around: string): boolean {
   const rows = [...c.rows.values()]
-  const host = c.rows.get(around)?.address
+  const topOf = (r: { readonly uid: string } & Pick<ResourceRow, 'meta'>): string => {
+    let top = r
+    for (let i = 0, next = c.rows.get(tiedTo(top) ?? ''); next && i < 9; i++, next = c.rows.get(tiedTo(top) ?? '')) top = next
+    return top.uid
+  }
+  const host = c.rows.get(around)
+  const own = host && topOf(host)
   const seen = new Set<string>()
-  const todo = (c.rows.get(uid)?.meta.deps ?? []).filter((a) => a !== host)
+  const todo = (c.rows.get(uid)?.meta.deps ?? []).filter((a) => a !== host?.address)
   for (let a = todo.pop(); a !== undefined; a = todo.pop()) {
-    if (a === host) return true
+    if (a === host?.address) return true
     if (seen.has(a)) continue
     seen.add(a)
-    for (const r of rows) if (r.address === a) todo.push(...r.meta.deps)
+    for (const r of rows) if (r.address === a) for (const x of rows) if (x === r || topOf(x) === topOf(r)) todo.push(...x.meta.deps)
+    if (rows.some((r) => r.address === a && topOf(r) === own)) return true
   }
   return false
 }

@@ -5,6 +5,7 @@ import { buildGraph, component, lookup, resource, str } from '../../src/program/
 import { completeType } from '../../src/provider/index.ts'
 import { boxes, callsOf, stateOf } from '../support/boxes.ts'
 import { type Lab, makeLab, never } from '../support/world.ts'
+import { diesBefore } from './holds.ts'
 
 /** Twelve nodes: two roots, a diamond, a chain, a leaf that stands alone. */
 const TWELVE = 'a b:a c:a d:b,c e:d f:e g h:g i^g j:h,c k:j l'
@@ -56,6 +57,18 @@ describe('targets', () => {
     }
     await refused(lab, () => lab.plan(next, { targets: ['a'] }), { from: 'b', to: 'a' })
     expect(await lab.apply(next, { request: { targets: ['a'], targetDependents: true } })).toMatchObject({ outcome: 'applied' })
+  })
+
+  test('nor where a dead run has set aside already what it was made of', async () => {
+    const lab = makeLab({ class: 'A', more: { claims: () => [] } })
+    const build = (zone: string) => () => {
+      const a = lab.Box('a', { name: 'a', zone })
+      lab.Box('b', { name: 'b', on: a.id })
+    }
+    await lab.apply(build('x'))
+    await diesBefore(lab, 'update', 'b', build('y'))
+    await refused(lab, () => lab.plan(build('y'), { targets: ['a'] }), { from: 'b', to: 'a' })
+    expect(await lab.apply(build('y'), { request: { targets: ['a', 'b'] } })).toMatchObject({ outcome: 'applied', pending: [] })
   })
 
   test('what depends on a node that has another name now is left out with it', async () => {
