@@ -6,7 +6,7 @@ import type { ResourceType } from '../provider/index.ts'
 import type { TxRow } from '../state/index.ts'
 import { ask, callContext, foundIn, openInputs, withDeadline, type Answer } from './call.ts'
 import { callTarget, complete, conclude, event, openOutputs, priorOf, send, taskRow, type ChangeResult, type Work } from './change.ts'
-import { receiveOutputs, type Fields } from './facts.ts'
+import { idIn, receiveOutputs, type Fields } from './facts.ts'
 
 export type Settled = ChangeResult | { readonly kind: 'unknown'; readonly tx: TxRow; readonly evidence: string }
 
@@ -109,6 +109,14 @@ interface Look {
 }
 type Limit = Pick<ResourceType, 'timeoutMs'>
 
+/** The name leads to an object that another row stands for: that which is to be replaced, under the same name. */
+function hasOwner({ state }: Work, tx: TxRow, outputs: Fields): boolean {
+  const id = idIn(outputs)
+  if (id === undefined) return false
+  for (const rows of [state.current, state.base]) for (const r of rows.values()) if (r.uid !== tx.uid && r.type === tx.type && r.meta.physicalId === id) return true
+  return false
+}
+
 /** Reads the object of a lost call and says what it is. */
 async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSignal, limit: Limit): Promise<Look> {
   const { state } = work
@@ -134,7 +142,7 @@ async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSi
   } catch {
     return { what: 'failed' }
   }
-  if (tx.op === 'create') return { what: owner === 'other' && !mutant('foreign-adopted') ? 'foreign' : 'ours', outputs }
+  if (tx.op === 'create') return { what: (owner === 'other' && !mutant('foreign-adopted')) || (owner === undefined && hasOwner(work, tx, outputs)) ? 'foreign' : 'ours', outputs }
   return { what: compareUpdate(inputs, prior?.inputs ?? {}, outputs, prior?.outputs ?? {}), outputs }
 }
 

@@ -228,3 +228,17 @@ test('what a dead run made and this one has moved is kept while nobody knows whe
   expect(doc).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103', address: 'user' } })
   expect(lab.cloud.content).toEqual(['a=1', 'user=1'])
 })
+
+test('a name that leads to the object that is to be replaced is no proof that the new one was made', async () => {
+  for (const fault of ['lost', 'lost-applied'] as const) {
+    const lab = makeLab({ more: { claims: () => [] } })
+    const program = (zone: string) => () => void lab.Box('a', { name: 'x', zone })
+    await lab.apply(program('a'))
+    const id = lab.cloud.byName('x')?.id
+    lab.cloud.fault('create x', fault)
+    const doc = await lab.apply(program('b'))
+    expect(lab.cloud.objects.has(id as string), fault).toBe(true)
+    if (fault === 'lost') expect(doc).toMatchObject({ outcome: 'reverted', error: { code: 'HF3104' } })
+    else expect(doc.outcome).not.toBe('applied')
+  }
+})
