@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { type MutantName, partMutants, plantMutant } from '../../src/base/mutant.ts'
 import { life } from '../support/parts.ts'
 
-const LIVES = 2_500
+const LIVES = 1_500
 /** Each planted bug shows within so many lives; the last line of its test says in which. */
 const FOUND_WITHIN = 400
 
