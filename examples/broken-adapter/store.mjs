@@ -54,7 +54,7 @@ export const storeFaults = {
   },
   'shows an open run to readers': {
     change: (store) => ({ resources: (env, view) => store.resources(env, view === 'committed' ? 'current' : view) }),
-    fails: ['an open run shows in the current view, and readers see the base until it is committed'],
+    fails: ['an open run shows in the current view, and readers see the base until it is committed', 'runs of parts are seen by nobody, whichever commits first, and each gets the revision of its commit'],
   },
   'forgets resources when it is closed': {
     reopened: (tables) => memory({ tables: { ...tables, resources: new Map(), uidsOf: new Map() } }),

@@ -30,7 +30,7 @@ test('adapters with planted faults fail the cases that are named for them, and n
     ...Object.entries(storeFaults).flatMap(([fault, { fails }]) => fails.map((name) => `store: ${fault} > ${name}`)),
     ...Object.entries(providerFaults).flatMap(([fault, { fails }]) => fails.map((name) => `provider: ${fault} > ${name}`)),
   ]
-  expect(expected).toHaveLength(23)
+  expect(expected).toHaveLength(24)
   const ran = outcomes()
   expect([...ran].flatMap(([name, held]) => (held ? [] : [name])).sort()).toEqual(expected.sort())
   for (const name of storeCases()) expect(ran.get(`store: without a fault > ${name}`), name).toBe(true)
