@@ -152,9 +152,12 @@ export async function openRun(state: EnvState, row: RunRow): Promise<Entry[]> {
   return [...entries, { t: 'run.put', row }, ...state.opens(row.id), { t: 'event', at: row.startedAt, kind: 'run.started', data }]
 }
 
+/** Times in a row that other parts may be committed first. */
+const COMMIT_TRIES_MAX = 1_000
+
 async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<void> {
   emitPhase(run, 'commit')
-  for (;;) {
+  for (let tries = COMMIT_TRIES_MAX; ; tries--) {
     if (run.state.part) {
       await run.state.catchUp(planned.plan.outputs && !mutant('part-outputs-of-before') ? refsOf(planned.plan.outputs) : [])
       run.from = run.state.env.revision
@@ -163,7 +166,7 @@ async function commit(run: Run, planned: PlannedRun, partial: boolean): Promise<
       return await commitOnce(run, planned, partial)
     } catch (e) {
       // Another part was committed first: this one is what comes after it.
-      if (!run.state.part || !isFailure(e) || e.code !== 'HF2401') throw e
+      if (!run.state.part || tries === 1 || !isFailure(e) || e.code !== 'HF2401') throw e
     }
   }
 }

@@ -21,7 +21,7 @@ export interface Leasing {
   giveBack(leases: readonly LeaseRow[]): Promise<void>
 }
 
-/** More leases than this are taken for whole components, and more of those for the whole environment. */
+/** Instead of more leases than this, fewer are taken on what lies around: components, those around them, and at last the whole environment. */
 const SCOPES_MAX = 16
 /** Times that a program may turn out to reach further than it did a moment ago. */
 const TRIES = 3
@@ -89,19 +89,22 @@ function namesOf(scope: string): readonly Address[] {
 
 /** The leases, in an order in which no two commands wait for each other: everything inside a scope comes right after it. */
 function wishesFor(reach: Reach): readonly Wish[] | undefined {
-  const same = (s: string) => s
-  const component = (s: string) => (s.lastIndexOf('/') > s.indexOf(':') ? s.slice(0, s.lastIndexOf('/')) : s)
-  for (const scopeOf of [same, component]) {
-    const changed = outermost([...reach.changed].map(scopeOf))
-    const read = outermost(mutant('part-reads-free') ? [] : [...reach.read].map(scopeOf)).filter((s) => !within(s, changed))
+  for (let changed = outermost([...reach.changed]), read = outermost([...reach.read]); ; ) {
+    const rest = mutant('part-reads-free') ? [] : read.filter((s) => !within(s, changed))
     // A scope that is read around one that is changed would be in this command's own way.
-    if (changed.length === 0 || changed.length + read.length > SCOPES_MAX || read.some((r) => changed.some((c) => covers(r, c)))) continue
-    const wishes: Wish[] = [...changed.map((scope) => ({ scope, mode: 'X' as const })), ...read.map((scope) => ({ scope, mode: 'S' as const }))]
-    return wishes.sort((a, b) => compareScopes(a.scope, b.scope))
+    if (changed.length > 0 && changed.length + rest.length <= SCOPES_MAX && !rest.some((r) => changed.some((c) => covers(r, c)))) {
+      const wishes: Wish[] = [...changed.map((scope) => ({ scope, mode: 'X' as const })), ...rest.map((scope) => ({ scope, mode: 'S' as const }))]
+      return wishes.sort((a, b) => compareScopes(a.scope, b.scope))
+    }
+    const around = (scopes: readonly string[]) => outermost(scopes.map(componentOf))
+    if ([...changed, ...read].every((s) => componentOf(s) === s)) return undefined
+    changed = around(changed)
+    read = around(read)
   }
-  return undefined
 }
 
+/** The component that a scope lies in; a component that lies in none is its own. */
+const componentOf = (scope: string): string => (scope.lastIndexOf('/') > scope.indexOf(':') ? scope.slice(0, scope.lastIndexOf('/')) : scope)
 const within = (scope: string, scopes: readonly string[]): boolean => scopes.some((s) => s === scope || covers(s, scope))
 const outermost = (scopes: readonly string[]): string[] => [...new Set(scopes)].filter((s, _, all) => !all.some((other) => covers(other, s)))
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { isFailure } from '../../src/base/index.ts'
 import { readStatus, type RunDocument } from '../../src/engine/index.ts'
-import { buildGraph } from '../../src/program/index.ts'
+import { buildGraph, component } from '../../src/program/index.ts'
 import { callsOf } from '../support/boxes.ts'
 import { committed, inside, life, machine, parts, type Shape, sound } from '../support/parts.ts'
 import { how, inSession, type Lab, resume, revert } from '../support/world.ts'
@@ -90,6 +90,32 @@ describe('runs of parts', () => {
     slow.open()
     expect((await first).outcome).toBe('applied')
     expect((await two.apply(program(one), { request: { targets: ['b'] } })).outcome).toBe('applied')
+  })
+
+  test('many nodes are held by their component, many components by the one around them, and what is beyond that by the whole', async () => {
+    const { start, tables } = machine()
+    const { lab } = start()
+    const shop = (inner: number, boxes: number, size: number) => () => {
+      component('shop', { build: () => {
+        for (let i = 0; i < inner; i++) component(`c${i}`, { build: () => { for (let b = 0; b < boxes; b++) lab.Box(`b${b}`, { name: `${i}-${b}`, size }); return {} } })(`c${i}`, {})
+        return {}
+      } })('shop', {})
+      lab.Box('root', { name: 'root' })
+    }
+    const held = async (build: () => unknown, targets: string[]) => {
+      const request = { graph: buildGraph(lab.app(build), {}), targets }
+      const session = await lab.session(request)
+      const scopes = [...tables.leases.values()].map((l) => `${l.scope} ${l.mode}`).sort()
+      await session.plan(request)
+      await session.end()
+      return scopes
+    }
+    await lab.apply(() => void lab.Box('root', { name: 'root' }))
+    expect(await held(shop(2, 2, 1), ['shop/**'])).toEqual(['lab/default:shop/c0/b0 X', 'lab/default:shop/c0/b1 X', 'lab/default:shop/c1/b0 X', 'lab/default:shop/c1/b1 X'])
+    expect(await held(shop(2, 20, 1), ['shop/**'])).toEqual(['lab/default:shop/c0 X', 'lab/default:shop/c1 X'])
+    expect(await held(shop(20, 2, 1), ['shop/**'])).toEqual(['lab/default:shop X'])
+    expect(await held(shop(20, 2, 1), ['shop/**', 'root'])).toEqual(['lab/default:. X', 'lab/default:shop X'])
+    expect(await held(() => { for (let i = 0; i < 20; i++) component(`c${i}`, { build: () => { lab.Box('b', { name: `${i}` }); return {} } })(`c${i}`, {}) }, ['**'])).toEqual(['lab/default X'])
   })
 
   test('two that read one node do not wait for each other', async () => {
