@@ -9,7 +9,7 @@ const ROUNDS = 24
 /** Some 40 nodes in each part: files, and things of a service that is slow. */
 const PROGRAM = `
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { app, component, resource, str } from 'holdfast'
 import { File } from 'holdfast/local'
@@ -17,6 +17,12 @@ import { z } from 'zod'
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 8))
 const place = (root, id) => join(root, 'things', id + '.json')
+/** Whoever looks finds the whole of it, or of what was before. */
+const put = (root, id, thing) => {
+  mkdirSync(join(root, 'things'), { recursive: true })
+  writeFileSync(place(root, id) + process.pid, JSON.stringify(thing))
+  renameSync(place(root, id) + process.pid, place(root, id))
+}
 const Thing = resource({
   type: 'parts:Thing',
   inputs: z.object({ label: z.string(), version: z.number() }), outputs: z.object({ id: z.string(), label: z.string(), version: z.number() }),
@@ -24,8 +30,7 @@ const Thing = resource({
   async create({ inputs, key, host }) {
     const id = createHash('sha256').update(String(key)).digest('hex').slice(0, 16)
     await pause()
-    mkdirSync(join(host.root, 'things'), { recursive: true })
-    writeFileSync(place(host.root, id), JSON.stringify(inputs))
+    put(host.root, id, inputs)
     await pause()
     return { id, ...inputs }
   },
@@ -38,7 +43,7 @@ const Thing = resource({
   },
   async update({ inputs, outputs, host }) {
     await pause()
-    writeFileSync(place(host.root, outputs.id), JSON.stringify(inputs))
+    put(host.root, outputs.id, inputs)
     return { id: outputs.id, ...inputs }
   },
   async delete({ outputs, host }) {
@@ -72,9 +77,16 @@ export default app('parts', {
 const wanted = (name: string, version: number) => Array.from({ length: 20 }, (_, i) => i).filter((i) => (i * 7 + version) % 5 !== 0)
 const filesOf = (root: string, name: string): string[] =>
   existsSync(join(root, 'out', name)) ? readdirSync(join(root, 'out', name)).map((f) => readFileSync(join(root, 'out', name, f), 'utf8')).sort() : []
+/** Those of other parts may come and go meanwhile. */
 const thingsOf = (root: string, name: string): string[] =>
-  (existsSync(join(root, 'things')) ? readdirSync(join(root, 'things')) : []).map((f) => JSON.parse(readFileSync(join(root, 'things', f), 'utf8')) as { label: string; version: number })
-    .filter((t) => t.label.startsWith(`${name} `)).map((t) => `${t.label} ${t.version}`).sort()
+  (existsSync(join(root, 'things')) ? readdirSync(join(root, 'things')) : []).filter((f) => f.endsWith('.json')).flatMap((f) => {
+    try {
+      return [JSON.parse(readFileSync(join(root, 'things', f), 'utf8')) as { label: string; version: number }]
+    } catch (e) {
+      if ((e as NodeJS.ErrnoException).code !== 'ENOENT') throw e
+      return []
+    }
+  }).filter((t) => t.label.startsWith(`${name} `)).map((t) => `${t.label} ${t.version}`).sort()
 const shown = (name: string, version: number): string[] => wanted(name, version).map((i) => `${name} ${i} ${version}`).sort()
 
 const place = installed()
