@@ -61,6 +61,8 @@ export function checkCode(c: Checks, out: Outcome): void {
   const said = doc.error?.code as string | undefined
   c.must(said === undefined || ends[said]?.(out, c) === true, 'c', () => `${out.op.kind} ended ${doc.outcome} with ${said}: ${String(doc.error?.message)}`)
   const deleting = c.current().filter((r) => r.status === 'deleting')
+  // What a dead run was deleting elsewhere is its own to tell, as long as nobody knows that it is dead.
+  const ours = restricted(out.op) ? deleting.filter((r) => !c.pendingBefore.has(r.uid)) : deleting
   const unsettled = c.lab.tables.unresolvedOf.size
   // A deletion that is left over may be asked about again by the next run, and what failed half-way has a row; what else nobody knows belongs to a run that is open.
   const rows = new Set(c.current().map((r) => r.uid))
@@ -71,7 +73,7 @@ export function checkCode(c: Checks, out: Outcome): void {
   // What a restricted command does not touch may have been left half-way before.
   switch (code) {
     case 0:
-      c.must(openRunOf(env) === undefined && (doc.outcome !== 'applied' || ((!env?.partial || restricted(out.op) || out.op.kind === 'refresh') && deleting.length === 0)) && said === undefined, 'c', what)
+      c.must(openRunOf(env) === undefined && (doc.outcome !== 'applied' || ((!env?.partial || restricted(out.op) || out.op.kind === 'refresh') && ours.length === 0)) && said === undefined, 'c', what)
       break
     case 4:
       c.must(doc.outcome === 'reverted' && openRunOf(env) === undefined && (env?.revision ?? 0) === c.revisionBefore, 'c', what)

@@ -66,6 +66,8 @@ export class Lab {
   file: StateFile | undefined
   ops = 0
   #processes = 0
+  /** Words of the last command: it may go on in the part that it left. */
+  #partOf = ''
   readonly #turns: Stream
   readonly #bytes: Stream
 
@@ -152,9 +154,13 @@ export class Lab {
     const abort = process.abort.signal
     let session: RunSession | undefined
     try {
-      // As the command line does: a restricted command holds what it touches.
-      const restricted = op.kind === 'apply' || op.kind === 'destroy'
-      const only = restricted && !('refresh' in op && op.refresh) ? { graph: op.kind === 'destroy' ? undefined : graphOf(this.programs[op.program] as Program), ...wordsOf(op) } : undefined
+      // As the command line does: a restricted command holds what it touches. What goes on beside the part of a dead run is left to test/support/parts.ts: the
+      // rules here know of one run at a time.
+      const words = JSON.stringify([op.kind, wordsOf(op as never)])
+      const beside = [...this.tables.envs.values()].some((e) => e.parts) && this.#partOf !== words
+      const restricted = (op.kind === 'apply' || op.kind === 'destroy') && !('refresh' in op && op.refresh) && !beside
+      const only = restricted ? { graph: op.kind === 'destroy' ? undefined : graphOf(this.programs[op.program] as Program), ...wordsOf(op) } : undefined
+      this.#partOf = words
       session = await beginRun(cx, { lockTimeoutMs: 0, stop, abort, only })
       if (op.person) await settleAll(this, cx, session)
       if (process.dead) return
