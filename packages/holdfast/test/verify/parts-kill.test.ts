@@ -152,7 +152,7 @@ test(`commands on parts of one environment at the same time, ${ROUNDS} rounds, k
     if (dice.int(4) > 0 && round < ROUNDS - 1) continue
     const verb = dice.int(2) === 0 || round === ROUNDS - 1 ? 'apply' : 'revert'
     const end = verb === 'apply' ? await call('apply', '--yes', ...words({})) : await call('run', 'revert', '--yes')
-    expect(verb === 'apply' ? [0] : [4, 6], `${at()}; ${verb}: ${end.stdout}`).toContain(end.code)
+    expect(verb === 'apply' ? [0] : [0, 6], `${at()}; ${verb}: ${end.stdout}`).toContain(end.code)
     if (end.code === 6) continue // there was nothing to take back; what is left to delete is left
     left.clear()
     for (const name of PARTS) expect([filesOf(project.root, name), thingsOf(project.root, name)], `${at()}; ${verb}`).toEqual([shown(name, versions[name] as number), shown(name, versions[name] as number)])
