@@ -123,7 +123,8 @@ test(`commands on parts of one environment at the same time, ${ROUNDS} rounds, k
       if (ran.signal !== undefined) {
         counts.kills++
         left.add(name)
-      } else if (ran.code === 0) {
+      } else if (ran.code === 0 || (ran.code === 14 && left.size > 0 && (ran.json.pending as string[]).every((a) => !a.startsWith(`${name}/`)))) {
+        // 14: one that was killed has left something to delete elsewhere.
         expect(bad, at()).toBe(false)
         counts.applied++
         versions[name] = to
