@@ -1,6 +1,7 @@
 import type { Millis } from '../base/index.ts'
 import type { DesiredGraph } from '../graph/index.ts'
 import type { Address } from '../model/index.ts'
+import type { Restriction } from '../plan/index.ts'
 import type { DriftDocument } from './documents.ts'
 export type { EngineContext, EngineEvent, EventType } from '../resource/index.ts'
 
@@ -26,6 +27,9 @@ export interface PlanRequest {
   /** Also what belongs to somebody else, as far as its type can tell. */
   readonly adoptOther?: boolean | undefined
 }
+
+/** What a request names, in full. */
+export const restrictionOf = ({ targets = [], excludes = [], targetDependents = false, excludeDependents = false }: PlanRequest): Restriction => ({ targets, excludes, targetDependents, excludeDependents })
 
 /** One object that exists, and the node that is to have it. */
 export interface AdoptRow {

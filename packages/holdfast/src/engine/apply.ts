@@ -11,6 +11,7 @@ import { namedAssets, pruneAssets } from './assets.ts'
 import type { RunDocument } from './documents.ts'
 import { blockedChanges, expandSpec, hookRetries, limitsOf, namedByUnknown, rowDeadline } from './expand.ts'
 import { committedOutputs, ensureEnv, outputsPlace, planEntry, type PlannedRun } from './plan.ts'
+import { endedNow, newRun } from './run-row.ts'
 import type { RunOptions } from './session.ts'
 import { stillToDelete } from './part.ts'
 import { noteSkipped, unused } from './partial.ts'
@@ -136,18 +137,9 @@ async function startRun(state: EnvState, planned: PlannedRun, kind: 'apply' | 'r
   return { state, work, log, tasks: new ResourceTasks(work, scope, log, { seq: plannedAt, revision: plan.vector.revision }), scope, from: state.env.revision, row, phase: 'expand' }
 }
 
-export const newRun = (state: EnvState, kind: RunRow['kind'], plan: string): RunRow => ({
-  id: state.cx.ids.next('r'), env: state.env.id, kind, plan, status: 'running', phase: 'expand', from: state.env.revision, to: undefined,
-  holder: state.cx.holder, startedAt: state.cx.clock.now(), endedAt: undefined, result: undefined,
-})
-
 /** The new run takes the place of one that died or stopped half-way: what that did is part of this one now. */
 export async function openRun(state: EnvState, row: RunRow): Promise<Entry[]> {
-  const entries: Entry[] = []
-  if (state.env.openRun !== undefined) {
-    const old = await state.cx.store.run(state.env.openRun)
-    if (old?.status === 'running') entries.push({ t: 'run.put', row: { ...old, status: 'incomplete', endedAt: state.cx.clock.now() } })
-  }
+  const entries = await endedNow(state.cx, state.env.openRun === undefined ? [] : [state.env.openRun])
   const data = JSON.stringify({ run: row.id, kind: row.kind, plan: row.plan, tookOver: state.env.openRun })
   return [...entries, { t: 'run.put', row }, ...state.opens(row.id), { t: 'event', at: row.startedAt, kind: 'run.started', data }]
 }

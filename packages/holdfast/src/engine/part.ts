@@ -5,9 +5,10 @@ import { isWhole, type Restriction } from '../plan/index.ts'
 import { EnvState, reachOf, type EngineContext, type Part } from '../resource/index.ts'
 import { PART_TAGS, type EnvRow, type LeaseMode, type LeaseRow, type OpenPart } from '../state/index.ts'
 import { conflict, covers, holderAlive } from '../store/index.ts'
-import type { PlanRequest } from './api.ts'
+import { restrictionOf, type PlanRequest } from './api.ts'
 import type { PartDocument } from './documents.ts'
 import { envScope } from './lease.ts'
+import { endedNow, newRun } from './run-row.ts'
 
 /** A scope, and how it is held: changed (X), or only depended on (S). */
 export interface Wish {
@@ -38,7 +39,7 @@ const scopeOfNode = (cx: EngineContext, address: Address): string => `${envScope
  * Durable  on return: what a dead run has done in this part belongs to this one.
  */
 export async function holdPart(cx: EngineContext, request: PlanRequest, leasing: Leasing): Promise<{ readonly state: EnvState; readonly leases: readonly LeaseRow[] } | undefined> {
-  const restriction: Restriction = { targets: request.targets ?? [], excludes: request.excludes ?? [], targetDependents: request.targetDependents === true, excludeDependents: request.excludeDependents === true }
+  const restriction = restrictionOf(request)
   if (isWhole(restriction) || request.adopt || request.repair) return undefined
   for (let n = 0; n < TRIES; n++) {
     const seen = await EnvState.load(cx)
@@ -96,15 +97,16 @@ function wishesFor(reach: Reach): readonly Wish[] | undefined {
       const wishes: Wish[] = [...changed.map((scope) => ({ scope, mode: 'X' as const })), ...rest.map((scope) => ({ scope, mode: 'S' as const }))]
       return wishes.sort((a, b) => compareScopes(a.scope, b.scope))
     }
-    const around = (scopes: readonly string[]) => outermost(scopes.map(componentOf))
-    if ([...changed, ...read].every((s) => componentOf(s) === s)) return undefined
+    const around = (scopes: readonly string[]) => outermost(scopes.map(scopeAround))
+    if ([...changed, ...read].every((s) => scopeAround(s) === s)) return undefined
     changed = around(changed)
     read = around(read)
   }
 }
 
 /** The component that a scope lies in; a component that lies in none is its own. */
-const componentOf = (scope: string): string => (scope.lastIndexOf('/') > scope.indexOf(':') ? scope.slice(0, scope.lastIndexOf('/')) : scope)
+const scopeAround = (scope: string): string => (scope.lastIndexOf('/') > scope.indexOf(':') ? scope.slice(0, scope.lastIndexOf('/')) : scope)
+
 const within = (scope: string, scopes: readonly string[]): boolean => scopes.some((s) => s === scope || covers(s, scope))
 const outermost = (scopes: readonly string[]): string[] => [...new Set(scopes)].filter((s, _, all) => !all.some((other) => covers(other, s)))
 
@@ -146,7 +148,7 @@ async function under(cx: EngineContext, wishes: readonly Wish[], leases: readonl
     })
   }
   const run = await mergedRun(state, left)
-  await state.commit([...(await closing(cx, left)), ...run.entries, ...left.map((p) => ({ t: 'part.close' as const, env: state.env.id, tag: p.tag, to: part.tag })), ...state.opens(run.id), tookOver(cx, run.id, left)])
+  await state.commit([...(await endedNow(cx, left.map((p) => p.run))), ...run.entries, ...left.map((p) => ({ t: 'part.close' as const, env: state.env.id, tag: p.tag, to: part.tag })), ...state.opens(run.id), tookOver(cx, run.id, left)])
   return EnvState.load(cx, fence, part)
 }
 
@@ -161,7 +163,7 @@ export async function takeOverParts(cx: EngineContext, lease: Pick<LeaseRow, 'sc
   state.env = env
   const run = env.openRun === undefined ? await mergedRun(state, env.parts) : undefined
   await state.commit([
-    ...(await closing(cx, env.parts)), ...(run?.entries ?? []),
+    ...(await endedNow(cx, env.parts.map((p) => p.run))), ...(run?.entries ?? []),
     ...env.parts.map((p) => ({ t: 'part.close' as const, env: env.id, tag: p.tag, to: env.revision + 1 })), ...(run ? [{ t: 'env.open' as const, env: env.id, run: run.id }] : []),
     tookOver(cx, run?.id ?? env.openRun, env.parts),
   ])
@@ -174,25 +176,8 @@ const tookOver = (cx: EngineContext, run: string | undefined, parts: readonly Op
 async function mergedRun(state: EnvState, parts: readonly OpenPart[]): Promise<{ readonly id: string; readonly entries: readonly Entry[] }> {
   const [only] = parts
   if (only && parts.length === 1) return { id: only.run, entries: [] }
-  const { cx } = state
-  const now = cx.clock.now()
-  const id = cx.ids.next('r')
-  return {
-    id,
-    entries: [{
-      t: 'run.put',
-      row: { id, env: state.env.id, kind: 'apply', plan: '', status: 'incomplete', phase: 'expand', from: state.env.revision, to: undefined, holder: cx.holder, startedAt: now, endedAt: now, result: undefined },
-    }],
-  }
-}
-
-async function closing(cx: EngineContext, parts: readonly OpenPart[]): Promise<Entry[]> {
-  const entries: Entry[] = []
-  for (const p of parts) {
-    const old = await cx.store.run(p.run)
-    if (old?.status === 'running') entries.push({ t: 'run.put', row: { ...old, status: 'incomplete', endedAt: cx.clock.now() } })
-  }
-  return entries
+  const begun = newRun(state, 'apply', '')
+  return { id: begun.id, entries: [{ t: 'run.put', row: { ...begun, status: 'incomplete', endedAt: begun.startedAt } }] }
 }
 
 /** Runs of parts that are neither committed nor taken back, for those who read, and whether somebody is at work on each. */

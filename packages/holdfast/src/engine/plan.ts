@@ -8,7 +8,7 @@ import { decodeDoc } from '../secret/index.ts'
 import { equal } from '../diff/index.ts'
 import { adoptNeeds, adoptOptions, refuseProblems } from './adopt.ts'
 import { judge } from './policies.ts'
-import type { PlanRequest } from './api.ts'
+import { restrictionOf, type PlanRequest } from './api.ts'
 import type { PlanDocument } from './documents.ts'
 import { openParts } from './part.ts'
 
@@ -61,7 +61,7 @@ export async function planOn(state: EnvState, request: PlanRequest): Promise<Pla
     replace: new Set(request.replace ?? []),
     gone: new Set(request.repair?.drifted.filter((d) => d.kind === 'gone').map((d) => d.address)),
     drifted: new Set(request.repair?.drifted.filter((d) => d.kind === 'changed').map((d) => d.address)),
-    restriction: { targets: request.targets ?? [], excludes: request.excludes ?? [], targetDependents: request.targetDependents === true, excludeDependents: request.excludeDependents === true },
+    restriction: restrictionOf(request),
     unprotect: unprotected(state, request),
   }
   for (const a of options.replace) if (!graph?.nodes.has(a)) throw failure('HF6001', { address: a, message: `${a} is no node of this program.` })

@@ -7,7 +7,7 @@ import { clockPutOn, holderAlive } from '../holder.ts'
 import { dropComponent, dropReference, putComponent, putReference, refuseReferenced } from './component-rows.ts'
 import { isConstraint, type Cell, type Connection, type Row, type Statement } from './driver.ts'
 import { grantRows, performGrant } from './lease-row.ts'
-import { adoptRun, LONE_SPAN, putLoneRun, putLoneTask, runIdOf, withParts } from './lone-rows.ts'
+import { adoptRun, LONE_SPAN, putLoneRun, putLoneTask, runIdOf, withRunAndTask } from './lone-rows.ts'
 import { closePart, openPart } from './part-rows.ts'
 import { approvePlan, putPlan, usePlan } from './plan-rows.ts'
 import { sumOf } from './sum.ts'
@@ -42,7 +42,7 @@ export class Applier {
   /** Token of the change that the transaction has completed so far. */
   private completed: string | undefined
   /** Of the lone change that comes next: where the cells of its run and its task stand. And where those stand that have been written with one. */
-  private parts: { readonly run: number | undefined; readonly task: number | undefined } = NO_PARTS
+  private alongside: { readonly run: number | undefined; readonly task: number | undefined } = NOTHING_ALONGSIDE
   private readonly told = new Set<number>()
   /** What becomes of the lease that the transaction is made under. */
   private holding: GrantActs | undefined
@@ -94,7 +94,7 @@ export class Applier {
     this.c = cells
     this.i = start + HEAD_CELLS
     this.holding = undefined
-    this.parts = NO_PARTS
+    this.alongside = NOTHING_ALONGSIDE
     this.told.clear()
     if (cells[this.i] === OP.holdCheck) {
       this.i++
@@ -214,10 +214,10 @@ export class Applier {
         return
       }
       case OP.taskPut: return this.putTask(this.take(TASK_CELLS))
-      case OP.loneParts: {
+      case OP.alongside: {
         const at = this.take(2)
         const place = (i: number) => (c[i] === 0 ? undefined : i + (c[i] as number))
-        this.parts = { run: place(at), task: place(at + 1) }
+        this.alongside = { run: place(at), task: place(at + 1) }
         return
       }
       case OP.outputsPut: {
@@ -375,10 +375,10 @@ export class Applier {
     return `[${this.word(this.c[at + 7] as string)},${loneRunDoc(this.c.slice(at, at + RUN_CELLS))}`
   }
 
-  private takeParts() {
-    const parts = this.parts
-    this.parts = NO_PARTS
-    return parts
+  private takeAlongside() {
+    const { alongside } = this
+    this.alongside = NOTHING_ALONGSIDE
+    return alongside
   }
 
   private putRun(k: number, at: number): void {
@@ -400,7 +400,7 @@ export class Applier {
     const [id, token] = [c[at + 2] as string, c[at + 5] as string]
     const isLone = loneToken(id) === token
     const place = isLone ? this.nextIn('txs', -k, LONE_SPAN) : this.nextIn('txs', this.word(id), RUN_SPAN)
-    const { run, task } = this.takeParts()
+    const { run, task } = this.takeAlongside()
     try {
       this.sql(`insert into txs (k, env, target, capability, token, uid, status, applied, epoch, attempts, first_sent_at, last_sent_at, ended_at, evidence, run, task)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(place, k, Number(target), this.word(c[at + 3] as string), ...c.slice(at + 5, at + 15), run === undefined ? null : this.runDoc(run), task === undefined ? null : loneTaskDoc(c[task + 1] as string, c[task + 2] as string))
@@ -428,13 +428,13 @@ export class Applier {
       columns += `, ${MOVE_COLUMNS[c[pairs + 2 * i] as number]} = ?`
       values.push(c[pairs + 2 * i + 1] as Cell)
     }
-    const { run, task } = this.takeParts()
+    const { run, task } = this.takeAlongside()
     try {
       let whole = false
       const set = `update txs set status = ?${columns}`
       const where = `where token = ? and env = ? and (${sourcesOf[to]})`
       if (run !== undefined && task !== undefined) {
-        const more = withParts[c[run + 3] as RunRow['status']]
+        const more = withRunAndTask[c[run + 3] as RunRow['status']]
         whole = Number(this.sql(`${set}${more.set} ${where}${more.where}`).run(...values, this.runDoc(run), loneTaskDoc(c[task + 1] as string, c[task + 2] as string), token, k, c[task + 1] as Cell).changes) === 1
         if (whole) this.told.add(run).add(task)
       }
@@ -570,7 +570,7 @@ export class Applier {
 
 const WORDS_KNOWN_MAX = 64
 
-const NO_PARTS = { run: undefined, task: undefined }
+const NOTHING_ALONGSIDE = { run: undefined, task: undefined }
 
 const mayBecome = (old: RunRow['status'], status: RunRow['status']): boolean => old === status || (runMoves[old] as readonly string[]).includes(status)
 

@@ -38,7 +38,7 @@ export const OP = {
   /** scope, fence: a further lease of the commit */
   fenceAlso: 45,
   /** A lone change: how many cells further on those of its run and of its task stand, which are written with the `txOpen` or `txMove` that follows; 0 for none. */
-  loneParts: 46,
+  alongside: 46,
 } as const
 
 /** Cells of a run, of a task, of a hold. */
@@ -74,7 +74,7 @@ export function encode(entries: readonly Entry[], options: CommitOptions): Encod
     const after = entries.slice(entries.indexOf(of) + 1).filter((e) => !places.has(e))
     const found = [after.find((e) => e.t === 'run.put' && e.row.id === run), after.find((e) => e.t === 'task.put' && e.row.run === run)]
     found.forEach((e, i) => { if (e) places.set(e, cells.length + 1 + i) })
-    cells.push(OP.loneParts, 0, 0)
+    cells.push(OP.alongside, 0, 0)
   }
   for (const e of entries) {
     switch (e.t) {

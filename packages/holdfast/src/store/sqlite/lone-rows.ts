@@ -32,7 +32,7 @@ export function putLoneRun(db: Connection, run: string, doc: () => string, check
  * SQL that writes run and task of a lone change in the update that moves it, when both are in its row and the run may take the status: what is set, and
  * on which condition. The values come after those of the move: run and task, and the id of the task.
  */
-export const withParts = Object.fromEntries((Object.keys(runMoves) as RunRow['status'][]).map((status) => {
+export const withRunAndTask = Object.fromEntries((Object.keys(runMoves) as RunRow['status'][]).map((status) => {
   const from = Object.entries(runMoves).filter(([old, tos]) => old === status || (tos as readonly string[]).includes(status)).map(([old]) => ` or run ->> '$[1]' = '${old}'`)
   return [status, { set: ', run = ?, task = ?', where: ` and k < 0 and (run is null${from.join('')}) and (task is null or task ->> '$[0]' = ?)` }]
 })) as Readonly<Record<RunRow['status'], { readonly set: string; readonly where: string }>>
