@@ -52,7 +52,7 @@ describe('a state file', () => {
     await (await openSqliteStore({ path: grouped })).close()
     for (const path of [single, grouped]) await made(path)
     await (await openSqliteStore({ path: single })).close()
-    expect([pageBytes(single), pageBytes(grouped)]).toEqual([1024, 2048])
+    expect([pageBytes(single), pageBytes(grouped)]).toEqual([512, 2048])
   })
 
   test('B8.1#18 of a newer version is refused, and left as it is', async () => {
