@@ -18,7 +18,7 @@ export interface Cause {
 
 /** What asks for a new object beside the differences under the rules of the type. In order of precedence (spec/engine.md 2.3), the differences come after `first`. */
 export interface Asks {
-  /** A person (`--replace`, a taint), or a node that it is replaced or deleted with. */
+  /** A person (`--replace`, a taint), the time (`renewAt`), or a node that it is replaced or deleted with. */
   readonly first?: Cause | undefined
   /** Paths of the node's own `replaceOn` that differ. */
   readonly paths?: readonly Cause[] | undefined

@@ -102,6 +102,8 @@ export interface ResourceDocument {
   /** ISO times; null where they were not noted: by an older version, or by a caller of the state itself. */
   readonly created: string | null
   readonly modified: string | null
+  /** From then on a plan makes a new object; absent where the type does not say. */
+  readonly renewAt?: string
   /** It was taken over, not made. */
   readonly adopted?: boolean
   readonly protect: boolean

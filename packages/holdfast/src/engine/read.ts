@@ -64,7 +64,7 @@ function tagged(r: ResourceRow, tag: string | undefined): boolean {
 const resourceDocument = (r: ResourceRow): ResourceDocument => ({
   address: r.address, type: r.type, uid: r.uid, status: r.status, revision: r.since,
   ...(r.meta.physicalId === undefined ? {} : { physicalId: r.meta.physicalId }),
-  created: isoOr(r.meta.createdAt), modified: isoOr(r.meta.modifiedAt), ...(r.meta.adopted ? { adopted: true } : {}),
+  created: isoOr(r.meta.createdAt), modified: isoOr(r.meta.modifiedAt), ...(r.meta.renewAt === undefined ? {} : { renewAt: iso(r.meta.renewAt) }), ...(r.meta.adopted ? { adopted: true } : {}),
   protect: r.meta.protect, retain: r.meta.retain, dependsOn: r.meta.deps, ...(r.meta.tainted ? { tainted: true as const } : {}), ...(r.meta.rules ? { options: { ...r.meta.rules } } : {}), ...(Object.keys(r.meta.tags).length ? { tags: r.meta.tags } : {}),
 })
 

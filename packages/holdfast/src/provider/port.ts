@@ -77,6 +77,11 @@ export interface ResourceSpec<I extends z.ZodObject = z.ZodObject, O extends z.Z
   find?(a: Omit<CallContext, 'mark'> & { readonly inputs?: Partial<z.output<I>>; readonly mark?: Mark }): Promise<z.input<O> | readonly z.input<O>[] | undefined>
   /** Outputs that follow from known inputs, before anything is made. Pure. Inputs may lack what is unknown. */
   readonly predict?: (inputs: Partial<z.output<I>>, host: Host) => Partial<z.output<O>>
+  /**
+   * An output that holds a moment (ISO 8601): from then on, a plan makes a new object in the place of this one (what expires: a certificate, a token).
+   * While the output is absent, nothing is due.
+   */
+  readonly renewAt?: keyof z.output<O> & string
   /** Outputs that an update never changes. */
   readonly stable?: readonly (keyof z.output<O> & string)[]
   /** An output that tells what a secret input is (a digest of it) is secret when that input is: `{ digest: ['content'] }`. */

@@ -29,6 +29,7 @@ export function completeType(spec: ResourceSpec, provider: string): ResourceType
   for (const k of ['create', 'delete'] as const) if (typeof spec[k] !== 'function') throw wrong(`${k} must be a function`)
   for (const k of ['read', 'update', 'find', 'predict', 'claims'] as const) if (spec[k] !== undefined && typeof spec[k] !== 'function') throw wrong(`${k} must be a function`)
   for (const k of spec.replaceOn ?? []) if (!(k in spec.inputs.shape)) throw wrong(`replaceOn names ${JSON.stringify(k)}, which is not an input`)
+  if (spec.renewAt !== undefined && !(spec.renewAt in spec.outputs.shape)) throw wrong(`renewAt names ${JSON.stringify(spec.renewAt)}, which is not an output`)
   const how = spec.capability?.create
   if (typeof how === 'object' && how !== null && 'find' in how && how.find && !spec.find) throw wrong('capability.create says find, and there is no find to ask')
   const timeoutMs = spec.timeout === undefined ? limits.callTimeoutMs : parseDuration(spec.timeout)

@@ -6,7 +6,7 @@ import { encodeDoc } from '../secret/index.ts'
 import type { ResourceRow, TaskKind, TaskRow, TxOp, TxRow } from '../state/index.ts'
 import { ask, callContext, openInputs, type Answer, type CallTarget } from './call.ts'
 import { foundInputs, foundObject, type Adopting } from './adopt.ts'
-import { bodyOf, fingerprintOf, idField, idIn, receiveOutputs, secretTexts, type Fields } from './facts.ts'
+import { bodyOf, fingerprintOf, idField, idIn, receiveOutputs, renewalIn, secretTexts, type Fields } from './facts.ts'
 import { secretOf } from './hide.ts'
 import { keepOutcome, type SpooledOutcome } from './spool.ts'
 import type { EnvState } from './state.ts'
@@ -304,7 +304,7 @@ export async function complete(work: Work, tx: TxRow, outputs: Fields | undefine
   if (target.row && outputs) {
     text = encodeDoc(outputs as Value, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
     const found = tx.op === 'read' ? asFound(state, tx, outputs) : { row: target.row, inputs: target.inputs }
-    effects.push({ t: 'resource.put', row: withPhysicalId(timed(recovered && mutant('adopted-into-base') ? { ...found.row, since: state.env.revision } : found.row, tx, now), outputs), docs: { inputs: found.inputs, outputs: text } })
+    effects.push({ t: 'resource.put', row: asSeen(state, timed(recovered && mutant('adopted-into-base') ? { ...found.row, since: state.env.revision } : found.row, tx, now), outputs), docs: { inputs: found.inputs, outputs: text } })
   }
   effects.push(...((target.also ?? []) as Entry[]), ...more)
   const rest: Entry[] = [{ t: 'task.put', row: taskRow(work, tx, kindOf(tx), tx.undo ? 'reverted' : 'success', undefined, note) }]
@@ -326,9 +326,12 @@ export async function complete(work: Work, tx: TxRow, outputs: Fields | undefine
 
 const kindOf = (tx: TxRow): TaskKind => (tx.op === 'read' ? 'adopt' : tx.op)
 
-export function withPhysicalId(row: RowDraft, outputs: Fields): RowDraft {
+/** What outputs tell about the object: its id, and when another is to be made. */
+export function asSeen(state: EnvState, row: RowDraft, outputs: Fields): RowDraft {
   const id = idIn(outputs)
-  return id === undefined ? row : { ...row, meta: { ...row.meta, physicalId: id } }
+  const { renewAt: _before, ...meta } = row.meta
+  const renewAt = renewalIn(state.cx.types.get(row.type), outputs)
+  return { ...row, meta: { ...meta, ...(id === undefined ? {} : { physicalId: id }), ...(renewAt === undefined ? {} : { renewAt }) } }
 }
 
 /** When the object was made, and changed. What is taken back is as it was. */

@@ -1,4 +1,4 @@
-import { failure, mutant, type Site } from '../base/index.ts'
+import { failure, mutant, type EpochMs, type Site } from '../base/index.ts'
 import { compare, decide, match, withStored, type Cause, type Decision, type PathDiff } from '../diff/index.ts'
 import { topologicalOrder, type DesiredGraph, type DesiredNode } from '../graph/index.ts'
 import { firstUnknown, refsOf, UnknownValue, type Address, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
@@ -115,6 +115,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
   const changed: NodeDiff[] = []
   let unchanged = 0
   const problems: AdoptProblem[] = []
+  const now = state.cx.clock.now()
   let owners: Owners | undefined
 
   for (const address of order) {
@@ -156,7 +157,7 @@ export async function diffResources(state: EnvState, graph: DesiredGraph | undef
     const shape = hasUnknown ? undefined : shapeOf(type, inputs, own, node.deps, trigger?.digest)
     const ties = row && (own.replaceWith || own.deletedWith !== undefined) ? tied(own, (a) => row.meta.tied?.[a] ?? row.meta.tied?.[rowOf.get(a)?.address ?? a] ?? rowOf.get(a)?.uid) : undefined
     const host = row && options.goneWith?.get(address)
-    const first = host !== undefined ? { because: `${host} goes first, and it goes with that (deletedWith)`, maybe: false } : row && (options.replace.has(address) || row.meta.tainted || ties) ? firstCause(row, own, options.replace.has(address), ties, rowOf, replaced) : undefined
+    const first = host !== undefined ? { because: `${host} goes first, and it goes with that (deletedWith)`, maybe: false } : row && (options.replace.has(address) || row.meta.tainted || ties || isDue(row, now)) ? firstCause(row, own, options.replace.has(address), now, ties, rowOf, replaced) : undefined
     const pulled = row && !typeChanged && goesFirst.size > 0 ? goesFirst.pulls(node, type, row) : undefined
     // Drift is of what is recorded: the node may have another address by now.
     const gone = row !== undefined && options.gone.has(row.address)
@@ -289,10 +290,13 @@ function inFailure<T>(node: DesiredNode, f: () => T): T {
 
 const isMaybeDecision = (d: Decision): boolean => 'maybe' in d && d.maybe
 
-/** What a person, or a node that it is tied to, asks for. */
-function firstCause(row: ResourceRow, own: ResolvedOptions, forced: boolean, ties: NodeDiff['ties'], rowOf: ReadonlyMap<Address, ResourceRow>, replaced: ReadonlyMap<Address, 'certain' | 'maybe'>): Cause | undefined {
+const isDue = (row: ResourceRow, now: EpochMs): boolean => row.meta.renewAt !== undefined && row.meta.renewAt <= now
+
+/** What a person, the time, or a node that it is tied to asks for. */
+function firstCause(row: ResourceRow, own: ResolvedOptions, forced: boolean, now: EpochMs, ties: NodeDiff['ties'], rowOf: ReadonlyMap<Address, ResourceRow>, replaced: ReadonlyMap<Address, 'certain' | 'maybe'>): Cause | undefined {
   if (forced) return { because: 'asked for with --replace', maybe: false }
   if (row.meta.tainted && !mutant('taint-forgotten')) return { because: 'it is tainted', maybe: false }
+  if (isDue(row, now)) return { because: `it is to be renewed from ${new Date(row.meta.renewAt as EpochMs).toISOString()} on`, maybe: false }
   let perhaps: Cause | undefined
   for (const a of ties && !mutant('tie-forgotten') ? tiesOf(own) : []) {
     const option = a === own.deletedWith ? 'deletedWith' : 'replaceWith'

@@ -1,4 +1,4 @@
-import { canonical, failure, isFailure, limits, mutant, sha256hex, type Plain, type Site } from '../base/index.ts'
+import { canonical, failure, isFailure, limits, mutant, sha256hex, type EpochMs, type Plain, type Site } from '../base/index.ts'
 import type { Rules } from '../diff/index.ts'
 import { evaluate, firstUnknown, hasSecret, isSecret, isUnknown, mapLeaves, mayHoldSecrets, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ExprNode, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import type { Host, ResourceType } from '../provider/index.ts'
@@ -123,6 +123,13 @@ export function idIn(outputs: Fields): string | undefined {
   return typeof id === 'string' && id.length <= limits.physicalIdChars ? id : undefined
 }
 
+/** When an object is to be made anew, in ms; undefined when its type does not say, or not yet. `NaN`: what stands there is no moment. */
+export function renewalIn(type: ResourceType | undefined, outputs: Fields): EpochMs | undefined {
+  const at = type?.renewAt === undefined ? undefined : outputs[type.renewAt]
+  if (at === undefined || at === null) return undefined
+  return typeof at === 'string' ? Date.parse(at) : at instanceof Date ? at.getTime() : Number.NaN
+}
+
 /**
  * Identity of what the node asks for, without opening a secret: inputs, tags, the options the store keeps, dependencies, schema version.
  * Equal shape: nothing to do, and nothing to write.
@@ -221,6 +228,7 @@ export function receiveOutputs(type: ResourceType, raw: unknown, inputs: Fields,
     return secretOf(ring, plain, type.type, `outputs.${path}`)
   }
   let value = wrapSensitive(schema as typeof type.outputs, parsed.data as Value, (v, path) => make(v as Plain, path.join('.'))) as Fields
+  if (Number.isNaN(renewalIn(type, value))) throw failure('HF3102', { address, message: `${address}: ${type.type} answered with no moment in ${type.renewAt}, which says when a new object is to be made. A moment is a text such as 2030-01-31T12:00:00Z, and no secret.` })
   if (hasSecret(inputs as Value)) {
     value = taintByText(value, secretTexts(inputs as Value), make) as Fields
     for (const [path, from] of Object.entries(type.derived ?? {})) if (from.some((f) => hasSecret(inputs[f]))) value = taintPath(value as Value, path.split('.'), [], make) as Fields

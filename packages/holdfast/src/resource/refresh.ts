@@ -5,7 +5,7 @@ import type { Address, Value } from '../model/index.ts'
 import { encodeDoc } from '../secret/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import { ask, callContext, openInputs, withDeadline, type CallTarget } from './call.ts'
-import { openOutputs, priorOf, withPhysicalId, type RowDraft } from './change.ts'
+import { asSeen, openOutputs, priorOf, type RowDraft } from './change.ts'
 import { idField, receiveOutputs, type Fields } from './facts.ts'
 import { closing } from './rows.ts'
 import type { EnvState } from './state.ts'
@@ -124,7 +124,7 @@ export async function refreshEntries(state: EnvState, seen: readonly Seen[], at:
     const kept: RowDraft = { ...draft, since: state.next, until: undefined, meta: { ...row.meta, deps, ...(change ? { modifiedAt: at } : {}) }, ...(pruned ? { shape: row.fingerprint } : {}) }
     const docs = await state.docs(row)
     const outputs = change && !mutant('seen-not-recorded') ? encodeDoc(change.outputs as Value, { table: 'resource', row: row.uid, field: 'outputs', tx: state.cx.ids.next('t'), type: row.type }, state.cx.ring) : docs.outputs
-    entries.push(...closing(state, row.uid), { t: 'resource.put', row: change ? withPhysicalId(kept, change.outputs) : kept, docs: { inputs: docs.inputs, outputs } })
+    entries.push(...closing(state, row.uid), { t: 'resource.put', row: change ? asSeen(state, kept, change.outputs) : kept, docs: { inputs: docs.inputs, outputs } })
     touched.push({ row, kind: change ? 'changed' : 'pruned' })
   }
   return { entries, touched }

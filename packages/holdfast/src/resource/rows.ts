@@ -60,6 +60,7 @@ export function draftRow(state: EnvState, p: RowParts): RowDraft {
 /** What a change of an object does not change. */
 const keptOf = (kept: ResourceMeta | undefined) => ({
   ...(kept?.physicalId === undefined ? {} : { physicalId: kept.physicalId }),
+  ...(kept?.renewAt === undefined ? {} : { renewAt: kept.renewAt }),
   ...(kept?.createdAt === undefined ? {} : { createdAt: kept.createdAt }), ...(kept?.modifiedAt === undefined ? {} : { modifiedAt: kept.modifiedAt }),
 })
 

@@ -103,6 +103,8 @@ export interface ResourceMeta {
   readonly tied?: Readonly<Record<Address, string>>
   /** The inputs that refer to outputs of other nodes, as expressions, in canonical JSON; sealed, where the program wrote a secret into them. */
   readonly wires?: string
+  /** From this moment on, a plan makes a new object (`renewAt` of the type). */
+  readonly renewAt?: EpochMs
   /** A person asked for a new object: the next plan makes one. */
   readonly tainted?: boolean
   readonly site?: string
