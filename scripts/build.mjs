@@ -22,6 +22,7 @@ const entries = {
   root: 'root.ts',
   local: 'builtin/local/index.ts',
   random: 'builtin/random/index.ts',
+  tls: 'builtin/tls/index.ts',
   backend: 'backend/index.ts',
   flow: 'flow/workflow/index.ts',
   engine: 'embed/index.ts',

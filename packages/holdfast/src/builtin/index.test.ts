@@ -14,6 +14,7 @@ describe('built-in types', () => {
     expect(types.map((t) => t.type).sort()).toEqual([
       'holdfast:Value', 'holdfast:local/Command', 'holdfast:local/Directory', 'holdfast:local/File', 'holdfast:local/Process', 'holdfast:local/Symlink',
       'holdfast:random/Id', 'holdfast:random/Integer', 'holdfast:random/Password', 'holdfast:random/Pet', 'holdfast:random/Shuffle', 'holdfast:random/Uuid',
+      'holdfast:tls/Certificate', 'holdfast:tls/CertificateAuthority', 'holdfast:tls/PrivateKey', 'holdfast:tls/SelfSignedCertificate',
     ])
     for (const t of types) {
       expect(t.capability?.create, t.type).not.toBe('none')

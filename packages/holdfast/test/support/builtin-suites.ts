@@ -6,10 +6,12 @@ import { directorySpec } from '../../src/builtin/local/directory.ts'
 import { fileSpec } from '../../src/builtin/local/file.ts'
 import { symlinkSpec } from '../../src/builtin/local/symlink.ts'
 import { idSpec, integerSpec, passwordSpec, petSpec, shuffleSpec, uuidSpec } from '../../src/builtin/random/types.ts'
+import { certificateAuthoritySpec, certificateSpec, selfSignedCertificateSpec } from '../../src/builtin/tls/certificate.ts'
+import { privateKeySpec } from '../../src/builtin/tls/private-key.ts'
 import { providerSuite, type ProviderSubject, type ProviderSuite } from '../../src/testing/provider-suite.ts'
 import { bundled, corner, type Corner } from './corner.ts'
 
-/** Every built-in type whose objects stand in files, and the random ones, through the exported suite. `killsMax`: how many kills each kill case makes. */
+/** Every built-in type whose objects stand in files, and those whose value stands in the state alone, through the exported suite. `killsMax`: how many kills each kill case makes. */
 export async function builtinSuites(killsMax: number): Promise<void> {
   const framework = { describe, test }
   const SECRET = 'correct horse battery'
@@ -182,4 +184,8 @@ export async function builtinSuites(killsMax: number): Promise<void> {
   value('Pet', petSpec, { words: 3, prefix: 'db' })
   value('Integer', integerSpec, { min: 1, max: 6 })
   value('Shuffle', shuffleSpec, { input: ['a', 'b', 'c'] })
+  value('PrivateKey', privateKeySpec, {})
+  value('Certificate', certificateSpec, { commonName: 'localhost' }, { commonName: 'localhost', renewBefore: '1d' })
+  value('SelfSignedCertificate', selfSignedCertificateSpec, { commonName: 'localhost' }, { commonName: 'localhost', renewBefore: '1d' })
+  value('CertificateAuthority', certificateAuthoritySpec, { commonName: 'Root' }, { commonName: 'Root', renewBefore: '1d' })
 }

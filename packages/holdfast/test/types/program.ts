@@ -4,6 +4,7 @@ import {
   add, app, asset, at, coalesce, component, concat, each, eq, get, hook, join, json, length, lookup, merge, resource, sensitive, split, str, Value, when,
   type Expr, type Input, type Node, type Ref,
 } from '../../src/root.ts'
+import { Certificate, CertificateAuthority, PrivateKey, SelfSignedCertificate } from '../../src/builtin/tls/index.ts'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const is = <T extends true>(): T | undefined => undefined
@@ -33,6 +34,8 @@ const Empty = resource({ type: 'test:Empty', inputs: z.object({ n: z.number().de
 
 // @ts-expect-error replaceOn names an input
 resource({ type: 'test:Wrong', inputs: z.object({ a: z.string() }), outputs: z.object({}), replaceOn: ['b'], create: async () => ({}), delete: async () => {} })
+// @ts-expect-error renewAt names an output
+resource({ type: 'test:Wrong', inputs: z.object({ a: z.string() }), outputs: z.object({ b: z.string() }), renewAt: 'a', create: async () => ({ b: '' }), delete: async () => {} })
 // @ts-expect-error the outputs do not fit their schema
 resource({ type: 'test:Wrong', inputs: z.object({}), outputs: z.object({ id: z.string() }), create: async () => ({ id: 1 }), delete: async () => {} })
 
@@ -183,3 +186,17 @@ app('none', { build() {} })
 app('wrong', { config: z.object({ n: z.number() }), environments: { dev: { n: 'x' } }, build() {} })
 // @ts-expect-error build() is synchronous: a promise is no object of outputs
 app('later', { build: async () => ({ a: 3 }) })
+
+export const secured = app('secured', {
+  build() {
+    const key = PrivateKey('key', { algorithm: 'ed25519' })
+    const ca = CertificateAuthority('ca', { commonName: 'Root', privateKeyPem: key.privateKeyPem })
+    const cert = Certificate('cert', { commonName: 'localhost', authority: { certPem: ca.chainPem, keyPem: ca.keyPem } })
+    const until: Expr<string> = cert.notAfter
+    // @ts-expect-error a certificate is signed by an authority: its certificate and its key
+    Certificate('wrong', { commonName: 'localhost', authority: { certPem: ca.certPem } })
+    // @ts-expect-error nobody but its own key signs it
+    SelfSignedCertificate('own', { commonName: 'localhost', authority: { certPem: ca.certPem, keyPem: ca.keyPem } })
+    return { until, key: cert.keyPem }
+  },
+})
