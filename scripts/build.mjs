@@ -23,6 +23,7 @@ const entries = {
   local: 'builtin/local/index.ts',
   random: 'builtin/random/index.ts',
   tls: 'builtin/tls/index.ts',
+  http: 'builtin/http/index.ts',
   backend: 'backend/index.ts',
   flow: 'flow/workflow/index.ts',
   engine: 'embed/index.ts',

@@ -30,7 +30,7 @@ export const layers: readonly Layer[] = [
   { name: 'flow', holds: 'tasks with their ways back: the pure step, the thin loop, retry and undo; the public workflow engine', mayImport: stored, doors: ['workflow'] },
   { name: 'provider', holds: 'the outside world as the engine calls it', mayImport: [...pure, 'secret'] },
   { name: 'program', holds: 'what an author writes: app, component, resource, expressions; evaluated into a graph', mayImport: [...pure, 'secret', 'graph', 'provider'] },
-  { name: 'builtin', holds: 'the types that come with the package', mayImport: [...pure, 'secret', 'provider', 'program'], doors: ['value', 'random', 'tls', 'local'] },
+  { name: 'builtin', holds: 'the types that come with the package', mayImport: [...pure, 'secret', 'provider', 'program'], doors: ['value', 'random', 'tls', 'http', 'local'] },
   { name: 'diff', holds: 'how the program and the state differ; pure', mayImport: [...pure, 'graph', 'state'] },
   { name: 'plan', holds: 'order, claims, guards and ways back; the stored plan', mayImport: [...pure, 'secret', 'graph', 'state', 'flow', 'diff'] },
   { name: 'resource', holds: 'the domain of resources: declare, diff, compile, tasks, verify', mayImport: planned },

@@ -85,6 +85,7 @@ export const registry = {
   HF3115: e(4, 'The object is not ours any more, and was left alone.', 'What stands in its place was made by somebody else.', 'Remove it by hand if it should go.'),
   HF3120: e(4, 'A hook failed.', 'The program\'s own function that runs before or after the step threw an error, or took too long.', 'Read its message; correct the hook, or take it out of the options of the node.'),
   HF3130: e(4, 'A key or a certificate cannot be used.', 'It cannot be read, has ended, may not sign, or the key belongs to another certificate.', 'Give the key and the certificate that the message asks for.'),
+  HF3131: e(4, 'A request was not answered as expected.', 'The service could not be reached, or its answer is none of those that count as success.', 'Read the answer in the message; correct the request, or name the status in `expect`.'),
   // HF32: flows of the public workflow engine
   HF3201: e(2, 'This is not a flow, a task or an engine of this workflow engine.', 'Nothing was given, or an object that another engine or the program made.', 'Use what buildFlow, createTask and getEngine give.'),
   HF3202: e(2, 'There is no such type of flow.', 'Flows are linear, unordered or graph.', 'Use one of the three.'),

@@ -12,7 +12,7 @@ describe('built-in types', () => {
   test('are all known to the engine, each with its recovery class and its claims', () => {
     const types = builtinTypes()
     expect(types.map((t) => t.type).sort()).toEqual([
-      'holdfast:Value', 'holdfast:local/Command', 'holdfast:local/Directory', 'holdfast:local/File', 'holdfast:local/Process', 'holdfast:local/Symlink',
+      'holdfast:Value', 'holdfast:http/Request', 'holdfast:local/Command', 'holdfast:local/Directory', 'holdfast:local/File', 'holdfast:local/Process', 'holdfast:local/Symlink',
       'holdfast:random/Id', 'holdfast:random/Integer', 'holdfast:random/Password', 'holdfast:random/Pet', 'holdfast:random/Shuffle', 'holdfast:random/Uuid',
       'holdfast:tls/Certificate', 'holdfast:tls/CertificateAuthority', 'holdfast:tls/PrivateKey', 'holdfast:tls/SelfSignedCertificate',
     ])

@@ -381,7 +381,7 @@ const cases: Record<ProviderCase, (t: Trial) => Promise<void>> = {
       const run = await kill({ op: 'delete', key: key.toString(), mark: trial.mark, inputs: trial.inputs, outputs: made })
       await trial.delete(made, key)
       assert.deepEqual(await trial.world(), whole, `killed at step ${run.step}`)
-      assert.equal(await trial.read(made), undefined)
+      if (lackOf(trial.suite, 'what was deleted is not read') === undefined) assert.equal(await trial.read(made), undefined)
       return run.finished
     })
   },

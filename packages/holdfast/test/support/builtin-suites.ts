@@ -1,6 +1,10 @@
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, test } from 'vitest'
+import { requestSpec } from '../../src/builtin/http/request.ts'
 import { commandSpec } from '../../src/builtin/local/command.ts'
 import { directorySpec } from '../../src/builtin/local/directory.ts'
 import { fileSpec } from '../../src/builtin/local/file.ts'
@@ -165,6 +169,38 @@ export async function builtinSuites(killsMax: number): Promise<void> {
     async make() {
       const c = corner()
       return subject(c, { inputs: { command: ['/bin/sh', '-c', 'echo one'] }, changed: { command: ['/bin/sh', '-c', 'echo two'] } })
+    },
+  }, framework)
+
+  const request = await bundled(new URL('../../src/builtin/http/request.ts', import.meta.url))
+  /** A service that keeps what is put there, by path. */
+  const things = new Map<string, string>()
+  const service = createServer((req, res) => {
+    let body = ''
+    req.on('data', (part: Buffer) => (body += part)).on('end', () => {
+      if (req.method === 'PUT') things.set(req.url as string, body)
+      else things.delete(req.url as string)
+      res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ is: body }))
+    })
+  })
+  service.listen(0, '127.0.0.1')
+  await once(service, 'listening')
+  afterAll(() => {
+    request.dispose()
+    service.closeAllConnections()
+    service.close()
+  })
+  const noThing = 'whose it is, what stands there does not tell'
+  providerSuite('Request', {
+    spec: requestSpec,
+    lacks: { 'a create leaves alone what is not ours': noThing, 'a delete leaves alone what is not ours': noThing, 'what was deleted is not read': 'the record of the answer is all there is' },
+    crash: { module: request.module, export: 'requestSpec', killsMax },
+    async make() {
+      things.clear()
+      const c = corner([SECRET])
+      const url = `http://127.0.0.1:${(service.address() as AddressInfo).port}/thing`
+      const put = (body: string) => ({ url, method: 'PUT', headers: { authorization: `Bearer ${SECRET}` }, body, destroy: { url } })
+      return { host: c.host, dispose: c.dispose, inputs: put('one'), changed: put('two'), secrets: [SECRET], world: async () => [...(await c.world()), ...[...things].map((t) => t.join(' '))] }
     },
   }, framework)
 

@@ -4,6 +4,7 @@ import {
   add, app, asset, at, coalesce, component, concat, each, eq, get, hook, join, json, length, lookup, merge, resource, sensitive, split, str, Value, when,
   type Expr, type Input, type Node, type Ref,
 } from '../../src/root.ts'
+import { Request } from '../../src/builtin/http/index.ts'
 import { Certificate, CertificateAuthority, PrivateKey, SelfSignedCertificate } from '../../src/builtin/tls/index.ts'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -193,10 +194,14 @@ export const secured = app('secured', {
     const ca = CertificateAuthority('ca', { commonName: 'Root', privateKeyPem: key.privateKeyPem })
     const cert = Certificate('cert', { commonName: 'localhost', authority: { certPem: ca.chainPem, keyPem: ca.keyPem } })
     const until: Expr<string> = cert.notAfter
+    const login = Request('login', { url: str`https://api.example/${cert.serial}`, method: 'POST', json: { cert: cert.certPem, list: [1, 'a', null] }, destroy: { url: 'https://api.example' } })
+    const status: Expr<number> = login.status
+    // @ts-expect-error no such method
+    Request('odd', { url: 'https://api.example', method: 'SEND' })
     // @ts-expect-error a certificate is signed by an authority: its certificate and its key
     Certificate('wrong', { commonName: 'localhost', authority: { certPem: ca.certPem } })
     // @ts-expect-error nobody but its own key signs it
     SelfSignedCertificate('own', { commonName: 'localhost', authority: { certPem: ca.certPem, keyPem: ca.keyPem } })
-    return { until, key: cert.keyPem }
+    return { until, key: cert.keyPem, status, id: login.response }
   },
 })

@@ -44,7 +44,7 @@ describe('the packed package, installed in an empty folder with scripts blocked'
 
   test('carries what it needs and nothing of ours: no tests, no sources, its licence and readme', () => {
     const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n')
-    for (const name of ['bin.js', 'root.js', 'local.js', 'random.js', 'tls.js', 'testing.js', 'store-writer.js', 'supervisor.js', 'loader-hooks.js', 'types/root.d.ts']) expect(files).toContain(`package/dist/${name}`)
+    for (const name of ['bin.js', 'root.js', 'local.js', 'random.js', 'tls.js', 'http.js', 'testing.js', 'store-writer.js', 'supervisor.js', 'loader-hooks.js', 'types/root.d.ts']) expect(files).toContain(`package/dist/${name}`)
     for (const name of ['README.md', 'LICENSE', 'package.json']) expect(files).toContain(`package/${name}`)
     expect(files.filter((name) => /\.test\.|(?<!\.d)\.ts$|\.fixture\./.test(name))).toEqual([])
     expect(statSync(join(home, 'node_modules/holdfast/dist/bin.js')).mode & 0o111).toBe(0o111)

@@ -1,7 +1,7 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import type { Mark } from '../../model/index.ts'
-import { codeOf, look, type Identity } from './disk.ts'
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { recordsIn } from '../record-file.ts'
+import { look, type Identity } from './disk.ts'
 import type { ProcessId } from './supervisor/identity.ts'
 
 /**
@@ -23,32 +23,7 @@ export interface CommandRecord {
 /** `aside`: an earlier result, kept beside until the new one is there; `content aside`: only what is in the folder, which belongs to somebody else. */
 export type Before = 'absent' | 'empty' | 'aside' | 'content aside'
 
-const fileOf = (home: string, mark: Mark): string => join(home, 'commands', `${`${mark.uid}.${mark.ordinal}`.replace(/[^\w.-]/g, '_')}.json`)
-
-export function readRecord(home: string, mark: Mark): CommandRecord | undefined {
-  try {
-    return JSON.parse(readFileSync(fileOf(home, mark), 'utf8')) as CommandRecord
-  } catch (e) {
-    if (codeOf(e) === 'ENOENT') return undefined
-    throw e
-  }
-}
-
-export function writeRecord(home: string, mark: Mark, record: CommandRecord): void {
-  const file = fileOf(home, mark)
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  writeFileSync(`${file}.new`, JSON.stringify(record), { mode: 0o600, flush: true })
-  renameSync(`${file}.new`, file)
-}
-
-export function dropRecord(home: string, mark: Mark): void {
-  rmSync(fileOf(home, mark), { force: true })
-  try {
-    rmdirSync(dirname(fileOf(home, mark)))
-  } catch {
-    // Others are in it, or it was never made.
-  }
-}
+export const { read: readRecord, write: writeRecord, drop: dropRecord } = recordsIn<CommandRecord>('commands')
 
 /** What stands where a command is to make something. */
 export function stateOf(path: string): 'absent' | 'empty' | 'full' {
