@@ -2,7 +2,7 @@ import { completeLone, dropLone, failLone, loneRun, openLone, type Entry, type L
 import type { EnvRow, ResourceDocs, ResourceRow, TxRow } from '../state/index.ts'
 import { unresolved } from '../state/index.ts'
 import { conflict, oldEvents } from '../store/index.ts'
-import { checkOutput } from './check.ts'
+import { checkOutput, checkTexts } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import {
   ComponentBusy, ComponentDoesNotExist, InvalidDifference, OutputsRequired, PermissionDenied, ResourceAlreadyExists, ResourceBusy, ResourceChangeTransactionDoesNotExist, ResourceDoesNotExist,
@@ -65,6 +65,7 @@ async function refuseMixUp(s: Session, env: EnvRow, component: string, named: un
 
 export async function openChange(s: Session, stateUuid: string, componentName: string, diff: ResourceDifference, ctx: RequestContext | undefined, note: (answer: [string, string]) => Entry[]): Promise<[string, string]> {
   const env = await stateOf(s, stateUuid)
+  checkTexts({ component: componentName })
   const component = await demandComponent(s, env, componentName)
   const { previous, next } = sides(diff)
   await refuseMixUp(s, env, componentName, diff.componentName)
@@ -164,8 +165,9 @@ const changeOf = (s: Session, env: EnvRow, tx: TxRow): LoneChange => ({ tx, env,
 
 /** A transaction that is still open. Fails ResourceChangeTransactionDoesNotExist. */
 async function openTx(s: Session, env: EnvRow, token: string): Promise<TxRow> {
-  const tx = typeof token === 'string' ? await s.store.tx(token) : undefined
-  if (!tx || tx.env !== env.id) throw new ResourceChangeTransactionDoesNotExist(`There is no change transaction ${String(token)} in ${stateName(env)}.`)
+  checkTexts({ transactionToken: token })
+  const tx = await s.store.tx(token)
+  if (!tx || tx.env !== env.id) throw new ResourceChangeTransactionDoesNotExist(`There is no change transaction ${token} in ${stateName(env)}.`)
   if (tx.status === 'completed') throw new TransactionAlreadyCompleted(`The change transaction ${token} was completed already.`)
   if (tx.status !== 'open' && tx.status !== 'sent') throw new ResourceChangeTransactionDoesNotExist(`The change transaction ${token} is not open any more: it is ${tx.status}.`)
   return tx
@@ -235,9 +237,10 @@ const encodeFailed = (s: Session, tx: TxRow, failedState: unknown, extra: Entry[
 
 /** A change that failed, or whose outcome is unknown. Fails ResourceChangeTransactionDoesNotExist. */
 async function failedTx(s: Session, env: EnvRow, token: string): Promise<TxRow> {
-  const tx = typeof token === 'string' ? await s.store.tx(token) : undefined
+  checkTexts({ transactionToken: token })
+  const tx = await s.store.tx(token)
   if (!tx || tx.env !== env.id || !unresolved(tx) || (tx.status !== 'failed' && tx.status !== 'unknown')) {
-    throw new ResourceChangeTransactionDoesNotExist(`There is no failed change transaction ${String(token)} in ${stateName(env)}.`)
+    throw new ResourceChangeTransactionDoesNotExist(`There is no failed change transaction ${token} in ${stateName(env)}.`)
   }
   return tx
 }

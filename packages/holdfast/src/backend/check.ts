@@ -1,4 +1,4 @@
-import { misfit, oneOf, optionKind, type Kind, type Kinds } from '../base/index.ts'
+import { clockKind, misfit, oneOf, optionKind, type Kind, type Kinds } from '../base/index.ts'
 import type { RequestContext } from './contract.ts'
 import { InvalidArgument, InvalidDifference } from './errors.ts'
 import type { ResourceReferenceDifference } from './models.ts'
@@ -8,6 +8,16 @@ import type { ResourceReferenceDifference } from './models.ts'
 const { flag, object, text, texts } = optionKind
 const fail = (message: string): never => {
   throw new InvalidArgument(`${message}.`)
+}
+
+const PARTS: Kinds = new Map<string, Kind>([
+  ['capabilities', { says: 'an object with the name of the backend', is: (v) => object.is(v) && text.is((v as { readonly name?: unknown }).name) }], ['connect', optionKind.function],
+  ['permit', optionKind.function], ['requiredOutputs', object], ['clock', clockKind], ['random', object],
+])
+/** What a backend over a store is made of. Fails InvalidArgument. */
+export function checkParts(options: unknown): void {
+  const wrong = misfit(options, PARTS, ['capabilities', 'connect'])
+  if (wrong !== undefined) fail(`A backend over a store: ${wrong}`)
 }
 
 const FENCE: Kinds = new Map<string, Kind>([['scope', text], ['fence', optionKind.count]])
@@ -20,6 +30,11 @@ export function checkContext(ctx: RequestContext | undefined): void {
   if (ctx === undefined || ctx === null) return
   const wrong = misfit(ctx, CONTEXT)
   if (wrong !== undefined) fail(`ctx: ${wrong}`)
+}
+
+/** Arguments by their names. What is undefined and may be left out is not among them. Fails InvalidArgument. */
+export function checkTexts(given: Readonly<Record<string, unknown>>): void {
+  for (const name in given) if (typeof given[name] !== 'string') fail(`${name} must be a text`)
 }
 
 const FILTER: Kinds = new Map<string, Kind>([['status', oneOf('open', 'failed', 'unknown', 'completed', 'abandoned')], ['stateUuid', text]])
@@ -76,6 +91,17 @@ export function checkedContents<T extends { readonly resources: readonly unknown
     }
   }
   return components.map((c) => ((c.resources as unknown) ? c : { ...c, resources: [] }))
+}
+
+/** What the identity of a component is made of. Fails InvalidArgument. */
+export function checkHashed(content: unknown): void {
+  const given = (object.is(content) ? content : fail('componentHash: content must be an object')) as { readonly resources?: unknown; readonly references?: unknown }
+  const { resources, references } = given
+  const hashed = (r: unknown): boolean => typeof (r as { readonly ruuid?: unknown } | null)?.ruuid === 'string' && typeof (r as { readonly hash?: unknown }).hash === 'string'
+  if (!Array.isArray(resources) || !resources.every(hashed)) fail('componentHash: resources must be a list of resources, each with the texts ruuid and hash')
+  if (references === undefined || references === null) return
+  const wrong = Array.isArray(references) ? references.map(badReference).find((w) => w !== undefined) : 'they must be a list'
+  if (wrong !== undefined) fail(`componentHash: references: ${wrong}`)
 }
 
 /** Fails InvalidArgument. */

@@ -1,7 +1,7 @@
 import type { Entry } from '../journal/index.ts'
 import { unresolved, type ComponentRow, type EnvRow, type ReferenceRow, type ResourceDocs, type ResourceRow } from '../state/index.ts'
 import { refuseOpenRun } from './changes.ts'
-import { checkDifference, checkExports, checkReference } from './check.ts'
+import { checkDifference, checkExports, checkReference, checkTexts } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import { ComponentAlreadyExists, ComponentBusy, ComponentDoesNotExist, ComponentNotEmpty, InvalidDifference, PermissionDenied, ResourceReferenceError } from './errors.ts'
 import type { ComponentDifference, ComponentExport, ResourceReferenceDifference, ResourceReferenceModel } from './models.ts'
@@ -147,6 +147,7 @@ function renamed(meta: ResourceRow['meta'], names: ReadonlyMap<string, string>):
 
 export async function setExports(s: Session, stateUuid: string, component: string, exports: readonly ComponentExport[] | null, ctx: RequestContext | undefined, note: Note): Promise<void> {
   const env = await stateOf(s, stateUuid)
+  checkTexts({ component })
   checkExports(exports)
   return s.settled(env, async (now) => {
     if (!(await componentExists(s, now, component))) throw missing(now, component)

@@ -1,3 +1,4 @@
+import { checkTexts } from './check.ts'
 import { limits } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { conflict } from '../store/index.ts'
@@ -18,6 +19,7 @@ export interface ForcedLease {
 /** See `StoreBackend.forceUnlock`. */
 export async function forceUnlock(s: Session, stateUuid: string, component: string | undefined, ctx: RequestContext | undefined, note: (answer: ForcedLease[]) => Entry[]): Promise<ForcedLease[]> {
   const env = await stateOf(s, stateUuid)
+  if (component !== undefined) checkTexts({ component })
   await demand(s.permit, ctx, 'lease:force', { state: stateName(env), ...(component === undefined ? {} : { component }) })
   const scope = scopeOf(env, component)
   const held = (await s.store.leases()).filter((l) => conflict(l, { scope, mode: 'X' })).map((l) => ({ scope: l.scope, fence: l.fence, host: l.holder.host, pid: l.holder.pid }))

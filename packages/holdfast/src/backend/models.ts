@@ -1,3 +1,5 @@
+import { InvalidArgument } from './errors.ts'
+
 /** The models of the founding contract, as plain objects. What is read from a backend is a copy: changing it changes nothing. */
 
 /** One resource of a component. Whatever stands beside the named fields is its desired configuration. */
@@ -151,8 +153,11 @@ export interface ComponentExport {
   readonly to?: string
 }
 
-/** `ruuid;name`: the key of a resource in the maps of a component. */
-export const resourceKey = (resource: { readonly ruuid: string; readonly name: string }): string => `${resource.ruuid};${resource.name}`
+/** `ruuid;name`: the key of a resource in the maps of a component. Fails InvalidArgument. */
+export function resourceKey(resource: { readonly ruuid: string; readonly name: string }): string {
+  if (typeof resource?.ruuid !== 'string' || typeof resource.name !== 'string') throw new InvalidArgument('resourceKey: resource must be an object with the texts ruuid and name.')
+  return `${resource.ruuid};${resource.name}`
+}
 
 /** Something that happened to a state. `n`: its place among what one commit did. */
 export interface StateEvent {

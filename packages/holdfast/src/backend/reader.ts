@@ -1,8 +1,8 @@
-import { canonical } from '../base/index.ts'
+import { canonical, textOf } from '../base/index.ts'
 import type { Value } from '../model/index.ts'
 import { unresolved, type ComponentRow, type EnvRow, type ReferenceRow, type ResourceDocs, type ResourceRow, type TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
-import { checkContext } from './check.ts'
+import { checkContext, checkTexts } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import { componentHash } from './digest.ts'
 import { CloudOutputDoesNotExist, ComponentDoesNotExist, ResourceDoesNotExist, ResourceStateDoesNotExist } from './errors.ts'
@@ -24,7 +24,7 @@ export const changeDoc = (tx: TxRow): ChangeDoc | undefined => (tx.target.change
 /** Gives the state, or fails ResourceStateDoesNotExist. */
 export async function stateOf(s: Session, uuid: string): Promise<EnvRow> {
   const env = typeof uuid === 'string' ? await s.store.envById(uuid) : undefined
-  if (!env || env.app === '/gone') throw new ResourceStateDoesNotExist(`There is no resource state ${String(uuid)}.`)
+  if (!env || env.app === '/gone') throw new ResourceStateDoesNotExist(`There is no resource state ${textOf(uuid)}.`)
   return env
 }
 
@@ -35,6 +35,8 @@ export const callerOf = (s: Session, ctx: RequestContext | undefined): string =>
 export async function readable(s: Session, uuid: string, ctx: RequestContext | undefined, action: 'state:read' | 'component:read' | 'output:read' | 'watch' = 'state:read', about: Omit<PermitRequest['resource'], 'state'> = {}): Promise<EnvRow> {
   checkContext(ctx)
   const env = await stateOf(s, uuid)
+  const { component, ruuid, name, key } = about
+  checkTexts({ ...('component' in about ? { component } : {}), ...('ruuid' in about ? { resourceType: ruuid } : {}), ...('name' in about ? { resourceName: name } : {}), ...('key' in about ? { key } : {}) })
   if (s.permit) await demand(s.permit, ctx, action, { state: stateName(env), ...about })
   return env
 }
@@ -63,6 +65,7 @@ export async function resourceByName(s: Session, env: EnvRow, component: string,
 }
 
 export async function resourceByHash(s: Session, env: EnvRow, component: string, type: string, hash: string): Promise<ResourceRow> {
+  checkTexts({ hash })
   const row = (await s.store.find(env.id, 'committed', { fingerprint: hash })).find((r) => r.type === type && componentOf(r.address) === component)
   if (row) return row
   await demandComponent(s, env, component)
@@ -70,6 +73,7 @@ export async function resourceByHash(s: Session, env: EnvRow, component: string,
 }
 
 export async function resourcesByTag(s: Session, env: EnvRow, component: string, type: string, tag: string): Promise<ResourceRow[]> {
+  checkTexts({ tag })
   const eq = tag.indexOf('=')
   const by = eq < 0 ? { tag } : { tag: tag.slice(0, eq), value: tag.slice(eq + 1) }
   const rows = (await s.store.find(env.id, 'committed', by)).filter((r) => r.type === type && componentOf(r.address) === component)

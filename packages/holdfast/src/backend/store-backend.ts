@@ -3,7 +3,7 @@ import { hasSecret, reveal, type Value } from '../model/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { EnvRow, ResourceRow } from '../state/index.ts'
 import type { Store } from '../store/index.ts'
-import { checkContext, checkedContents, checkFilter, checkNames, checkTransform, checkWatch } from './check.ts'
+import { checkContext, checkedContents, checkFilter, checkNames, checkParts, checkTransform, checkWatch } from './check.ts'
 import { amendChange, completeChange, failChange, openChange, recoverChange, removeChange } from './changes.ts'
 import { componentUid, resolveReference, setExports, updateComponent } from './components.ts'
 import { AbstractBackend, type BackendCapabilities, type ChangeFilter, type Differences, type RequestContext } from './contract.ts'
@@ -40,8 +40,10 @@ export class StoreBackend extends AbstractBackend {
   #session: Promise<Session> | undefined
   #closed = false
 
+  /** Fails InvalidArgument. */
   constructor(options: StoreBackendOptions) {
     super()
+    checkParts(options)
     this.capabilities = options.capabilities
     this.#options = options
   }

@@ -3,7 +3,7 @@ import { hasSecret, isSecret, masked, reveal, SecretValue, type Value } from '..
 import { decodeDoc, encodeDoc, type Keyring } from '../secret/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import { InvalidDifference } from './errors.ts'
-import { resourceKey, type ResourceModel } from './models.ts'
+import type { ResourceModel } from './models.ts'
 import { nameIn } from './names.ts'
 
 export type Fields = Readonly<Record<string, Value | undefined>>
@@ -17,7 +17,17 @@ export const decode = (uid: string, type: string, field: Field, text: string, ri
 /** Canonical text with secrets sealed for the resource. `ring` is asked only where there is one to seal. */
 export function encode(value: unknown, at: { readonly uid: string; readonly type: string; readonly field: Field; readonly token: string }, ring: () => Keyring | undefined): string {
   const v = value as Value
-  return encodeDoc(v, { table: 'resource', row: at.uid, field: at.field, tx: at.token, type: at.type }, hasSecret(v) ? ring() : undefined)
+  return encodeDoc(v, { table: 'resource', row: at.uid, field: at.field, tx: at.token, type: at.type }, sealed(v) ? ring() : undefined)
+}
+
+/** A circle is refused where the text is made, with its path. */
+function sealed(v: Value): boolean {
+  try {
+    return hasSecret(v)
+  } catch (e) {
+    if (e instanceof RangeError) return false
+    throw e
+  }
 }
 
 /** A tree as it may be given out. `closed`: for comparing, secrets as they are. */
@@ -60,7 +70,7 @@ export function modelOf(row: Pick<ResourceRow, 'address' | 'type' | 'fingerprint
   return model as ResourceModel
 }
 
-export const keyOfRow = (row: Pick<ResourceRow, 'address' | 'type'>): string => resourceKey({ ruuid: row.type, name: nameIn(row.address) })
+export const keyOfRow = (row: Pick<ResourceRow, 'address' | 'type'>): string => `${row.type};${nameIn(row.address)}`
 
 const TAGS_MAX = 50
 const TAG_KEY_CHARS_MAX = 128

@@ -1,3 +1,5 @@
+import { failure } from './failure.ts'
+
 /** What an option may be, in words and as a question. */
 export interface Kind {
   readonly says: string
@@ -21,6 +23,28 @@ export const optionKind = {
   signal: kind('an AbortSignal', (v) => isObject(v) && typeof v.aborted === 'boolean' && typeof v.addEventListener === 'function'),
   anything: kind('anything', () => true),
 } as const
+
+/** Arguments of a function that anybody may call, by their names. Fails HF1307 with the first that is wrong. */
+export function checkArguments(of: string, given: object, known: Kinds, needed: readonly string[] = [...known.keys()]): void {
+  const wrong = misfit(given, known, needed)
+  if (wrong !== undefined) throw failure('HF1307', { message: `${of}: ${wrong}.` })
+}
+
+/** What somebody gave, for a sentence about it: short, and written whatever it is. What lies in an object is not shown. */
+export function inWords(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (value === null || typeof value === 'undefined' || typeof value === 'number' || typeof value === 'boolean') return String(value)
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+/** The text of whatever was thrown or given as a reason: one that has none does not fail who asks. */
+export function textOf(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return inWords(value)
+  }
+}
 
 /** An object that has all of these methods. */
 export const having = (says: string, ...methods: readonly string[]): Kind => kind(says, (v) => isObject(v) && methods.every((m) => typeof v[m] === 'function'))

@@ -50,6 +50,7 @@ export const registry = {
   HF1304: e(2, 'There is no such secret.', 'The name is not declared in the secrets of the app.', 'Declare it in `secrets: [...]`.'),
   HF1305: e(2, 'A name cannot be the name of a target.', 'Targets are named by segments of letters, digits and . _ - with / between them, 1 to 255 bytes in all, none of them . or ..', 'Choose another name.'),
   HF1306: e(2, 'The engine was given something that it cannot take.', 'A part of the engine, an option of a call, or what a provider of targets gave is missing or of another kind.', 'Correct what the message names. Nothing was begun.'),
+  HF1307: e(2, 'A function was given something that it cannot take.', 'An argument is missing, or is of another kind.', 'Correct the argument named in the message. Nothing was done.'),
   // HF20: plan
   HF2101: e(2, 'The nodes depend on each other in a circle.', 'Following the references of a node leads back to it.', 'Remove one of the references named in the message.'),
   HF2102: e(2, 'A move is not possible.', 'movedFrom names an address that still exists in the program, or two nodes claim to have been the same one, or the types differ.', 'Correct movedFrom.'),

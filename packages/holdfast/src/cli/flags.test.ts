@@ -102,6 +102,16 @@ describe('flags', () => {
   test('help is given also where an argument is missing', () => {
     expect(parse('explain --help')).toMatchObject({ help: true, spec: { name: 'explain' } })
     expect(parse('run settle -h')).toMatchObject({ help: true, spec: { name: 'run settle' } })
+    expect(parse('run settle -h --json')).toMatchObject({ help: true, spec: { name: 'run settle' }, call: { flags: { json: true } } })
+  })
+
+  test('flags without a verb are a question for help', () => {
+    for (const line of ['--env x -h', '--env x', '-v']) expect(parse(line), line).toMatchObject({ spec: { name: 'help' }, call: { args: [], flags: { json: false } } })
+  })
+
+  test('help is given for a group of verbs', () => {
+    expect(parse('run --help --json')).toMatchObject({ help: true, spec: { name: 'help' }, call: { args: ['run'], flags: { json: true } } })
+    expect(refused('run nonsense --help')).toMatch(/HF1001 There is no run nonsense/)
   })
 
   test('help shows ten verbs', () => {

@@ -41,15 +41,19 @@ export function parseArgs(words: readonly string[], variables: Readonly<Record<s
   }
   for (const [name, group] of groups) {
     if (verbs.some((v) => v.name === name)) continue
-    group.argument('[word]').action(() => { throw badVerb(name, group.args[0]) })
+    group.argument('[word]').action(() => {
+      if (group.args.length > 0 || program.opts<Raw>().help !== true) throw badVerb(name, group.args[0])
+      found = { spec: verbs.find((v) => v.name === 'help') as VerbSpec, args: [name], raw: program.opts<Raw>() }
+    })
   }
   try {
     program.parse(['node', 'holdfast', ...words])
   } catch (e) {
     if (e instanceof CommanderError) {
       // Help is asked for also where something is still missing.
-      const help = words.includes('--help') || words.includes('-h') ? specOf(words) : undefined
-      if (help) return { spec: help, call: { verb: help.name, args: [], flags: flagsOf({}, variables, cwd) }, color: 'auto', help: true }
+      // Without a verb there is nothing else to give.
+      const help = e.code === 'commander.help' ? verbs.find((v) => v.name === 'help') : words.includes('--help') || words.includes('-h') ? specOf(words) : undefined
+      if (help) return { spec: help, call: { verb: help.name, args: [], flags: flagsOf({ json: words.includes('--json') }, variables, cwd) }, color: 'auto', help: true }
       throw usage(e, words)
     }
     throw e

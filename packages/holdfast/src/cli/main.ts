@@ -18,7 +18,7 @@ export async function main(words: readonly string[]): Promise<number> {
     json = parsed.call.flags.json
     verbose = parsed.call.flags.verbose
     if (parsed.help && parsed.spec.name !== 'help') {
-      io.out((await import('./verbs/help.ts')).helpFor(io, parsed.spec))
+      ;(await import('./verbs/help.ts')).helpFor(io, [parsed.spec], json)
       return 0
     }
     return await (await parsed.spec.load())(io, parsed.call)

@@ -59,13 +59,31 @@ export function checkSettle(id: unknown, how: unknown): void {
   }
 }
 
+const aText: Kind = { says: 'a text', is: (v) => typeof v === 'string' }
+const HOLDER: Kinds = new Map<string, Kind>([['id', aText], ['pid', count], ['host', aText], ['bootId', aText], ['startedAt', aText]])
+/** Fails HF1306. */
+export function checkHolder(by: unknown): void {
+  check(picked(by, HOLDER), HOLDER, 'A holder', ['id', 'pid', 'host'])
+}
+
+const SNAPSHOT: Kinds = new Map([['resources', fn]])
+/** What is to be written down. It may have more. Fails HF1306. */
+export const checkAsSnapshot = (given: unknown): void => check(picked(given, SNAPSHOT), SNAPSHOT, 'A snapshot', ['resources'])
+
+/** Fails HF1306. */
+export function checkMutations(mutations: unknown): void {
+  if (!Array.isArray(mutations) || !mutations.every((m) => object.is(m))) throw wrong('withOpen: mutations must be a list of open mutations, each an object')
+}
+
+/** Only what is asked for: whoever gives something may have more in it. */
+const picked = (given: unknown, kinds: Kinds): unknown => (object.is(given) ? Object.fromEntries([...kinds.keys()].map((k) => [k, (given as Readonly<Record<string, unknown>>)[k]])) : given)
+
 const TARGET: Kinds = new Map<string, Kind>([
   ['name', text], ['config', object], ['secrets', having('a reader, with get', 'get')], ['tags', { says: 'an object of texts', is: (v) => object.is(v) && Object.values(v as object).every((x) => typeof x === 'string') }],
 ])
 /** What a provider of targets gave for a name. It may have more than is needed. Fails HF1306. */
 export function checkTarget(name: string, given: unknown): Target {
-  const whole = object.is(given) ? Object.fromEntries([...TARGET.keys()].map((k) => [k, (given as Readonly<Record<string, unknown>>)[k]])) : given
-  check(whole, TARGET, `The target ${name} that its provider gave`, [...TARGET.keys()])
+  check(picked(given, TARGET), TARGET, `The target ${name} that its provider gave`, [...TARGET.keys()])
   const target = given as Target
   if (target.name !== name) throw wrong(`The target ${name} that its provider gave is called ${target.name}`)
   return target

@@ -1,11 +1,11 @@
-import { failure, HoldfastError, isFailure } from '../base/index.ts'
+import { failure, HoldfastError, inWords, isFailure, textOf } from '../base/index.ts'
 import type { Holder } from '../state/index.ts'
 import type { SnapshotMutation } from './ports.ts'
 
 /** The target provider knows no target of that name. */
 export class TargetNotFound extends HoldfastError {
   constructor(name: string) {
-    super('HF6011', { message: `There is no target ${JSON.stringify(name)}.`, details: { target: name } })
+    super('HF6011', { message: `There is no target ${inWords(name)}.`, details: { target: name } })
   }
 }
 
@@ -22,15 +22,15 @@ const NAME_BYTES_MAX = 255
 export function checkTargetName(name: string): void {
   const segments = typeof name === 'string' ? name.split('/') : []
   const good = segments.length > 0 && segments.every((s) => /^[A-Za-z0-9._-]+$/.test(s) && s !== '.' && s !== '..') && name.length <= NAME_BYTES_MAX
-  if (!good) throw failure('HF1305', { message: `${JSON.stringify(name)} cannot be the name of a target.` })
+  if (!good) throw failure('HF1305', { message: `${inWords(name)} cannot be the name of a target.` })
 }
 
 /** What a provider that keeps snapshots as a whole, or the engine, says of one that contradicts itself. */
-export const damaged = (target: string, why: string): HoldfastError => failure('HF4011', { message: `The snapshot of ${target} is damaged: ${why}.`, details: { target } })
+export const damaged = (target: string, why: string): HoldfastError => failure('HF4011', { message: `The snapshot of ${textOf(target)} is damaged: ${textOf(why)}.`, details: { target } })
 
 /** What it says of one that a newer version wrote. */
 export const newer = (target: string, v: unknown): HoldfastError =>
-  failure('HF4002', { message: `The snapshot of ${target} has version ${String(v)}, which this program does not know.`, hint: 'Use the newer version of Holdfast.', details: { target, v } })
+  failure('HF4002', { message: `The snapshot of ${textOf(target)} has version ${textOf(v)}, which this program does not know.`, hint: 'Use the newer version of Holdfast.', details: { target, v } })
 
 /** The snapshot provider could not do what was asked of it: the run ends where it stands. */
 export const notKept = (target: string, what: string, cause: unknown): HoldfastError =>

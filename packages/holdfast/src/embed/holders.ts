@@ -1,5 +1,6 @@
 import type { Holder } from '../state/index.ts'
 import { currentHolder, holderAlive } from '../store/index.ts'
+import { checkHolder } from './check.ts'
 
 const LIVE = Symbol.for('holdfast.mutators')
 const place = globalThis as { [LIVE]?: Set<string> }
@@ -15,9 +16,10 @@ export function openHolder(): { readonly holder: Holder; close(): void } {
 
 /**
  * Whether who began a mutation can still go on with it. What cannot be told from here (another machine) counts as alive: a provider that serves
- * several machines has to know better, by a lease of its own.
+ * several machines has to know better, by a lease of its own. Fails HF1306 for what is no holder.
  */
 export function holderLives(by: Holder): boolean {
+  checkHolder(by)
   const here = currentHolder()
   if (by.pid === here.pid && by.startedAt === here.startedAt && by.bootId === here.bootId && by.host === here.host) return live().has(by.id)
   return holderAlive(by) !== false

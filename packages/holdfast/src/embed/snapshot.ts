@@ -1,9 +1,10 @@
-import { canonical, sha256hex } from '../base/index.ts'
+import { canonical, sha256hex, textOf } from '../base/index.ts'
 import type { Entry, Tables } from '../journal/index.ts'
 import { masked, type Value } from '../model/index.ts'
 import { decodeDoc } from '../secret/index.ts'
 import { unresolved, type ClaimRow, type EnvRow, type OutputsRow, type RunRow, type TxRow } from '../state/index.ts'
-import { damaged, newer } from './failures.ts'
+import { checkAsSnapshot, checkMutations } from './check.ts'
+import { checkTargetName, damaged, newer } from './failures.ts'
 import type { OpenChange, OpenRecord, ResourceRecord, Snapshot, SnapshotHead, StoreIdentity } from './ports.ts'
 import { RecordSum, sumOf, type Pinned } from './records.ts'
 
@@ -119,7 +120,7 @@ export function checkSnapshot(target: string, given: unknown): Snapshot | undefi
   const s = given as { readonly [K in keyof Snapshot]?: unknown }
   if (typeof s.v === 'number' && s.v > VERSION) throw newer(target, s.v)
   if (typeof given !== 'object' || s.v !== VERSION) throw damaged(target, 'it does not say which version it has')
-  if (s.target !== target) throw damaged(target, `it is of ${String(s.target)}`)
+  if (s.target !== target) throw damaged(target, `it is of ${textOf(s.target)}`)
   if (!Array.isArray(s.open) || typeof s.resources !== 'function' || typeof s.reliable !== 'boolean') throw damaged(target, 'parts of it are missing')
   for (const change of s.open) checkedOpen(target, change)
   return given as Snapshot
@@ -144,8 +145,9 @@ export interface SnapshotDocument extends Omit<Snapshot, 'resources'> {
   readonly resources: readonly ResourceRecord[]
 }
 
-/** Reads all of a snapshot. Resources in the order of their addresses, so that two documents can be compared line by line. */
+/** Reads all of a snapshot. Fails HF1306. Resources in the order of their addresses, so that two documents can be compared line by line. */
 export async function packSnapshot(snapshot: Snapshot): Promise<SnapshotDocument> {
+  checkAsSnapshot(snapshot)
   const resources: ResourceRecord[] = []
   for await (const r of snapshot.resources()) resources.push(r)
   resources.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.since - b.since))
@@ -162,7 +164,7 @@ export function unpackSnapshot(target: string, document: unknown): Snapshot {
   const doc = document as SnapshotDocument | null
   if (typeof doc !== 'object' || doc === null || typeof doc.v !== 'number') throw damaged(target, 'it is no snapshot')
   if (doc.v > VERSION) throw newer(target, doc.v)
-  if (doc.target !== target) throw damaged(target, `it is of ${String(doc.target)}`)
+  if (doc.target !== target) throw damaged(target, `it is of ${textOf(doc.target)}`)
   const whole = Array.isArray(doc.resources) && Array.isArray(doc.open) && typeof doc.head === 'object' && typeof doc.revision === 'number' && typeof doc.at === 'string' && typeof doc.outputs === 'object'
   if (!whole) throw damaged(target, 'parts of it are missing')
   for (const change of doc.open) checkedOpen(target, change)
@@ -181,9 +183,13 @@ async function* each(records: readonly ResourceRecord[]): AsyncGenerator<Resourc
  * What `getSnapshot` gives: the persisted snapshot, unreliable while mutations are open.
  *
  * Takes    `mutations`: all that are open, those around a run (`about` undefined) too. What they say of a change is newer than what the snapshot says.
+ * Fails    HF1305, HF1306; HF4011 and HF4002 as `getSnapshot` of the engine does.
  */
 export function withOpen(target: string, persisted: Snapshot | undefined, mutations: readonly { readonly about?: OpenChange | undefined }[]): Snapshot | undefined {
+  checkTargetName(target)
+  checkMutations(mutations)
   if (mutations.length === 0) return persisted
+  checkSnapshot(target, persisted)
   const open = new Map((persisted?.open ?? []).map((c) => [c.id, c]))
   for (const { about } of mutations) if (about) open.set(about.id, checkedOpen(target, about))
   const base = persisted ?? { v: VERSION, target, revision: 0, at: new Date(0).toISOString(), digest: '', outputs: {}, head: undefined, resources: () => each([]) }

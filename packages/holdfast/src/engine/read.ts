@@ -163,8 +163,11 @@ export function graphDocument(graph: DesiredGraph): { nodes: { address: Address;
   return { nodes, edges }
 }
 
-/** Exit code of the command that ends with this run (contract.md 3, decisions 7). */
+const outcomes: readonly unknown[] = ['unchanged', 'applied', 'cancelled', 'reverted', 'kept', 'incomplete'] satisfies readonly RunDocument['outcome'][]
+
+/** Exit code of the command that ends with this run (contract.md 3, decisions 7). Fails HF1306 for what is no document of a run. */
 export function exitCodeOf(doc: RunDocument): number {
+  if (!outcomes.includes((doc as RunDocument | null | undefined)?.outcome) || !Array.isArray(doc.pending)) throw failure('HF1306', { message: 'exitCodeOf: doc must be the document of a run.' })
   const code = (doc.error as { code?: string } | undefined)?.code
   if (code === 'HF3106') return 8
   // However far it came: not all of it could be written down, and the next command looks.

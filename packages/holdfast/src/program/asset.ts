@@ -18,6 +18,7 @@ export function asset(path: string, options: { readonly ignore?: readonly string
   const wrong = (what: string) => failureAt('HF1204', asset, { message: `asset(): ${what}.`, hint: "Write asset('./path') with a plain text; it is relative to the program." })
   if (isExpr(path)) throw wrong('the path must be known in build(), and a reference is not')
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw wrong('the path must be a text')
+  if (typeof options !== 'object' || options === null) throw wrong('the options must be an object')
   const { ignore = [] } = options
   if (!Array.isArray(ignore) || !ignore.every((p) => typeof p === 'string')) throw wrong('ignore must be a list of patterns')
   return makeExpr({ k: 'asset', path, ignore: [...ignore], at: notesSites() ? captureSite(asset) : undefined }, shape)

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { inWords } from '../base/index.ts'
 import { anyShape, isSensitive, leafShape, mayHoldSecrets, shapeOf, wrapSensitive, type NodeOptions, type Value } from '../model/index.ts'
 import type { Built } from './app.ts'
 import { addressIn, claimAddress, listFields } from './declare.ts'
@@ -80,7 +81,7 @@ export function component<S extends z.ZodObject = NoFields, I extends z.ZodObjec
 }
 
 function checkSpec(type: unknown, spec: ComponentSpec<z.ZodObject, z.ZodObject, unknown>): void {
-  const wrong = (what: string) => failureAt('HF1109', component, { message: `component(${JSON.stringify(type)}): ${what}.` })
+  const wrong = (what: string) => failureAt('HF1109', component, { message: `component(${inWords(type)}): ${what}.` })
   if (typeof type !== 'string' || type === '') throw wrong('the type must be a name')
   if (typeof spec !== 'object' || spec === null || typeof spec.build !== 'function') throw wrong('build must be a function')
   for (const k of ['settings', 'inputs'] as const) if (spec[k] !== undefined && !isZodObject(spec[k])) throw wrong(`${k} must be a zod object`)

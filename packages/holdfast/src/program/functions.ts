@@ -173,6 +173,7 @@ const listOf = (element: Shape): Shape => ({ kind: 'array', optional: false, ele
 export function each<E, R>(list: readonly E[], f: (element: E, index: number) => R): R[]
 export function each<E, R>(list: Expr<readonly E[]>, f: (element: Ref<E>) => R): Ref<Known<R>[]>
 export function each(list: unknown, f: (element: never, index: number) => unknown): unknown {
+  if (typeof f !== 'function') throw failureAt('HF1204', each, { message: 'each() needs a function that is called with each element.' })
   if (Array.isArray(list)) return list.map((e, i) => f(e as never, i))
   const node = exprOf(list)
   if (!node) throw failureAt('HF1204', each, { message: 'each() needs a list, or a reference to one.' })

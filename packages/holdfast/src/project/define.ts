@@ -1,4 +1,4 @@
-import { failure } from '../base/index.ts'
+import { failure, inWords } from '../base/index.ts'
 import { isPolicy, type Policy } from '../program/index.ts'
 
 /** Where the state of an environment is kept. */
@@ -40,9 +40,17 @@ export interface Project extends ProjectOptions {
   readonly [PROJECT]: true
 }
 
-export const sqlite = (path: string): StateChoice => ({ kind: 'sqlite', path })
-export const keyFile = (path: string): KeyChoice => ({ kind: 'file', path })
-export const keyEnv = (name: string): KeyChoice => ({ kind: 'env', name })
+/** Fails HF1005. */
+function given(value: unknown, what: string): string {
+  if (text(value)) return value
+  throw wrong(`${what} must be a text that is not empty, and is ${inWords(value)}`)
+}
+/** The state in a file. Fails HF1005. */
+export const sqlite = (path: string): StateChoice => ({ kind: 'sqlite', path: given(path, 'sqlite(path): path') })
+/** The key in a file. Fails HF1005. */
+export const keyFile = (path: string): KeyChoice => ({ kind: 'file', path: given(path, 'keyFile(path): path') })
+/** The key in a variable of the environment. Fails HF1005. */
+export const keyEnv = (name: string): KeyChoice => ({ kind: 'env', name: given(name, 'keyEnv(name): name') })
 
 /** Checks the options of a project. Fails HF1005 naming the option. */
 export function defineProject(options: ProjectOptions): Project {

@@ -1,3 +1,5 @@
+import { textOf } from '../base/index.ts'
+
 /** Thrown by a provider that cannot tell whether its call was applied. Every other error is a rejection. */
 export class OutcomeUnknown extends Error {
   override readonly name = 'OutcomeUnknown'
@@ -5,7 +7,7 @@ export class OutcomeUnknown extends Error {
 
 /** `throw outcomeUnknown(cause)`: the call may have been applied. */
 export function outcomeUnknown(cause?: unknown): OutcomeUnknown {
-  const text = cause instanceof Error ? cause.message : cause === undefined ? 'the answer was lost' : String(cause)
+  const text = cause instanceof Error ? cause.message : cause === undefined ? 'the answer was lost' : textOf(cause)
   return new OutcomeUnknown(text, { cause })
 }
 
@@ -13,7 +15,7 @@ export function outcomeUnknown(cause?: unknown): OutcomeUnknown {
 export class NotOurs extends Error {
   override readonly name = 'NotOurs'
 }
-export const notOurs = (what: string): NotOurs => new NotOurs(what)
+export const notOurs = (what: string): NotOurs => new NotOurs(textOf(what))
 
 /**
  * Thrown by a provider whose service has looked the key of the call up and says no: nothing was made under this key. After an answer was lost it is
@@ -25,7 +27,7 @@ export class Refused extends Error {
 
 /** `throw refused(cause)`: the service knows the key, and will not carry the call out. */
 export function refused(cause?: unknown): Refused {
-  return new Refused(cause instanceof Error ? cause.message : cause === undefined ? 'the service refused' : String(cause), { cause })
+  return new Refused(cause instanceof Error ? cause.message : cause === undefined ? 'the service refused' : textOf(cause), { cause })
 }
 
 export const isRefused = (e: unknown): boolean => e instanceof Error && e.name === 'Refused'

@@ -1,5 +1,6 @@
+import { checkArguments, oneOf, type Kinds } from '../base/index.ts'
 import { inTime } from './deadline.ts'
-import { declareCases } from './declare.ts'
+import { checkSuite, declareCases } from './declare.ts'
 import { durableFlowCases } from './flow-cases-durable.ts'
 import { portFlowCases } from './flow-cases-port.ts'
 import type { FlowCase, FlowSubject } from './flow-case.ts'
@@ -21,8 +22,11 @@ export interface FlowSuiteOptions {
 
 const tiers = { port: portFlowCases, durable: { ...portFlowCases, ...durableFlowCases } } as const satisfies Record<FlowSuiteOptions['tier'], Readonly<Record<string, FlowCase>>>
 
+const TIER: Kinds = new Map([['tier', oneOf('port', 'durable')]])
+
 /** Every promise of the port `WorkFlowEngine`, one case each. An engine is proven by this suite and by nothing else. */
 export function flowSuite(name: string, open: () => Promise<FlowSubject>, options: FlowSuiteOptions): void {
+  checkSuite('flowSuite', { name, open, options }, TIER)
   const { framework, tier, lacks = {} } = options
   const cases: Readonly<Record<string, FlowCase>> = tiers[tier]
   declareCases({
@@ -38,4 +42,7 @@ export function flowSuite(name: string, open: () => Promise<FlowSubject>, option
   })
 }
 
-export const flowCases = (tier: FlowSuiteOptions['tier']): string[] => Object.keys(tiers[tier])
+export function flowCases(tier: FlowSuiteOptions['tier']): string[] {
+  checkArguments('flowCases', { tier }, TIER)
+  return Object.keys(tiers[tier])
+}

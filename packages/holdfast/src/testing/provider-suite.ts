@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { isAbsolute } from 'node:path'
+import { checkArguments, optionKind, type Kind, type Kinds } from '../base/index.ts'
 import type { Mark } from '../model/index.ts'
 import { isNotOurs, isOutcomeUnknown, type CallContext, type CallKey, type Host, type ResourceSpec } from '../provider/index.ts'
+import { checkFramework } from './declare.ts'
 import { killAtEveryStep, type CrashTarget } from './provider-crash.ts'
 
 // `any`: the suite runs types of every shape
@@ -65,10 +67,22 @@ export interface TestFramework {
   test(name: string, body: () => Promise<void>, timeoutMs?: number): void
 }
 
+const SUITE: Kinds = new Map<string, Kind>([
+  ['spec', { says: 'what resource() was called with', is: (v) => optionKind.object.is(v) && typeof (v as { readonly inputs?: { readonly parse?: unknown } }).inputs?.parse === 'function' }], ['make', optionKind.function],
+  ['lacks', optionKind.object], ['crash', optionKind.object],
+])
+function checkProviderSuite(of: string, suite: unknown, name: unknown = of): void {
+  checkArguments(of, { name, suite }, new Map<string, Kind>([['name', optionKind.text], ['suite', optionKind.object]]))
+  checkArguments(of, suite as object, SUITE, ['spec', 'make'])
+}
+
 const CASE_TIMEOUT_MS = 120_000
 
-/** Registers the suite with vitest, node:test or anything of that shape. A lack is shown with its reason. */
-export function providerSuite(name: string, suite: ProviderSuite, { describe, test }: TestFramework): void {
+/** Registers the suite with vitest, node:test or anything of that shape. A lack is shown with its reason. Fails HF1307. */
+export function providerSuite(name: string, suite: ProviderSuite, framework: TestFramework): void {
+  checkProviderSuite('providerSuite', suite, name)
+  checkFramework('providerSuite', framework)
+  const { describe, test } = framework
   describe(name, () => {
     for (const title of providerCases) {
       const lack = lackOf(suite, title)
@@ -86,8 +100,9 @@ function lackOf({ spec, lacks, crash }: ProviderSuite, title: ProviderCase): str
   return undefined
 }
 
-/** Runs all cases without a framework, and tells which failed. */
+/** Runs all cases without a framework, and tells which failed. Fails HF1307. */
 export async function checkProvider(suite: ProviderSuite): Promise<readonly { readonly name: ProviderCase; readonly error: unknown }[]> {
+  checkProviderSuite('checkProvider', suite)
   const failed: { name: ProviderCase; error: unknown }[] = []
   for (const name of providerCases) {
     if (lackOf(suite, name) !== undefined) continue

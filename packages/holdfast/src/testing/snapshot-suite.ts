@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { unpackSnapshot, type OpenChange } from '../embed/index.ts'
 import { inTime } from './deadline.ts'
-import { declareCases } from './declare.ts'
+import { checkSuite, declareCases } from './declare.ts'
 import type { TestFramework } from './provider-suite.ts'
 import { breaking, engineOver, plainHolder, refused, SnapshotTrial, TARGET, type Need, type SnapshotCase, type SnapshotSubject } from './snapshot-case.ts'
 
@@ -217,6 +217,7 @@ test('an engine plans, applies, changes, refreshes and destroys over it', async 
 
 /** Every promise of a provider of snapshots, one case each. A provider is proven by this suite, and by being killed at its writes. */
 export function snapshotSuite(name: string, open: () => Promise<SnapshotSubject>, options: SnapshotSuiteOptions): void {
+  checkSuite('snapshotSuite', { name, open, options })
   const { framework, lacks = {} } = options
   const byName = new Map(all.map((c) => [c.name, c]))
   declareCases({

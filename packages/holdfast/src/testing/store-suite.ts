@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { inTime } from './deadline.ts'
-import { declareCases } from './declare.ts'
+import { checkSuite, declareCases } from './declare.ts'
 import type { TestFramework } from './provider-suite.ts'
 import { NO_DOCTOR, type Case, type StoreSubject } from './store-case.ts'
 import { journalCases } from './store-cases-journal.ts'
@@ -23,6 +23,7 @@ const cases: Readonly<Record<string, Case>> = { ...rowCases, ...journalCases, ..
 
 /** Every promise of the store port, one case each. An adapter is proven by this suite and by nothing else. */
 export function storeSuite(name: string, open: () => Promise<StoreSubject>, options: StoreSuiteOptions): void {
+  checkSuite('storeSuite', { name, open, options })
   const { framework, lacks = {} } = options
   declareCases({
     suite: 'storeSuite', title: `store: ${name}`, framework, names: Object.keys(cases), lacks,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { TargetProvider } from '../embed/index.ts'
 import { inTime } from './deadline.ts'
-import { declareCases } from './declare.ts'
+import { checkSuite, declareCases } from './declare.ts'
 import type { TestFramework } from './provider-suite.ts'
 
 /** One provider that knows some targets. */
@@ -62,6 +62,7 @@ const cases: Readonly<Record<string, (s: TargetSubject) => Promise<void>>> = {
 
 /** Every promise of a provider of targets, one case each. */
 export function targetSuite(name: string, open: () => Promise<TargetSubject>, options: TargetSuiteOptions): void {
+  checkSuite('targetSuite', { name, open, options })
   const { framework, lacks = {} } = options
   declareCases({
     suite: 'targetSuite', title: `targets: ${name}`, framework, names: Object.keys(cases), lacks,

@@ -84,7 +84,39 @@ describe('secrets', () => {
 
 describe('rights', () => {
   /** Everybody may do everything but what is named. */
-  const without = (who: string, ...actions: string[]) => ({ permit: ({ principal, action }: PermitRequest) => (principal === who && actions.includes(action) ? `${who} has no right to it` : undefined) })
+  const without = (who: string, ...actions: string[]) => ({ permit: ({ principal, action }: PermitRequest) => (principal === who && actions.includes(action) ? `${who} has no right to it` : true) })
+
+  test('only true allows: a hook that gives no answer refuses, and one that fails or gives what is no answer refuses aloud', async () => {
+    let answer: () => unknown = () => true
+    const be = new MemoryBackend({ permit: (() => answer()) as never })
+    const state = await withA(be)
+    const calls = { 'state:read': () => be.getResourceState(state), 'component:create': () => be.updateComponent(state, { actionType: 'CREATE', newName: 'new' }), 'state:create': () => be.createResourceState('other') }
+    const list = () => be.getTopLevelResourceStates()
+    for (const [said, given] of [['may not do', false], ['gave no answer', undefined], ['because', 'because'], ['may not do', '']] as const) {
+      for (const how of [() => given, async () => given]) {
+        answer = how
+        for (const [action, call] of Object.entries(calls)) expect((await refused(PermissionDenied, call())).message).toMatch(new RegExp(`${action}.*${said}|${said}.*${action}`))
+        expect(await list()).toEqual([])
+      }
+    }
+    const failing = (e: unknown) => () => {
+      throw e
+    }
+    for (const faulty of [() => null, () => 1, () => 'x'.split(''), () => ({}), () => ({ allowed: true }), () => () => true, failing(new Error(PASSWORD)), failing(undefined), async () => failing(PASSWORD)()]) {
+      answer = faulty
+      for (const [action, call] of Object.entries({ ...calls, 'state:read list': list })) {
+        const e = await refused(PermissionDenied, call())
+        expect(e.message).toContain(`The hook permit`)
+        expect(e.details.action).toBe(action.split(' ')[0])
+        expect(`${e.message} ${e.helpMessage} ${JSON.stringify(e.details)}`).not.toContain(PASSWORD)
+      }
+    }
+    answer = failing(new PermissionDenied('ask the owner'))
+    expect((await refused(PermissionDenied, calls['state:create']())).message).toBe('ask the owner')
+    answer = () => true
+    expect((await list()).map((s) => s.name)).toEqual(['demo'])
+    expect((await be.getResourceState(state)).components.map((c) => c.name)).toEqual(['A'])
+  })
 
   test('B8.4#87 a secret is not read without the right to, and all else is', async () => {
     const be = new MemoryBackend(without('reader', 'output:readSecret'))

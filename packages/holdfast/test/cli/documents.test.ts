@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { verbs } from '../../src/cli/table.ts'
 import { endProjects, filesWith, makeProject, openModes, program, type Project } from './support.ts'
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
@@ -258,6 +259,23 @@ describe('verbs that need no program', () => {
     expect((await e.run('help', 'run', 'settle')).stdout).toMatch(/--adopt <id>/)
     expect((await e.run('plan', '--help')).stdout).toMatch(/--out <file>/)
     expect(e.has('.holdfast')).toBe(false)
+  })
+
+  test('help is one document with --json: every verb with its flags, or those that were asked for', async () => {
+    const e = makeProject()
+    const whole = (await e.run('help', '--json')).json
+    expect(whole).toMatchObject({ v: 1, app: null, env: null })
+    expect(whole.verbs.map((v: { name: string }) => v.name)).toEqual(verbs.map((v) => v.name))
+    expect(whole.verbs.find((v: { name: string }) => v.name === 'plan')).toEqual({ name: 'plan', summary: expect.any(String), daily: true, flags: expect.arrayContaining([{ flags: '--out <file>', summary: expect.any(String) }]) })
+    expect(whole.flags).toContainEqual({ flags: '--color <when>', summary: expect.any(String), choices: ['auto', 'always', 'never'] })
+    for (const words of [['--help'], ['help', 'all'], ['--env', 'x', '-h']]) expect((await e.run(...words, '--json')).json, words.join(' ')).toEqual(whole)
+    const [plan, settle] = ['plan', 'run settle'].map((name) => ({ ...whole, verbs: whole.verbs.filter((v: { name: string }) => v.name === name) }))
+    expect((await e.run('plan', '--help', '--json')).json).toEqual(plan)
+    // Also where something is still missing.
+    expect((await e.run('run', 'settle', '--json', '-h')).json).toEqual(settle)
+    expect((await e.run('help', 'run', 'settle', '--json')).json).toEqual(settle)
+    expect((await e.run('run', '--help', '--json')).json.verbs.map((v: { name: string }) => v.name)).toEqual(verbs.map((v) => v.name).filter((n) => n.startsWith('run ')))
+    expect((await e.run('help', 'nonsense', '--json')).json.error.code).toBe('HF1001')
   })
 
   test('what cannot be understood is refused with a way out', async () => {

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
-import { systemClock, type EpochMs } from '../../base/index.ts'
+import { checkArguments, optionKind, systemClock, type EpochMs, type Kind, type Kinds } from '../../base/index.ts'
 
 export interface ReadLogOptions {
   /** Lines from this moment on. */
@@ -10,6 +10,9 @@ export interface ReadLogOptions {
   readonly follow?: boolean
   readonly signal?: AbortSignal
 }
+
+const ARGUMENTS: Kinds = new Map<string, Kind>([['root', optionKind.text], ['logPath', optionKind.text], ['options', optionKind.object]])
+const OPTIONS: Kinds = new Map<string, Kind>([['since', optionKind.number], ['follow', optionKind.flag], ['signal', optionKind.signal]])
 
 const CHUNK_BYTES = 65_536
 const POLL_MS = 200
@@ -20,8 +23,11 @@ const STAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /
  *
  * Takes  `logPath` as the output of the Process names it. A log that was turned over is read from its older part on.
  * Gives  nothing when there is no log yet; with `follow` it waits for one.
+ * Fails  HF1307, with the first line that is asked for.
  */
 export async function* readLog(root: string, logPath: string, o: ReadLogOptions = {}): AsyncGenerator<string> {
+  checkArguments('readLog', { root, logPath, options: o }, ARGUMENTS, ['root', 'logPath', 'options'])
+  checkArguments('readLog', o, OPTIONS, [])
   const path = resolve(root, logPath)
   const wanted = (line: string): boolean => o.since === undefined || !STAMP.test(line) || Date.parse(line.slice(0, 24)) >= o.since
   const aborted = (): boolean => o.signal?.aborted === true

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { failure } from '../../base/index.ts'
+import { checkArguments, failure, optionKind, type Kind, type Kinds } from '../../base/index.ts'
 import type { Mark } from '../../model/index.ts'
 import { codeOf, diskFailure, look, syncFolder, traceMoment, type CallTrace } from './disk.ts'
 import { dropHolder, noteHolder } from './holders.ts'
@@ -31,8 +31,12 @@ type Meta = Omit<TrashEntry, 'folder' | 'uid'> & { readonly v: 1; readonly mark:
 const trashOf = (home: string): string => join(home, 'trash')
 const dataOf = (entry: { readonly folder: string }): string => join(entry.folder, 'data')
 
-/** Oldest first. */
+const HOME: Kinds = new Map([['home', optionKind.text]])
+const ENTRY: Kinds = new Map<string, Kind>([...HOME, ['id', optionKind.text], ['to', optionKind.text]])
+
+/** Oldest first. Fails HF1307. */
 export function listTrash(home: string): readonly TrashEntry[] {
+  checkArguments('listTrash', { home }, HOME)
   const trash = trashOf(home)
   if (!existsSync(trash)) return []
   return readdirSync(trash)
@@ -162,9 +166,10 @@ function entryOf(home: string, id: string): TrashEntry {
 /**
  * Puts data back where it stood, or to another place, as a plain folder that nobody owns. Where it stood, the next apply that declares it takes it over, with what was completed in it.
  * Gives    where it is now.
- * Fails    HF6006: no such entry. HF3104: something stands there.
+ * Fails    HF6006: no such entry. HF3104: something stands there. HF1307.
  */
 export async function restoreTrash(home: string, id: string, to?: string): Promise<string> {
+  checkArguments('restoreTrash', { home, id, to }, ENTRY, ['home', 'id'])
   const entry = entryOf(home, id)
   const path = resolve(to ?? entry.path)
   if (look(path)) throw failure('HF3104', { message: `${path}: something stands there already.`, hint: 'Name another place: holdfast trash restore ID --to PATH' })
@@ -184,8 +189,9 @@ export async function restoreTrash(home: string, id: string, to?: string): Promi
 
 const makeParents = (path: string): void => void mkdirSync(dirname(path), { recursive: true })
 
-/** Deletes one entry, or all of them, for good. Gives what was deleted. Fails HF6006. */
+/** Deletes one entry, or all of them, for good. Gives what was deleted. Fails HF6006, HF1307. */
 export function emptyTrash(home: string, id?: string): readonly TrashEntry[] {
+  checkArguments('emptyTrash', { home, id }, ENTRY, ['home'])
   const entries = id === undefined ? listTrash(home) : [entryOf(home, id)]
   for (const entry of entries) {
     try {
@@ -200,8 +206,9 @@ export function emptyTrash(home: string, id?: string): readonly TrashEntry[] {
   return entries
 }
 
-/** Bytes and files of an entry, for the list. */
+/** Bytes and files of an entry, for the list. Fails HF1307, and as the disk does when the entry is gone. */
 export function trashSize(entry: TrashEntry): { readonly bytes: number; readonly files: number } {
+  if (!optionKind.text.is((entry as TrashEntry | null | undefined)?.folder)) throw failure('HF1307', { message: 'trashSize: entry must be one that listTrash gave.' })
   let bytes = 0
   let files = 0
   for (const e of readdirSync(dataOf(entry), { recursive: true, withFileTypes: true })) {

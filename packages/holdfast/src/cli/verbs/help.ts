@@ -1,22 +1,33 @@
 import { failure } from '../../base/index.ts'
+import { printDocument } from '../document.ts'
 import type { Io } from '../io.ts'
 import { globalFlags, verbs, type FlagSpec, type VerbSpec } from '../table.ts'
 import type { Verb } from '../verb.ts'
 
-export const help: Verb = async (io, { args }) => {
+export const help: Verb = async (io, { args, flags: { json } }) => {
   if (args.length === 0 || args[0] === 'all') {
-    io.out(overview(io, args[0] === 'all'))
+    if (json) printHelp(io, verbs)
+    else io.out(overview(io, args[0] === 'all'))
     return 0
   }
   const name = args.join(' ')
   const found = verbs.filter((v) => v.name === name)
   const group = verbs.filter((v) => v.name.startsWith(`${name} `))
   if (found.length + group.length === 0) throw failure('HF1001', { message: `There is no verb ${name}.`, hint: 'holdfast help all' })
-  io.out(`${[...found, ...group].map((v) => ownHelp(io, v)).join('\n')}\nFlags for all verbs:\n${rows(globalFlags)}`)
+  helpFor(io, [...found, ...group], json)
   return 0
 }
 
-export const helpFor = (io: Io, spec: VerbSpec): string => `${ownHelp(io, spec)}\nFlags for all verbs:\n${rows(globalFlags)}`
+export function helpFor(io: Io, specs: readonly VerbSpec[], json: boolean): void {
+  if (json) printHelp(io, specs)
+  else io.out(`${specs.map((v) => ownHelp(io, v)).join('\n')}\nFlags for all verbs:\n${rows(globalFlags)}`)
+}
+
+/** The table of verbs as it stands, or the part of it that was asked for. */
+function printHelp(io: Io, specs: readonly VerbSpec[]): void {
+  const described = specs.map(({ name, args, summary, daily = false, own = [] }) => ({ name, ...(args === undefined ? {} : { args }), summary, daily, flags: own }))
+  printDocument(io, { app: null, env: null }, { verbs: described, flags: globalFlags })
+}
 
 const ownHelp = (io: Io, spec: VerbSpec): string => `${io.paintOut.bold(usageOf(spec))}\n  ${spec.summary}\n${spec.own?.length ? `\n${rows(spec.own)}` : ''}`
 

@@ -1,4 +1,4 @@
-import { failure, sha256hex, type Clock, type Millis } from '../../base/index.ts'
+import { failure, sha256hex, textOf, type Clock, type Millis } from '../../base/index.ts'
 import type { AtomState, FlowState } from '../../state/index.ts'
 import type { FlowChange, FlowJournal } from '../../store/index.ts'
 import { Failure } from './failure.ts'
@@ -219,7 +219,7 @@ export class Drive {
     try {
       act()
     } catch (e) {
-      this.#o.warn(`a listener threw: ${e instanceof Error ? e.message : String(e)}`)
+      this.#o.warn(`a listener threw: ${e instanceof Error ? e.message : textOf(e)}`)
     }
   }
 

@@ -1,4 +1,4 @@
-import { canonical, clockKind, failure, isFailure, limits, makeIds, optionKind, systemClock, systemRandom, type Clock, type Kind, type Kinds } from '../../base/index.ts'
+import { canonical, clockKind, failure, isFailure, limits, makeIds, optionKind, systemClock, systemRandom, textOf, type Clock, type Kind, type Kinds } from '../../base/index.ts'
 import type { FlowRow, FlowState } from '../../state/index.ts'
 import { currentHolder, type FlowChange } from '../../store/index.ts'
 import { compile, targeted, type Compiled, type Vertex } from './compile.ts'
@@ -39,7 +39,7 @@ export class TaskFlowEngine implements WorkFlowEngine {
   #unnamed = 0
 
   buildFlow(name: string, type: FlowType = 'graph', options: FlowOptions = {}): Flow {
-    if (!TYPES.includes(type)) throw failing('HF3202', { message: `There is no flow of type ${String(type)}; there are ${TYPES.join(', ')}.` })
+    if (!TYPES.includes(type)) throw failing('HF3202', { message: `There is no flow of type ${textOf(type)}; there are ${TYPES.join(', ')}.` })
     if (typeof name !== 'string' || name === '') throw failing('HF3203', { message: 'A flow has a name.' })
     checkOptions(options, FLOW_OPTIONS, `Flow ${name}`)
     return new BuiltFlow(name, type, options.retry)
@@ -57,8 +57,8 @@ export class TaskFlowEngine implements WorkFlowEngine {
    * Fails    HF3203 without a type; when it runs, HF3203 without a journal, and HF3221 when nobody takes it within `claimWithin`.
    */
   createRemoteTask(name: string, options: RemoteOptions): Task {
-    if (typeof options !== 'object' || options === null) throw failing('HF3203', { message: `Task ${String(name)}: the options must be an object.` })
-    if (typeof options.type !== 'string' || options.type === '') throw failing('HF3203', { message: `Task ${String(name)}: the type that a worker must know is missing.` })
+    if (typeof options !== 'object' || options === null) throw failing('HF3203', { message: `Task ${textOf(name)}: the options must be an object.` })
+    if (typeof options.type !== 'string' || options.type === '') throw failing('HF3203', { message: `Task ${textOf(name)}: the type that a worker must know is missing.` })
     const { undo, ...rest } = options
     return new BuiltTask(name, undefined, { ...rest, ...({ undo } as object) })
   }
@@ -161,6 +161,7 @@ class Engine implements FlowEngine {
 
   output(symbol: string | undefined): unknown {
     if (symbol === undefined) return outputs(this.#machine)
+    if (!optionKind.text.is(symbol)) throw failing('HF3203', { message: `output: symbol must be ${optionKind.text.says}.` })
     const found = output(this.#machine, symbol)
     if (found) return found.value
     if (Object.hasOwn(this.#store, symbol)) return this.#store[symbol]
@@ -380,7 +381,7 @@ class Engine implements FlowEngine {
       try {
         act(l)
       } catch (e) {
-        this.#warnings.push(`a listener threw: ${isFailure(e) ? e.code : String(e)}`)
+        this.#warnings.push(`a listener threw: ${isFailure(e) ? e.code : textOf(e)}`)
       }
     }
   }

@@ -1,4 +1,5 @@
-import { isFailure } from '../../base/index.ts'
+import { isFailure, textOf } from '../../base/index.ts'
+import { failing } from './kinds.ts'
 
 /** A kept failure: plain data, so that it is the same in the next process. */
 export interface FailureDoc {
@@ -40,7 +41,9 @@ export class Failure {
     return error instanceof Failure ? error : new Failure(docOf(error), error)
   }
 
+  /** One that was kept. Fails HF3203. */
   static from(doc: FailureDoc): Failure {
+    if (!Array.isArray(doc?.names) || !doc.names.every((n) => typeof n === 'string') || typeof doc.message !== 'string' || !Array.isArray(doc.causes)) throw failing('HF3203', { message: 'Failure.from: doc must be a failure that was kept: names, message, causes.' })
     return new Failure(doc, undefined)
   }
 
@@ -67,7 +70,7 @@ function docOf(error: unknown): FailureDoc {
 }
 
 function single(error: unknown): FailureDoc {
-  if (!(error instanceof Error)) return { names: ['Error'], message: String(error).slice(0, TEXT_MAX), causes: [] }
+  if (!(error instanceof Error)) return { names: ['Error'], message: textOf(error).slice(0, TEXT_MAX), causes: [] }
   const names = new Set<string>([error.name])
   for (let p: unknown = Object.getPrototypeOf(error); p && p !== Object.prototype; p = Object.getPrototypeOf(p)) names.add((p as { constructor: { name: string } }).constructor.name)
   return {

@@ -1,4 +1,4 @@
-import { allOf, canonical, clockKind, isFailure, optionKind, parseCanonical, systemClock, type Clock, type Kind, type Kinds, type Millis } from '../../base/index.ts'
+import { allOf, canonical, clockKind, isFailure, optionKind, parseCanonical, systemClock, textOf, type Clock, type Kind, type Kinds, type Millis } from '../../base/index.ts'
 import type { FlowRow, FlowState } from '../../state/index.ts'
 import { currentHolder, type FlowJournal } from '../../store/index.ts'
 import { TaskFlowEngine } from './engine.ts'
@@ -155,7 +155,7 @@ export class FlowWorker {
     const { journal } = this.#o
     const claim = await journal.claim(id, currentHolder(), 1_000)
     if ('heldBy' in claim) return { id, outcome: 'unclaimable', error }
-    await journal.commit(id, claim.fence, { set: { rejected: error instanceof Error ? error.message : String(error) }, release: true })
+    await journal.commit(id, claim.fence, { set: { rejected: error instanceof Error ? error.message : textOf(error) }, release: true })
     return { id, outcome: 'rejected', error }
   }
 }

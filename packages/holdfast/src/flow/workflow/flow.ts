@@ -1,3 +1,4 @@
+import { textOf } from '../../base/index.ts'
 import { failing } from './kinds.ts'
 import type { Depth, Flow, FlowType, LinkOptions, Retry, Task } from './port.ts'
 import { BuiltTask } from './task.ts'
@@ -137,7 +138,7 @@ export class BuiltFlow implements Flow {
     if (this.kind !== 'graph') throw failing('HF3208', { message: `${this.name} is ${this.kind}: its order cannot be changed by a link.` })
     for (const n of [u, v]) if (!this.#at.has(n)) throw failing('HF3208', { message: `${n.name} is not in the flow ${this.name}.` })
     const depth = options.depth ?? 'ALL'
-    if (!DEPTHS.includes(depth)) throw failing('HF3203', { message: `Link ${u.name} to ${v.name}: there is no depth ${String(depth)}; there are ${DEPTHS.join(', ')}.` })
+    if (!DEPTHS.includes(depth)) throw failing('HF3203', { message: `Link ${u.name} to ${v.name}: there is no depth ${textOf(depth)}; there are ${DEPTHS.join(', ')}.` })
     const link: Link = { u, v, decider: options.decider, depth }
     const forward = (this.#at.get(u) as number) < (this.#at.get(v) as number)
     if (u === v || ((this.#backward > 0 || !forward) && this.#reaches(v, u))) throw circle([u.name, v.name])

@@ -1,3 +1,4 @@
+import { textOf } from '../../base/index.ts'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { failing } from './kinds.ts'
@@ -12,7 +13,7 @@ export async function loadExport(module: string, name: string, what: string): Pr
     loaded = await import(specifier) as Readonly<Record<string, unknown>>
   } catch (e) {
     const reason = NOT_FOUND.includes(String((e as { code?: unknown } | undefined)?.code)) ? 'MODULE_NOT_FOUND' : 'MODULE_THREW'
-    throw failing('HF3219', { message: `${what} could not be loaded from ${module}: ${e instanceof Error ? e.message : String(e)}`, cause: e, details: { reason, module, export: name } })
+    throw failing('HF3219', { message: `${what} could not be loaded from ${module}: ${e instanceof Error ? e.message : textOf(e)}`, cause: e, details: { reason, module, export: name } })
   }
   if (loaded[name] === undefined) throw failing('HF3219', { message: `${module} has no export ${name}.`, details: { reason: 'EXPORT_NOT_FOUND', module, export: name } })
   return loaded[name]

@@ -1,4 +1,4 @@
-import { assert, type EpochMs } from '../../base/index.ts'
+import { assert, textOf, type EpochMs } from '../../base/index.ts'
 import type { AtomState, FlowState } from '../../state/index.ts'
 import { behind, type Compiled, type Vertex } from './compile.ts'
 import { Failure } from './failure.ts'
@@ -402,7 +402,7 @@ export class Machine {
     if (r.state === 'FAILURE' || r.history.length === 0) return 'REVERT'
     try {
       const decision = atOnce(r.v.retry?.onFailure(r.history, this.#resolve(r, 'execute')) ?? 'REVERT', `The controller ${r.v.name}`)
-      if (!DECISIONS.includes(decision)) throw failing('HF3203', { message: `The controller ${r.v.name} decided ${String(decision)}, which is none of ${DECISIONS.join(', ')}.` })
+      if (!DECISIONS.includes(decision)) throw failing('HF3203', { message: `The controller ${r.v.name} decided ${textOf(decision)}, which is none of ${DECISIONS.join(', ')}.` })
       return decision
     } catch (e) {
       r.failure ??= Failure.of(e)

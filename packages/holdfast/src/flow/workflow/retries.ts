@@ -72,6 +72,7 @@ export function forEach(values: readonly unknown[], options: RetryOptions = {}):
 
 /** The same over a list that is given from outside or by a task before: symbol `values`, unless another is named. */
 export function parameterizedForEach(options: RetryOptions & { readonly values?: string } = {}): Retry {
+  checkOptions(options, OPTIONS, 'A retry controller')
   const list = (inputs: Inputs): readonly unknown[] => (Array.isArray(inputs.values) ? inputs.values : bad('parameterizedForEach: `values` is not a list.'))
   return made(options, {
     requires: ['values'], ...(options.values === undefined ? {} : { rebind: { values: options.values } }),
@@ -82,7 +83,10 @@ export function parameterizedForEach(options: RetryOptions & { readonly values?:
 /** Never another attempt: what the flow did is taken back. */
 export const alwaysRevert = (options: Pick<RetryOptions, 'name'> = {}): Retry => made(options, { execute: () => undefined, more: () => false })
 /** Never another attempt: everything is taken back, whatever the controllers above say. */
-export const alwaysRevertAll = (options: Pick<RetryOptions, 'name'> = {}): Retry => made({ ...options, revertAll: true }, { execute: () => undefined, more: () => false })
+export const alwaysRevertAll = (options: Pick<RetryOptions, 'name'> = {}): Retry => {
+  checkOptions(options, OPTIONS, 'A retry controller')
+  return made({ ...options, revertAll: true }, { execute: () => undefined, more: () => false })
+}
 
 /** A controller of the user's own. Its functions decide and do nothing else: after a crash they are asked again with the same history. Fails HF3203. */
 export const retry = (own: Pick<Retry, 'execute' | 'onFailure'> & Partial<Retry>): Retry => {

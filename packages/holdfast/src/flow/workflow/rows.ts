@@ -1,4 +1,4 @@
-import { canonical, isFailure, parseCanonical } from '../../base/index.ts'
+import { canonical, isFailure, parseCanonical, textOf } from '../../base/index.ts'
 import type { FlowTaskRow } from '../../state/index.ts'
 import { Failure, type FailureDoc } from './failure.ts'
 import { failing } from './kinds.ts'
@@ -11,7 +11,7 @@ export function encodeValue(value: unknown, what: string): string | undefined {
   try {
     return canonical(value)
   } catch (e) {
-    throw failing('HF3214', { message: `${what} cannot be stored: ${isFailure(e) ? e.message : String(e)}`, cause: e })
+    throw failing('HF3214', { message: `${what} cannot be stored: ${isFailure(e) ? e.message : textOf(e)}`, cause: e })
   }
 }
 export const decodeValue = (text: string | undefined): unknown => (text === undefined ? undefined : parseCanonical(text))

@@ -1,4 +1,4 @@
-import { optionKind, parseDuration, type Kind, type Kinds, type Millis } from '../../base/index.ts'
+import { optionKind, parseDuration, textOf, type Kind, type Kinds, type Millis } from '../../base/index.ts'
 import { checkOptions, failing, retryKind } from './kinds.ts'
 import type { Inputs, Outcome, Rebind, RemoteOptions, Retry, Task, TaskContext, TaskOptions, UndoContext } from './port.ts'
 
@@ -37,7 +37,7 @@ export class BuiltTask implements Task {
     const bad = (message: string): never => {
       throw failing('HF3203', { message: `Task ${name}: ${message}` })
     }
-    if (typeof name !== 'string' || name === '') throw failing('HF3203', { message: `Task ${String(name)}: name must be ${optionKind.text.says}.` })
+    if (typeof name !== 'string' || name === '') throw failing('HF3203', { message: `Task ${textOf(name)}: name must be ${optionKind.text.says}.` })
     checkOptions(o, run ? OPTIONS : REMOTE_OPTIONS, `Task ${name}`)
     this.name = name
     this.run = run

@@ -1,4 +1,4 @@
-import { optionKind, type Kind, type Kinds } from '../../base/index.ts'
+import { optionKind, textOf, type Kind, type Kinds } from '../../base/index.ts'
 import { TaskFlowEngine } from './engine.ts'
 import { checkOptions, engineKind, failing, METHODS } from './kinds.ts'
 import { loadExport } from './load.ts'
@@ -27,16 +27,19 @@ export interface WorkerOptions {
 
 const isName = (v: unknown): boolean => typeof (v as Partial<EngineName> | null)?.module === 'string' && typeof (v as Partial<EngineName>).export === 'string'
 const OPTIONS: Kinds = new Map<string, Kind>([['engine', { says: 'a workflow engine, or the name of one: { module, export }', is: (v) => isName(v) || engineKind.is(v) }], ['operations', optionKind.object]])
+const NAME: Kinds = new Map<string, Kind>([['module', optionKind.text], ['export', optionKind.text]])
 const OPERATION_OPTIONS: Kinds = new Map(OPERATIONS.map((o) => [o, optionKind.function]))
 
-/** A workflow engine by name: an instance, or a class that takes no arguments. Fails HF3219. */
-export async function loadEngine({ module, export: name }: EngineName): Promise<WorkFlowEngine> {
+/** A workflow engine by name: an instance, or a class that takes no arguments. Fails HF3203, HF3219. */
+export async function loadEngine(engineName: EngineName): Promise<WorkFlowEngine> {
+  checkOptions(engineName, NAME, 'The name of a workflow engine', ['module', 'export'])
+  const { module, export: name } = engineName
   const found = await loadExport(module, name, 'The workflow engine')
   let engine: unknown
   try {
     engine = typeof found === 'function' ? new (found as new () => unknown)() : found
   } catch (e) {
-    throw failing('HF3219', { message: `${name} of ${module} could not be made: ${e instanceof Error ? e.message : String(e)}`, cause: e, details: { reason: 'MODULE_THREW', module, export: name } })
+    throw failing('HF3219', { message: `${name} of ${module} could not be made: ${e instanceof Error ? e.message : textOf(e)}`, cause: e, details: { reason: 'MODULE_THREW', module, export: name } })
   }
   const missing = METHODS.filter((m) => typeof (engine as Readonly<Record<string, unknown>> | undefined)?.[m] !== 'function')
   if (missing.length > 0) throw failing('HF3219', { message: `${name} of ${module} is not a workflow engine: it has no ${missing.join(', ')}.`, details: { reason: 'NOT_AN_ENGINE', module, export: name, missing } })
@@ -73,7 +76,7 @@ export class Worker {
     const build = OPERATIONS.includes(operationType) ? this.#options.operations?.[operationType] : undefined
     if (!build) {
       const known = OPERATIONS.filter((o) => this.#options.operations?.[o])
-      throw failing('HF3220', { message: `There is no operation ${String(operationType)}; this worker knows ${known.join(', ') || 'none'}.`, details: { operationType } })
+      throw failing('HF3220', { message: `There is no operation ${textOf(operationType)}; this worker knows ${known.join(', ') || 'none'}.`, details: { operationType } })
     }
     const workflowEngine = await this.engine()
     const built = await build({ context, operationType, checkpoint, provider, kwargs, workflowEngine })
