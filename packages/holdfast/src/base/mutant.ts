@@ -75,6 +75,7 @@ export const fuzzedMutants = {
   // Options of nodes, and words of commands.
   'ignored-is-sent': 'an update says what the program says of an input that the node ignores',
   'own-replace-on-unheard': 'the paths on which a node wants a new object count for nothing',
+  'own-replace-when-unheard': 'another value of replaceWhen counts for nothing',
   'tie-forgotten': 'a node is not made anew with the one that it is to be replaced with',
   'own-delete-first-unheard': 'only the type says whether an old object goes first',
   'taint-forgotten': 'a tainted node is left as it is',
