@@ -24,6 +24,7 @@ const more: Readonly<Record<string, More>> = {
   hooks: { chance: 0.15, draw: drawHooks },
   timeouts: { chance: 0.08, draw: drawTimeouts },
   dependents: { chance: 0.5, draw: (r, c) => ({ ...c, ops: c.ops.map((o) => alongside(r, o)) }) },
+  patterns: { chance: 0.6, draw: (r, c) => ({ ...c, ops: c.ops.map((o) => byPattern(r, c, o)) }) },
   stored: { chance: 0.2, draw: drawStored },
 }
 
@@ -167,6 +168,13 @@ function drawTimeouts(r: Stream, c: FuzzCase): FuzzCase {
   const timed = out.programs.flat().filter((n) => n.timeouts)
   if (timed.length === 0) return out
   return { ...out, ops: out.ops.map((o) => ('onFailure' in o && r.chance(0.4) ? { ...o, faults: [...(o.faults ?? []), { call: r.pick(['create', 'update', 'delete'] as const), name: r.pick(timed).name, what: 'hang' as const }] } : o)) }
+}
+
+/** A component, or what lies in none, in the place of nodes by name. */
+function byPattern(r: Stream, c: FuzzCase, o: Op): Op {
+  if (!('onFailure' in o || o.kind === 'refresh') || !c.programs.some((p) => p.some((n) => n.address.includes('/')))) return o
+  const word = () => r.pick(['c/**', 'c/**', '*'])
+  return { ...o, ...(o.targets && r.chance(0.6) ? { targets: [word()] } : {}), ...(o.excludes && r.chance(0.6) ? { excludes: [word()] } : {}) }
 }
 
 /** A value that is another one from program to program, or that of an earlier node. */

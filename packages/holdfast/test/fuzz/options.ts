@@ -180,10 +180,13 @@ export function scopeOf(c: Checks, op: Op): Set<string> | undefined {
     return out
   }
   const all = new Set([...program.map((n) => n.address), ...[...c.base.values()].map(({ row }) => row.address)])
-  const wanted = targets.length > 0 ? grown(targets, targetDependents) : all
-  const excluded = grown(excludes, excludeDependents)
+  const wanted = targets.length > 0 ? grown(meant(targets, all), targetDependents) : all
+  const excluded = grown(meant(excludes, all), excludeDependents)
   return new Set([...wanted].filter((a) => targets.includes(a) || !excluded.has(a)))
 }
+
+/** `c/**` is all that lies in c, `*` all that lies in no component. */
+const meant = (words: readonly string[], all: ReadonlySet<string>): string[] => words.flatMap((w) => (w === '*' ? [...all].filter((a) => !a.includes('/')) : w.endsWith('/**') ? [...all].filter((a) => a.startsWith(w.slice(0, -2))) : [w]))
 
 /** What was not named keeps its object exactly. */
 function checkScope(c: Checks, out: Outcome): void {
