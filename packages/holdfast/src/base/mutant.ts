@@ -65,6 +65,8 @@ export const mutants = {
   'base-rows-stay-closed': 'rows of the base that the run closed stay closed when it is taken back',
   'undo-forgets-claims': 'an object that is restored does not get its claims back',
   'undo-compares-with-base': 'a restoring update starts from what was before, not from what stands',
+  // Looking at the world.
+  'first-look-believed': 'what one look does not find is taken for gone, although it may not show yet',
 } as const
 
 /** Found by the fuzzer of the life cycle; the simulation does not find them yet. */
