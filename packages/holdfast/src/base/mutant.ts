@@ -65,6 +65,8 @@ export const mutants = {
   'base-rows-stay-closed': 'rows of the base that the run closed stay closed when it is taken back',
   'undo-forgets-claims': 'an object that is restored does not get its claims back',
   'undo-compares-with-base': 'a restoring update starts from what was before, not from what stands',
+  // Looking at the world.
+  'first-look-believed': 'what one look does not find is taken for gone, although it may not show yet',
 } as const
 
 /** Found by the fuzzer of the life cycle; the simulation does not find them yet. */
@@ -75,6 +77,7 @@ export const fuzzedMutants = {
   // Options of nodes, and words of commands.
   'ignored-is-sent': 'an update says what the program says of an input that the node ignores',
   'own-replace-on-unheard': 'the paths on which a node wants a new object count for nothing',
+  'own-replace-when-unheard': 'another value of replaceWhen counts for nothing',
   'tie-forgotten': 'a node is not made anew with the one that it is to be replaced with',
   'own-delete-first-unheard': 'only the type says whether an old object goes first',
   'taint-forgotten': 'a tainted node is left as it is',

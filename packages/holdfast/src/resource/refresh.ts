@@ -1,4 +1,4 @@
-import { failure, isFailure, joinSignals, mutant } from '../base/index.ts'
+import { failure, isFailure, joinSignals, mutant, type Millis } from '../base/index.ts'
 import { compare } from '../diff/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { Address, Value } from '../model/index.ts'
@@ -24,17 +24,34 @@ export type Seen =
  * Gives    what was seen, in the order of the rows. Left out: look-ups, what is to be deleted, what failed half-way or is not settled.
  * Fails    with what a read was rejected with, HF3101 when its answer was lost, HF3105 when it was not answered in time: nothing is ever taken for gone because a call failed.
  *          HF1008 when `stop` is aborted; calls that run are told to end.
+ * Costs    one wait of the longest `settleMs` of the types in question, where something differs.
  */
 export async function readWorld(state: EnvState, rows: readonly ResourceRow[], storeId: string, stop: AbortSignal, parallel: number, half = false): Promise<Seen[]> {
   const readable = rows.filter((r) => (r.status === 'ready' || (half && halfUpdated(r))) && !r.meta.lookup && !state.unknown.has(r.address))
-  const seen: (Seen | undefined)[] = new Array(readable.length)
+  const seen = await lookAtAll(state, readable, storeId, stop, parallel)
+  // A look may be answered from before the last change: what differs counts when it is seen twice, as far apart as the service needs.
+  const settleMs = (row: ResourceRow): Millis => state.cx.types.get(row.type)?.capability?.settleMs ?? 0
+  const unsure = seen.filter((s) => s.kind !== 'same' && settleMs(s.row) > 0).map((s) => s.row)
+  if (unsure.length === 0 || mutant('first-look-believed')) return seen
+  const waitMs = Math.max(...unsure.map(settleMs))
+  state.cx.emit({ type: 'log', message: `looking again in ${Math.ceil(waitMs / 1000)} s at ${unsure.length} ${unsure.length === 1 ? 'object' : 'objects'}: what was changed last may not show yet` })
+  await state.cx.clock.sleep(waitMs, stop).catch(() => { throw cancelled() })
+  const again = new Map((await lookAtAll(state, unsure, storeId, stop, parallel)).map((s) => [s.row.uid, s]))
+  const looked = new Set(unsure.map((r) => r.uid))
+  return seen.flatMap((s) => (looked.has(s.row.uid) ? again.get(s.row.uid) ?? [] : [s]))
+}
+
+const cancelled = () => failure('HF1008', { message: 'Cancelled while the world was read; nothing was changed.' })
+
+async function lookAtAll(state: EnvState, rows: readonly ResourceRow[], storeId: string, stop: AbortSignal, parallel: number): Promise<Seen[]> {
+  const seen: (Seen | undefined)[] = new Array(rows.length)
   let next = 0
   const broken = new AbortController()
   const { signal, leave } = joinSignals(stop, broken.signal)
   const worker = async () => {
-    for (let i = next++; i < readable.length && !signal.aborted; i = next++) {
+    for (let i = next++; i < rows.length && !signal.aborted; i = next++) {
       try {
-        const row = readable[i] as ResourceRow
+        const row = rows[i] as ResourceRow
         seen[i] = await (row.status === 'ready' ? look : lookAtHalf)(state, row, storeId, signal)
       } catch (e) {
         broken.abort(e) // the first failure is the one to tell, and nobody goes on
@@ -42,9 +59,9 @@ export async function readWorld(state: EnvState, rows: readonly ResourceRow[], s
       }
     }
   }
-  const ends = await Promise.allSettled(Array.from({ length: Math.min(parallel, readable.length) }, worker))
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(parallel, rows.length) }, worker))
   leave()
-  if (stop.aborted) throw failure('HF1008', { message: 'Cancelled while the world was read; nothing was changed.' })
+  if (stop.aborted) throw cancelled()
   if (broken.signal.aborted) throw broken.signal.reason
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   return seen.filter((s) => s !== undefined)

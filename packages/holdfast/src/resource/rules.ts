@@ -64,7 +64,7 @@ export function asksOf(o: ResolvedOptions, row: Pick<ResourceRow, 'meta'> | unde
 
 /** Absent on either side: not compared. */
 function whenOf(stored: string | undefined, now: Trigger | undefined): Cause | undefined {
-  if (stored === undefined || now === undefined) return undefined
+  if (stored === undefined || now === undefined || mutant('own-replace-when-unheard')) return undefined
   if (now.unknown) return { because: `replaceWhen is made of ${now.unknown.source}, which is not known yet`, maybe: true }
   return stored === now.digest || stored === now.other ? undefined : { because: 'replaceWhen has another value', maybe: false }
 }

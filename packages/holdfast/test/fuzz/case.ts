@@ -51,6 +51,9 @@ export interface NodeSpec {
   /** Addresses. */
   readonly replaceWith?: readonly string[]
   readonly deleteFirst?: boolean
+  /** Value of `replaceWhen`; or the address of a node whose size, or else whose id, it is. */
+  readonly when?: number
+  readonly whenOf?: string
   /** Address of what it lies in: its object goes with that one. */
   readonly deletedWith?: string
   /** Id of the object that it takes over. */
@@ -74,8 +77,8 @@ interface Around {
   readonly end?: { readonly how: 'dies' | 'full' | 'stop' | 'abort'; readonly commit: number; readonly phase: 'before' | 'after' }
   /** Somebody else changed the world before: objects by name. */
   readonly drift?: readonly { readonly name: string; readonly what: 'gone' | 'changed' }[]
-  /** A person settles what only a person can, before anything else. */
-  readonly person?: boolean
+  /** A person settles what only a person can, before anything else: says what is there, or has it sent again where that does no harm. */
+  readonly person?: boolean | 'retry'
 }
 interface Restricted {
   readonly targets?: readonly string[]
@@ -92,6 +95,8 @@ interface Applies extends Around, Narrowed {
   readonly unprotect?: readonly string[]
   /** The world is recorded as it is, before anything is planned. */
   readonly refresh?: true
+  /** The plan of these words that was stored before is carried out, where there is one. */
+  readonly stored?: true
 }
 
 /** One command, and what goes wrong around it. */
@@ -103,6 +108,10 @@ export type Op =
   | (Around & { readonly kind: 'resume' })
   | (Around & Restricted & { readonly kind: 'refresh' })
   | (Around & { readonly kind: 'taint'; readonly addresses: readonly string[]; readonly off?: true })
+  /** A plan is made and stored; nothing is held meanwhile. */
+  | (Around & Restricted & Pick<Applies, 'program' | 'replace'> & { readonly kind: 'plan' })
+  /** A node is given up; a person takes its object away. */
+  | (Around & { readonly kind: 'forget'; readonly address: string })
 
 /** A rule that did not hold. Letters are those of spec/engine.md 3.13. */
 export interface Violation {

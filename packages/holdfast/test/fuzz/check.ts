@@ -61,6 +61,8 @@ export class Checks implements Watcher {
   #lifted: ReadonlySet<string> = new Set()
   /** The present command. */
   #op: Op = { kind: 'resume' }
+  /** What rows keep of a value of `replaceWhen`. */
+  readonly whens = new Map<number, string>()
   readonly hooks: HookChecks
   readonly adopted: AdoptedChecks
   #hash = 0x811c9dc5
@@ -222,6 +224,7 @@ export class Checks implements Watcher {
       if (e.row.status === 'partial') this.#torn.add(e.row.uid)
     }
     for (const e of c.entries) {
+      if (e.t === 'event' && e.kind === 'state.forgotten') this.#forgotten(e.data)
       if (e.t === 'tx.open') {
         this.addressOf.set(e.row.uid, e.row.address)
         this.hooks.opened(e.row)
@@ -235,6 +238,14 @@ export class Checks implements Watcher {
     this.adopted.committed(c.entries)
     const wrong = validPrefix(this.#lab.tables)
     if (wrong !== undefined) this.fail('m', `after a commit: ${wrong}`)
+  }
+
+  #forgotten(data: string | undefined): void {
+    for (const { uid } of (JSON.parse(data ?? '{}') as { objects: { uid: string }[] }).objects) {
+      const row = this.rows.get(uid)
+      if (row) this.#lab.world.takeAway(row)
+      this.hooks.forgotten(uid)
+    }
   }
 
   // Around an operation.
@@ -259,7 +270,7 @@ export class Checks implements Watcher {
 
   planned(out: Outcome): void {
     const { op, planned } = out
-    if (planned) this.plans.set(planned.plan.id, { program: 'program' in op ? this.#lab.programs[op.program] as Program : [], uidOf: new Map(planned.plan.changes.map((x) => [x.doc.address, x.uid])), actionOf: new Map(planned.plan.changes.map((x) => [x.doc.address, x.doc.action])) })
+    if (planned) this.plans.set(planned.plan.id, { program: 'program' in op ? this.#lab.programs[op.program] as Program : [], uidOf: new Map(planned.plan.changes.map((x) => [x.doc.address, x.uid])), actionOf: new Map(planned.plan.changes.map((x) => [x.doc.address, x.doc.action])), restricted: planned.plan.restricted !== undefined })
     for (const c of out.planned?.document.changes ?? []) this.must(!(c.protected && (c.action === 'delete' || c.action === 'replace')), 'g', () => `the plan would ${c.action} ${c.address}, which is protected`)
   }
 

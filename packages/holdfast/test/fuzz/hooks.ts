@@ -88,6 +88,11 @@ export class HookChecks {
     }
   }
 
+  /** Nor is what was given up. */
+  forgotten(uid: string): void {
+    this.#owed.delete(uid)
+  }
+
   /** What was taken back is owed nothing. */
   reverted(): void {
     this.#owed.clear()

@@ -16,11 +16,16 @@ const more: Readonly<Record<string, More>> = {
   deletedWith: { chance: 0.12, draw: (r, c) => within(r, c) },
   adopt: { chance: 0.1, draw: drawAdopt },
   deleteFirst: { chance: 0.1, draw: (r, c) => onNodes(r, c, (at) => (at.referred || at.waitedFor ? {} : { deleteFirst: r.chance(0.8) })) },
+  replaceWhen: { chance: 0.12, draw: drawWhen },
+  forget: { chance: 0.08, draw: (r, c) => beforeOp(r, c, { kind: 'forget', address: some(r, c)[0] as string }) },
+  retry: { chance: 0.3, draw: (r, c) => ({ ...c, ops: c.ops.map((o) => (o.person === true && r.chance(0.6) ? { ...o, person: 'retry' as const } : o)) }) },
   taint: { chance: 0.1, draw: (r, c) => beforeOp(r, c, { kind: 'taint', addresses: some(r, c), ...(r.chance(0.1) ? { off: true as const } : {}) }) },
   refresh: { chance: 0.12, draw: drawRefresh },
   hooks: { chance: 0.15, draw: drawHooks },
   timeouts: { chance: 0.08, draw: drawTimeouts },
   dependents: { chance: 0.5, draw: (r, c) => ({ ...c, ops: c.ops.map((o) => alongside(r, o)) }) },
+  patterns: { chance: 0.6, draw: (r, c) => ({ ...c, ops: c.ops.map((o) => byPattern(r, c, o)) }) },
+  stored: { chance: 0.2, draw: drawStored },
 }
 
 export function drawMore(c: FuzzCase): FuzzCase {
@@ -163,6 +168,42 @@ function drawTimeouts(r: Stream, c: FuzzCase): FuzzCase {
   const timed = out.programs.flat().filter((n) => n.timeouts)
   if (timed.length === 0) return out
   return { ...out, ops: out.ops.map((o) => ('onFailure' in o && r.chance(0.4) ? { ...o, faults: [...(o.faults ?? []), { call: r.pick(['create', 'update', 'delete'] as const), name: r.pick(timed).name, what: 'hang' as const }] } : o)) }
+}
+
+/** A component, or what lies in none, in the place of nodes by name. */
+function byPattern(r: Stream, c: FuzzCase, o: Op): Op {
+  if (!('onFailure' in o || o.kind === 'refresh') || !c.programs.some((p) => p.some((n) => n.address.includes('/')))) return o
+  const word = () => r.pick(['c/**', 'c/**', '*'])
+  return { ...o, ...(o.targets && r.chance(0.6) ? { targets: [word()] } : {}), ...(o.excludes && r.chance(0.6) ? { excludes: [word()] } : {}) }
+}
+
+/** A value that is another one from program to program, or that of an earlier node. */
+function drawWhen(r: Stream, c: FuzzCase): FuzzCase {
+  const all = c.programs.flat()
+  if (all.length === 0) return c
+  const [to, from] = [lineOf(c, r.pick(all).address), lineOf(c, r.pick(all).address)]
+  const values = c.programs.map(() => r.pick([undefined, 1, 1, 2, 2]))
+  const follows = r.chance(0.5)
+  const put = (p: Program, at: number): Program => {
+    const of = p.findIndex((n) => to.addresses.has(n.address))
+    const when = values[at]
+    return p.map((n, i) => (!from.addresses.has(n.address) ? n : follows && of >= 0 && of < i ? { ...n, whenOf: (p[of] as NodeSpec).address } : when === undefined ? n : { ...n, when }))
+  }
+  return { ...c, programs: c.programs.map(put) }
+}
+
+/** A plan that was stored at some time before it is carried out. */
+function drawStored(r: Stream, c: FuzzCase): FuzzCase {
+  const found = c.ops.flatMap((o, i) => (o.kind === 'apply' && !o.refresh && i > 0 ? [i] : []))
+  if (found.length === 0) return c
+  const at = r.pick(found)
+  const op = c.ops[at] as Extract<Op, { readonly kind: 'apply' }>
+  const { program, targets, excludes, targetDependents, excludeDependents, replace } = op
+  const plan: Op = {
+    kind: 'plan', program, ...(targets && { targets }), ...(excludes && { excludes }), ...(targetDependents && { targetDependents }), ...(excludeDependents && { excludeDependents }), ...(replace && { replace }),
+  }
+  const when = r.chance(0.7) ? at : r.between(1, at)
+  return { ...c, ops: [...c.ops.slice(0, when), plan, ...c.ops.slice(when, at), { ...op, stored: true }, ...c.ops.slice(at + 1)] }
 }
 
 /** Somewhere after the first operation. */

@@ -11,6 +11,7 @@ export interface PlanSeen {
   readonly program: Program
   readonly uidOf: ReadonlyMap<string, string | undefined>
   readonly actionOf: ReadonlyMap<string, string>
+  readonly restricted: boolean
 }
 
 type Inputs = Readonly<Record<string, unknown>>
@@ -68,8 +69,20 @@ export function checkConverged(c: Checks, program: Program, rows: ReadonlyMap<st
     const [o, around] = [n.address, n.deletedWith].map((a) => (a === undefined || !rows.has(a) ? undefined : c.lab.world.ours(rows.get(a) as ResourceRow)[0]))
     c.must(o?.spec.within === around?.id, 'o', () => `${n.address} lies in ${o?.spec.within}, and should in ${around?.id}`)
     c.must(row?.meta.tainted !== true, 'o', () => `${n.address} is tainted still`)
+    const when = row?.meta.rules?.replaceWhen
+    if (n.whenOf === undefined) c.must((n.when === undefined) === (when === undefined) && keptOf(c, n.when, when) === when, 'o', () => `replaceWhen of ${n.address} is ${n.when}, and ${when} is kept of it`)
     for (const a of tiesOf(n)) c.must(row?.meta.tied?.[a] === rows.get(a)?.uid, 'o', () => `${n.address} was made with ${row?.meta.tied?.[a]}, and ${a} is ${rows.get(a)?.uid}`)
   }
+}
+
+/** One text for one value of `replaceWhen`, as far as it was seen before. */
+function keptOf(c: Checks, value: number | undefined, now: string | undefined): string | undefined {
+  if (value === undefined || now === undefined) return undefined
+  const known = c.whens.get(value)
+  if (known !== undefined) return known
+  if ([...c.whens.values()].includes(now)) return `${now} of another value`
+  c.whens.set(value, now)
+  return now
 }
 
 /** What the options and the words of a command promise about it as a whole. The world may be looked at where nothing was unsettled before. */
@@ -81,6 +94,7 @@ export function checkCommand(c: Checks, out: Outcome): void {
   if (op.kind === 'refresh' && c.clean) c.must(c.lab.world.mutations === out.callsFrom, 'r', () => 'what only looks has changed something')
   // What goes with another in one phase has no call of its own.
   for (const d of c.deletions) if (d.with !== undefined && !between(c, d.uid, d.with) && c.deletions.some((x) => x.uid === d.with && x.run === d.run && x.phase === d.phase)) c.must(false, 'w', () => `${c.addressOf.get(d.uid)} is deleted by a call of its own, and ${c.addressOf.get(d.with as string)}, which it goes with, in the same phase`)
+  if (op.kind === 'plan') c.must(c.lab.world.mutations === out.callsFrom, 'r', () => 'what only plans has changed something')
   if (!c.clean || !('onFailure' in op)) return
   checkScope(c, out)
   if (!planned || doc?.outcome !== 'applied') return
@@ -95,6 +109,8 @@ export function checkCommand(c: Checks, out: Outcome): void {
     const anew = markText(was) !== markText(is)
     if ('refresh' in op && op.refresh) c.must(!c.lab.world.ours(is).some((o) => o.drifted), 'r', () => `${n.address} was changed from outside, was looked at, and is not as the program says`)
     c.must(!was.meta.tainted || anew, 'o', () => `${n.address} was tainted, and is not made anew`)
+    const [before, after] = [was.meta.rules?.replaceWhen, is.meta.rules?.replaceWhen]
+    c.must(before === undefined || after === undefined || before === after || anew, 'o', () => `the value of replaceWhen of ${n.address} is another one, and the object is not`)
     for (const a of tiesOf(n)) {
       const with_ = program.find((x) => x.address === a)
       const [before, after] = [with_ && standing(c, with_), now.get(a)]
@@ -164,10 +180,13 @@ export function scopeOf(c: Checks, op: Op): Set<string> | undefined {
     return out
   }
   const all = new Set([...program.map((n) => n.address), ...[...c.base.values()].map(({ row }) => row.address)])
-  const wanted = targets.length > 0 ? grown(targets, targetDependents) : all
-  const excluded = grown(excludes, excludeDependents)
+  const wanted = targets.length > 0 ? grown(meant(targets, all), targetDependents) : all
+  const excluded = grown(meant(excludes, all), excludeDependents)
   return new Set([...wanted].filter((a) => targets.includes(a) || !excluded.has(a)))
 }
+
+/** `c/**` is all that lies in c, `*` all that lies in no component. */
+const meant = (words: readonly string[], all: ReadonlySet<string>): string[] => words.flatMap((w) => (w === '*' ? [...all].filter((a) => !a.includes('/')) : w.endsWith('/**') ? [...all].filter((a) => a.startsWith(w.slice(0, -2))) : [w]))
 
 /** What was not named keeps its object exactly. */
 function checkScope(c: Checks, out: Outcome): void {

@@ -8,7 +8,7 @@ export const APP = 'fuzz'
 const lit = (v: unknown): ExprNode => ({ k: 'lit', v })
 const ref = (node: string, field: string): ExprNode => ({ k: 'ref', node, path: [field] })
 
-export const depsOf = (n: NodeSpec): string[] => [...new Set([...(n.refs ?? []), ...(n.sizeOf === undefined ? [] : [n.sizeOf]), ...(n.dependsOn ?? []), ...(n.replaceWith ?? []), ...(n.deletedWith === undefined ? [] : [n.deletedWith])])]
+export const depsOf = (n: NodeSpec): string[] => [...new Set([...(n.refs ?? []), ...(n.sizeOf === undefined ? [] : [n.sizeOf]), ...(n.dependsOn ?? []), ...(n.replaceWith ?? []), ...(n.deletedWith === undefined ? [] : [n.deletedWith]), ...(n.whenOf === undefined ? [] : [n.whenOf])])]
 
 /** The graph that the program's evaluation would give. */
 export function graphOf(program: Program): DesiredGraph {
@@ -20,7 +20,7 @@ export function graphOf(program: Program): DesiredGraph {
     nodes.set(n.address, {
       address: n.address, type: kinds[n.kind].type, action: 'manage', inputs: inputsOf(n), deps: depsOf(n), site: undefined,
       options: {
-        ...noOptions, ...rulesOf(n), protect: n.protect === true, retain: n.retain === true, retries: n.retries, movedFrom: n.movedFrom ?? [], tags: n.tag === undefined ? {} : { tag: n.tag },
+        ...noOptions, ...rulesOf(n), ...whenOf(n, program), protect: n.protect === true, retain: n.retain === true, retries: n.retries, movedFrom: n.movedFrom ?? [], tags: n.tag === undefined ? {} : { tag: n.tag },
       },
     })
   }
@@ -33,6 +33,12 @@ const rulesOf = ({ ignore, replaceOn, replaceWith, deleteFirst, deletedWith, ado
   ...(hooks && { hooks: Object.fromEntries(hooks.map((h) => [h, h])) }), ...(timeouts && { timeouts }),
   ...(ignore && { ignore }), ...(replaceOn && { replaceOn }), ...(replaceWith && { replaceWith }), ...(deleteFirst !== undefined && { deleteFirst }), ...(deletedWith !== undefined && { deletedWith }), ...(adopt !== undefined && { adopt }),
 })
+
+function whenOf({ when, whenOf }: NodeSpec, program: Program): { readonly replaceWhen?: ExprNode } {
+  if (whenOf === undefined) return when === undefined ? {} : { replaceWhen: lit(when) }
+  const of = program.find((n) => n.address === whenOf)
+  return { replaceWhen: ref(whenOf, of && kinds[of.kind].readable ? 'size' : 'id') }
+}
 
 function inputsOf(n: NodeSpec): ExprNode {
   const plain = { name: n.name, size: n.size, zone: n.zone, ...(n.slot === undefined ? {} : { slot: n.slot }), ...(n.fail ? { fail: true } : {}) }

@@ -1,5 +1,5 @@
 import { isFailure, makeIds, type HoldfastError } from '../../src/base/index.ts'
-import { beginRun, exitCodeOf, readDrift, repairOf, type EngineContext, type PlannedRun, type RunDocument, type RunSession } from '../../src/engine/index.ts'
+import { beginRun, exitCodeOf, makePlan, readDrift, repairOf, type EngineContext, type PlannedRun, type RunDocument, type RunSession } from '../../src/engine/index.ts'
 import { emptyTables, type Tables } from '../../src/journal/index.ts'
 import type { HookPoint } from '../../src/model/index.ts'
 import type { HookContext } from '../../src/program/index.ts'
@@ -66,6 +66,10 @@ export class Lab {
   file: StateFile | undefined
   ops = 0
   #processes = 0
+  /** The newest stored plan, and of what it is. */
+  #stored: { readonly id: string; readonly of: string; readonly seq: number | undefined } | undefined
+  /** Something was written since the stored plan was made that the present command carries out. */
+  movedOn = false
   /** Words of the last command: it may go on in the part that it left. */
   #partOf = ''
   readonly #turns: Stream
@@ -156,13 +160,15 @@ export class Lab {
     try {
       // As the command line does: a restricted command holds what it touches. What goes on beside the part of a dead run is left to test/support/parts.ts: the
       // rules here know of one run at a time.
+      if (op.kind === 'plan') return await this.#plan(cx, op, out)
       const words = JSON.stringify([op.kind, wordsOf(op as never)])
+      const stored = 'stored' in op && op.kind === 'apply' && this.#stored?.of === requestOf(op) ? this.#stored : undefined
       const beside = [...this.tables.envs.values()].some((e) => e.parts) && this.#partOf !== words
-      const restricted = (op.kind === 'apply' || op.kind === 'destroy') && !('refresh' in op && op.refresh) && !beside
+      const restricted = (op.kind === 'apply' || op.kind === 'destroy') && !('refresh' in op && op.refresh) && !stored && !beside
       const only = restricted ? { graph: op.kind === 'destroy' ? undefined : graphOf(this.programs[op.program] as Program), ...wordsOf(op) } : undefined
       this.#partOf = words
       session = await beginRun(cx, { lockTimeoutMs: 0, stop, abort, only })
-      if (op.person) await settleAll(this, cx, session)
+      if (op.person) await settleAll(this, cx, session, op.person === 'retry')
       if (process.dead) return
       out.callsFrom = this.world.mutations
       const how = { onFailure: 'onFailure' in op ? op.onFailure : 'revert' as const, stop, abort }
@@ -170,6 +176,9 @@ export class Lab {
       else if (op.kind === 'resume') out.doc = await session.resume(how)
       else if (op.kind === 'taint') {
         await session.taint(op.addresses, op.off !== true)
+        out.code = 0
+      } else if (op.kind === 'forget') {
+        if (this.#canBeTaken(op.address)) await session.forget(op.address)
         out.code = 0
       } else if (op.kind === 'refresh') {
         out.doc = await session.refresh(wordsOf(op), { stop })
@@ -179,7 +188,8 @@ export class Lab {
         if ('refresh' in op && op.refresh) this.checks.refreshed()
         if (repair) this.note(() => `drift ${JSON.stringify(repair.drifted)}`)
         const graph = op.kind === 'destroy' ? undefined : graphOf(this.programs[op.program] as Program)
-        const planned = await session.plan({
+        this.movedOn = stored !== undefined && stored.seq !== this.checks.env?.seq
+        const planned = stored ? await session.load({ id: stored.id }) : await session.plan({
           graph, repair, ...wordsOf(op),
           ...('replace' in op && op.replace ? { replace: op.replace } : {}), ...('unprotect' in op && op.unprotect ? { unprotect: op.unprotect } : {}),
         })
@@ -200,6 +210,19 @@ export class Lab {
     if (session && !process.dead) await session.end().catch((e: unknown) => {
       if (!isFailure(e)) throw e
     })
+  }
+
+  async #plan(cx: EngineContext, op: Extract<Op, { readonly kind: 'plan' }>, out: Outcome): Promise<void> {
+    const planned = await makePlan(cx, { graph: graphOf(this.programs[op.program] as Program), ...wordsOf(op), ...(op.replace ? { replace: op.replace } : {}) }, { save: true })
+    out.planned = planned
+    this.checks.planned(out)
+    this.#stored = { id: planned.id, of: requestOf(op), seq: this.checks.env?.seq }
+    out.code = 0
+  }
+
+  /** What lies in an object that is found by its name would be found in its successor. */
+  #canBeTaken(address: string): boolean {
+    return this.checks.current().every((r) => r.address !== address || this.world.ours(r).every((o) => !o.kind.byName || this.world.inside(o).length === 0))
   }
 
   /** File and tables say the same. */
@@ -247,6 +270,9 @@ export class Lab {
 const wordsOf = (op: { readonly targets?: readonly string[]; readonly excludes?: readonly string[]; readonly targetDependents?: true; readonly excludeDependents?: true }) => ({
   ...(op.targets ? { targets: op.targets } : {}), ...(op.excludes ? { excludes: op.excludes } : {}), targetDependents: op.targetDependents === true, excludeDependents: op.excludeDependents === true,
 })
+
+/** What a plan is made of. */
+const requestOf = (op: Parameters<typeof wordsOf>[0] & { readonly program: number; readonly replace?: readonly string[] }): string => JSON.stringify([op.program, op.replace, wordsOf(op)])
 
 const summary = (c: Committed): string =>
   c.entries.map((e) => (e.t === 'tx.move' ? `${e.t}:${e.to}` : e.t === 'tx.open' ? `${e.t}:${e.row.op} ${e.row.address}${e.row.undo ? ' undo' : ''}` : e.t === 'event' ? e.kind : e.t === 'resource.put' ? `${e.t} ${e.row.address} ${e.row.status}` : e.t)).join(' ')

@@ -61,7 +61,7 @@ function* candidates(c: FuzzCase): Generator<FuzzCase> {
   }
 }
 
-const optional = ['slot', 'refs', 'sizeOf', 'dependsOn', 'protect', 'retain', 'retries', 'tag', 'movedFrom', 'fail', 'ignore', 'replaceOn', 'replaceWith', 'deleteFirst', 'deletedWith', 'adopt', 'hooks', 'timeouts'] as const
+const optional = ['slot', 'refs', 'sizeOf', 'dependsOn', 'protect', 'retain', 'retries', 'tag', 'movedFrom', 'fail', 'ignore', 'replaceOn', 'replaceWith', 'deleteFirst', 'when', 'whenOf', 'deletedWith', 'adopt', 'hooks', 'timeouts'] as const
 
 function less(n: NodeSpec, key: (typeof optional)[number]): NodeSpec {
   const { [key]: _, ...rest } = n
@@ -79,17 +79,17 @@ const without = (c: FuzzCase, at: number): FuzzCase => {
 function dropped(p: Program, address: string): Program {
   return p.filter((n) => n.address !== address).map((n) => {
     const left = (list: readonly string[] | undefined) => list?.filter((a) => a !== address)
-    const { refs, sizeOf, dependsOn, replaceWith, deletedWith, ...rest } = n
+    const { refs, sizeOf, dependsOn, replaceWith, deletedWith, whenOf, ...rest } = n
     return {
       ...rest, ...(left(refs)?.length ? { refs: left(refs) as string[] } : {}), ...(left(dependsOn)?.length ? { dependsOn: left(dependsOn) as string[] } : {}),
       ...(sizeOf !== undefined && sizeOf !== address ? { sizeOf } : {}), ...(left(replaceWith)?.length ? { replaceWith: left(replaceWith) as string[] } : {}),
-      ...(deletedWith !== undefined && deletedWith !== address ? { deletedWith } : {}),
+      ...(deletedWith !== undefined && deletedWith !== address ? { deletedWith } : {}), ...(whenOf !== undefined && whenOf !== address ? { whenOf } : {}),
     }
   })
 }
 
 function* simpler(o: Op): Generator<Op> {
-  for (const key of ['faults', 'end', 'drift', 'person', 'targets', 'excludes', 'targetDependents', 'excludeDependents', 'replace', 'unprotect', 'refresh'] as const) {
+  for (const key of ['faults', 'end', 'drift', 'person', 'targets', 'excludes', 'targetDependents', 'excludeDependents', 'replace', 'unprotect', 'refresh', 'stored'] as const) {
     if (!(key in o)) continue
     const { [key]: _, ...rest } = o as Op & Record<typeof key, unknown>
     yield rest as Op
@@ -102,6 +102,7 @@ function* simpler(o: Op): Generator<Op> {
     const list = key in o ? (o as { readonly targets?: readonly string[] })[key as 'targets'] : undefined
     if (list && list.length > 1) for (let i = 0; i < list.length; i++) yield { ...o, [key]: list.filter((_, j) => j !== i) } as Op
   }
+  if (o.person === 'retry') yield { ...o, person: true }
   if (o.kind === 'repair') yield { ...o, kind: 'apply' }
   if ('onFailure' in o && o.onFailure === 'keep') yield { ...o, onFailure: 'revert' }
 }

@@ -93,6 +93,19 @@ export class World {
     this.objects.set(id, { id, kind, mark, born: 0, spec, drifted: false, found: { mark, revision: undefined, spec: specText(spec) } })
   }
 
+  /** What a person takes away when its node is given up: it has nothing to do with anything here any more. */
+  takeAway(mark: { readonly uid: string; readonly ordinal: number }): void {
+    for (const o of this.ours(mark)) {
+      this.objects.delete(o.id)
+      const { slot: _, within: _within, ...spec } = o.spec
+      // What refers to it, or lies in it, goes on doing so; what has an id of its own keeps it.
+      const id = o.kind.byName ? `taken/${this.objects.size}/${o.spec.name}` : o.id
+      const free = { ...spec, refs: [] }
+      const nobodys = { store: NOBODY, uid: NOBODY, ordinal: -1 - o.born }
+      this.objects.set(id, { ...o, id, mark: nobodys, spec: free, drifted: false, found: { mark: nobodys, revision: undefined, spec: specText(free) } })
+    }
+  }
+
   ours(mark: { readonly uid: string; readonly ordinal: number }): WorldObject[] {
     const out: WorldObject[] = []
     for (const o of this.objects.values()) if (o.mark.uid === mark.uid && o.mark.ordinal === mark.ordinal) out.push(o)

@@ -1,5 +1,6 @@
 import { withExtras } from './extras.ts'
 import { withParts } from './parts.ts'
+import { withWords } from './words.ts'
 import { drawTimes } from './kinds.ts'
 import { Stream } from './random.ts'
 import type { Command, CommandStep, CrashPoint, Rates, Scenario, Step, Try } from './scenario.ts'
@@ -17,7 +18,7 @@ export function drawScenario(seed: number): Scenario {
   const secrets = r.chance(0.5)
   const persons = r.chance(0.3)
   const work = withExtras(new Stream(seed, 'extras'), drawWorkload(new Stream(seed, 'workload'), { secrets, persons, shape }))
-  const steps = withParts(new Stream(seed, 'parts'), calm || persons, stepsOf(new Draw(r, trouble, calm), shape, work), work)
+  const steps = withParts(new Stream(seed, 'parts'), calm || persons, withWords(new Stream(seed, 'words'), calm, stepsOf(new Draw(r, trouble, calm), shape, work)), work)
   return {
     seed, shape, calm, sameHost: r.chance(0.5), parallelism: r.chance(0.4) ? 1 : r.between(2, 4), slowReads: r.chance(0.15), realKey: r.chance(0.06), secrets,
     ...(!calm && r.chance(0.15) ? { foreign: `n${r.between(1, 6)}` } : {}),

@@ -1,5 +1,5 @@
 import { isFailure } from '../../src/base/index.ts'
-import { beginRun, makePlan, type EngineContext, type PlannedRun, type RunDocument, type RunSession, type SettleHow } from '../../src/engine/index.ts'
+import { beginRun, makePlan, type EngineContext, type OnFailure, type PlannedRun, type RunDocument, type RunSession, type SettleHow } from '../../src/engine/index.ts'
 import type { TxRow } from '../../src/state/index.ts'
 import type { Process } from './kernel.ts'
 import { committedRows, MARKER, type Lab } from './lab.ts'
@@ -11,8 +11,9 @@ import type { Inputs } from './world.ts'
 
 /** A command, with its program at hand. */
 export type Job =
-  | { readonly do: 'apply'; readonly program: Program; readonly onFailure: 'revert' | 'keep'; readonly part?: Part | undefined }
-  | { readonly do: 'destroy' | 'revert' | 'resume' }
+  | { readonly do: 'apply'; readonly program: Program; readonly onFailure: OnFailure; readonly part?: Part | undefined }
+  | { readonly do: 'destroy'; readonly onFailure?: OnFailure | undefined }
+  | { readonly do: 'revert' | 'resume' | 'refresh' }
 
 export interface Attempt {
   readonly process: Process
@@ -68,9 +69,10 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
   try {
     if (o.person) await settleByHand(lab, process, cx, session)
     const effects = world.effects.length
-    const how = { onFailure: job.do === 'apply' ? job.onFailure : 'revert' as const, stop, abort }
+    const how = { onFailure: ('onFailure' in job ? job.onFailure : undefined) ?? 'revert' as const, stop, abort }
     if (job.do === 'revert') a.doc = await session.revert(how)
     else if (job.do === 'resume') a.doc = await session.resume(how)
+    else if (job.do === 'refresh') a.doc = await session.refresh({}, { stop })
     else {
       const planned = (early === undefined ? undefined : await asPlanned(session, early)) ?? (await session.plan(request))
       a.empty = planned.empty

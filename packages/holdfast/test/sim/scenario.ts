@@ -1,4 +1,5 @@
 import type { Millis } from '../../src/base/index.ts'
+import type { OnFailure } from '../../src/engine/index.ts'
 import type { KindName, Times } from './kinds.ts'
 import type { Program } from './workload.ts'
 
@@ -51,8 +52,9 @@ export interface ConvergeStep {
 }
 
 export type Command =
-  | { readonly do: 'apply'; readonly program: string; readonly onFailure: 'revert' | 'keep'; readonly part?: Part | undefined }
-  | { readonly do: 'destroy' | 'revert' | 'resume' }
+  | { readonly do: 'apply'; readonly program: string; readonly onFailure: OnFailure; readonly part?: Part | undefined }
+  | { readonly do: 'destroy'; readonly onFailure?: OnFailure | undefined }
+  | { readonly do: 'revert' | 'resume' | 'refresh' }
 
 /** What an apply is restricted to, and every address that belongs there in any program: nothing in it has to do with anything outside. */
 export interface Part {
