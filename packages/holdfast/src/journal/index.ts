@@ -6,11 +6,13 @@
  * @module
  */
 export { chainHash, compactedChain, linksOf, newChain, type ChainedEvent } from './chain.ts'
+export { checkEntries, scopesOf } from './check.ts'
 export { COMPACT_EVENTS_MAX, compactable, compactEntries, KEPT_EVENTS, type KeptEvents } from './compact.ts'
 export type { Entry } from './entry.ts'
-export { checkEntries, COMPACT_ROWS_MAX, fold, scopesOf, type FoldOptions } from './fold.ts'
+export { fold, type FoldOptions } from './fold.ts'
 export { baseOf, completeLone, dropLone, failLone, loneRun, loneToken, openLone, type LoneChange } from './lone-change.ts'
 export { refusals } from './refusals.ts'
+export { COMPACT_ROWS_MAX } from './resource-rows.ts'
 export { retagEntries, retagTarget } from './retag.ts'
 export { componentOf, emptyTables, GONE, leaseKey, lookupKeys, referenceKey, REQUEST_KEPT_MS, REQUESTS_SWEPT, under, type StoredResource, type Tables } from './tables.ts'
 export { classOf, maxCallMsOf, quietAt, recover, searchable, tokenHonoured, type LostCall, type Settlement } from './recover.ts'

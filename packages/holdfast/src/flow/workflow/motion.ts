@@ -61,3 +61,9 @@ export type Event =
   | { readonly kind: 'undoFailed'; readonly atom: Atom; readonly failure: Failure }
   | { readonly kind: 'woke'; readonly atom: Atom }
   | { readonly kind: 'suspend' }
+
+export const kindOf = (a: Atom): 'task' | 'retry' => (a.v.kind === 'retry' ? 'retry' : 'task')
+/** The ends of a flow: they carry order, and nothing is stored of them. */
+export const ends = (a: Atom): boolean => a.v.kind === 'begin' || a.v.kind === 'end'
+/** What only lets order through. */
+export const passive = (a: Atom): boolean => ends(a) || a.state === 'IGNORE'

@@ -1,7 +1,7 @@
 import { assert } from '../../base/index.ts'
 import { refusals } from '../../journal/index.ts'
 import type { Cell, Connection } from './driver.ts'
-import { UNRESOLVED } from './part-rows.ts'
+import { unresolvedIn } from './unresolved.ts'
 
 /** The SQL of components and of what they refer to. `cells`: those of the operation; `k` of the environment. */
 
@@ -23,7 +23,7 @@ export function dropComponent(db: Connection, k: number, uid: string): void {
 export function putReference(db: Connection, k: number, cells: readonly Cell[], busy: (address: string, uid: string) => Error): void {
   const [component, uid, targetEnv, address, type] = cells as [string, string, string, string, string]
   if (!db.prepare('select 1 from refs where env = ? and component = ? and target_uid = ?').get(k, component, uid)) {
-    const tx = db.prepare(`select t.token, d.outputs ->> '$[0][1]' as op from txs t join docs d on d.id = t.target where t.uid = ? and ${UNRESOLVED}`).get(uid)
+    const tx = db.prepare(`select t.token, d.outputs ->> '$[0][1]' as op from txs t join docs d on d.id = t.target where t.uid = ? and ${unresolvedIn('t')}`).get(uid)
     if (tx?.op === 'delete') throw busy(address, uid)
     const stands = db.prepare("select 1 from resources where env = (select k from envs where id = ?) and uid = ? and until is null and status <> 'deleting'").get(targetEnv, uid)
     if (!stands) throw refusals.targetMissing(address)

@@ -3,6 +3,7 @@ import { PART_TAGS, type OpenPart } from '../../state/index.ts'
 import type { Connection } from './driver.ts'
 import { retagSaid } from './encode.ts'
 import { sumOf } from './sum.ts'
+import { unresolvedIn } from './unresolved.ts'
 
 /** The SQL of `part.open` and `part.close`: runs of parts stand in the row of their environment, and their rows have a tag in the place of a revision. */
 
@@ -25,7 +26,7 @@ export function closePart(db: Connection, env: { readonly k: number; readonly id
   assert(rest.length < parts.length, `part.close: there is no part ${tag}`)
   setParts(db, k, rest)
   if (to === null) return
-  for (const d of db.prepare(`select d.id, d.inputs, d.outputs from txs t indexed by txs_unresolved cross join docs d on d.id = t.target where ${UNRESOLVED} and t.env = ?`).all(k)) {
+  for (const d of db.prepare(`select d.id, d.inputs, d.outputs from txs t indexed by txs_unresolved cross join docs d on d.id = t.target where ${unresolvedIn('t')} and t.env = ?`).all(k)) {
     const outputs = retagSaid(d.outputs as string, tag, to)
     db.prepare('update docs set outputs = ?, sum = ? where id = ?').run(outputs, sumOf(d.inputs, outputs), d.id as number)
   }
@@ -41,6 +42,3 @@ export function closePart(db: Connection, env: { readonly k: number; readonly id
   if (to <= revision) db.prepare('delete from claims where env = ? and until = ?').run(k, tag)
   else db.prepare('update claims set until = ? where env = ? and until = ?').run(to, k, tag)
 }
-
-/** As the index has it. */
-export const UNRESOLVED = "(t.status = 'open' or t.status = 'sent' or t.status = 'unknown' or (t.status = 'failed' and t.applied = 'partly'))"

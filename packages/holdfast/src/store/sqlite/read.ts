@@ -9,8 +9,8 @@ import { fenceSeqOf, leaseRow, LEASES, ticketRow } from './lease-row.ts'
 import { loneRun, loneRuns, loneTask, runIdOf } from './lone-rows.ts'
 import { ENV_SPAN, lengthen, RUN_SPAN, unpackMeta, taskRow, unpackTarget, type PackedTarget, type TxAbout } from './encode.ts'
 import type { Cell, Connection, Row, Statement } from './driver.ts'
+import { unresolvedIn } from './unresolved.ts'
 
-const UNRESOLVED = "(status = 'open' or status = 'sent' or status = 'unknown' or (status = 'failed' and applied = 'partly'))"
 /** Inputs of `docs d`: its own, or those of the target that has the same. */
 export const INPUTS = 'coalesce(d.inputs, (select inputs from docs same where same.id = d.same))'
 
@@ -171,7 +171,7 @@ export class Reader {
       where.push(text)
       values.push(value)
     }
-    if (filter.unresolved !== undefined) where.push(filter.unresolved ? UNRESOLVED : `not coalesce(${UNRESOLVED}, 0)`)
+    if (filter.unresolved !== undefined) where.push(filter.unresolved ? unresolvedIn('t') : `not coalesce(${unresolvedIn('t')}, 0)`)
     if (filter.uid !== undefined) also('t.uid = ?', filter.uid)
     if (filter.run !== undefined) {
       const run = this.wordOf(filter.run) ?? NO_WORD
