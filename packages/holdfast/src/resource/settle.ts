@@ -49,6 +49,7 @@ export async function settle(work: Work, tx: TxRow, evidence: string, timedOut: 
       case 'look': {
         const look = await (next.by === 'find' ? searchFor : lookAt)(work, row, type, signal, limit)
         found = look.outputs
+        if (look.said !== undefined) lastSaid = look.said
         const lookedAt = clock.now()
         call = { ...call, look: look.what, lookedAt, looks: call.looks + 1, candidates: look.candidates, absentAt: look.what === 'absent' ? call.absentAt ?? lookedAt : undefined }
         break
@@ -106,6 +107,8 @@ interface Look {
   readonly what: LostCall['look']
   readonly outputs?: Fields
   readonly candidates?: readonly string[]
+  /** Why it could not be made. */
+  readonly said?: string
 }
 type Limit = Pick<ResourceType, 'timeoutMs'>
 
@@ -133,7 +136,7 @@ async function lookAt(work: Work, tx: TxRow, type: ResourceType, signal: AbortSi
       ...(outputs ? { outputs: openOutputs(state, outputs) as never } : {}),
     })
   }))
-  if (answer.kind !== 'applied') return { what: 'failed' }
+  if (answer.kind !== 'applied') return { what: 'failed', said: answer.kind === 'unknown' ? answer.evidence : answer.kind === 'rejected' ? answer.error.message : answer.message }
   if (answer.raw === undefined) return { what: 'absent' }
   const { owner, ...raw } = answer.raw as { owner?: string }
   let outputs: Fields

@@ -164,7 +164,7 @@ describe('Request', () => {
     const lab = makeLab({ types: [Quick], clock })
     const build = () => void Quick('r', { url: s.url('/orders'), method: 'POST' })
     expect(await lab.apply(build)).toMatchObject({ outcome: 'incomplete' })
-    expect((await readStatus(lab.cx)).open).toMatchObject([{ address: 'r', op: 'create', status: 'unknown' }])
+    expect((await readStatus(lab.cx)).open).toMatchObject([{ address: 'r', op: 'create', status: 'unknown', evidence: expect.stringContaining('whether it did its work is not known') }])
     expect(s.lines()).toEqual(['POST /orders'])
   })
 
