@@ -196,12 +196,13 @@ export const secured = app('secured', {
     const until: Expr<string> = cert.notAfter
     const login = Request('login', { url: str`https://api.example/${cert.serial}`, method: 'POST', json: { cert: cert.certPem, list: [1, 'a', null] }, destroy: { url: 'https://api.example' } })
     const status: Expr<number> = login.status
+    const first: Expr<string> = login.response.items[0].id
     // @ts-expect-error no such method
     Request('odd', { url: 'https://api.example', method: 'SEND' })
     // @ts-expect-error a certificate is signed by an authority: its certificate and its key
     Certificate('wrong', { commonName: 'localhost', authority: { certPem: ca.certPem } })
     // @ts-expect-error nobody but its own key signs it
     SelfSignedCertificate('own', { commonName: 'localhost', authority: { certPem: ca.certPem, keyPem: ca.keyPem } })
-    return { until, key: cert.keyPem, status, id: login.response }
+    return { until, key: cert.keyPem, status, first, id: login.response.id }
   },
 })

@@ -10,7 +10,7 @@ import { makeLab } from '../../../test/support/world.ts'
 import { systemClock, type Clock } from '../../base/index.ts'
 import { readStatus, showResource } from '../../engine/index.ts'
 import { issue } from '../tls/issue.ts'
-import { resource } from '../../program/index.ts'
+import { lookup, resource } from '../../program/index.ts'
 import { Request } from './index.ts'
 import { requestSpec } from './request.ts'
 
@@ -222,6 +222,27 @@ describe('Request', () => {
     expect(s.seen[0]?.headers.authorization).toMatch(/^token-of-/)
     const seen = JSON.stringify([await showResource(lab.cx, 'r'), lab.events, await lab.store.resources(lab.cx.env.id, 'current')])
     expect(seen).not.toMatch(/fresh-token-1|token-of-/)
+  })
+
+  test('looked up, it is asked with every plan; what nobody has is nothing that fits, and what may change something is refused', async () => {
+    let version = '1'
+    const s = await service((seen, res) => void (seen.line.includes('gone') ? res.writeHead(404).end() : res.writeHead(200, { 'content-type': 'application/json', 'x-request-id': String(Math.random()) }).end(JSON.stringify({ version }))))
+    const lab = makeLab({ types: [Request] })
+    const build = () => {
+      const found = lookup(Request, { url: s.url('/version') })
+      lab.Value('v', { input: found.response.version })
+      return { headers: found.responseHeaders }
+    }
+    expect((await lab.apply(build)).outputs).toEqual({ headers: { 'content-type': 'application/json' } })
+    expect((await lab.plan(build)).empty).toBe(true)
+    version = '2'
+    expect((await lab.plan(build)).document.changes).toMatchObject([{ action: 'read' }, { address: 'v', action: 'update' }])
+    expect(new Set(s.lines())).toEqual(new Set(['GET /version']))
+    await expect(lab.plan(() => void lookup(Request, { url: s.url('/gone') }))).rejects.toMatchObject({ code: 'HF3101', message: expect.stringContaining('nothing that fits') })
+    const before = s.seen.length
+    await expect(lab.plan(() => void lookup(Request, { url: s.url('/x'), method: 'POST' }))).rejects.toMatchObject({ message: expect.stringContaining('may change what is there') })
+    await expect(lab.plan(() => void lookup(Request, {}))).rejects.toMatchObject({ message: expect.stringContaining('url') })
+    expect(s.seen).toHaveLength(before)
   })
 
   test.each([

@@ -10,6 +10,6 @@ import { requestSpec } from './request.ts'
 
 /**
  * `Request(name, { url, method?, headers?, body? | json?, expect?, idempotent?, tls?, triggers?, destroy? })`: sent once, and again when it or its triggers change.
- * Outputs `status`, `responseHeaders`, `responseBody`, `response` (the body, where it is JSON).
+ * Outputs `status`, `responseHeaders`, `responseBody`, `response` (the body, where it is JSON). `lookup(Request, { url })` reads something with every plan.
  */
 export const Request = resource(requestSpec, { provider: 'holdfast#http/Request' })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { canonical, failure } from '../../base/index.ts'
 import { sensitive } from '../../program/index.ts'
-import { outcomeUnknown, type CallContext, type ResourceSpec } from '../../provider/index.ts'
+import { isOutcomeUnknown, outcomeUnknown, type CallContext, type ResourceSpec } from '../../provider/index.ts'
 import { recordsIn } from '../record-file.ts'
 import type { Answer } from './send.ts'
 
@@ -44,8 +44,8 @@ const outputs = z.object({
   responseHeaders: z.record(z.string(), z.string()),
   /** As text, at most the first MiB. */
   responseBody: z.string(),
-  /** The body, where it is JSON and whole. */
-  response: z.json().optional(),
+  /** The body, where it is JSON and whole: `request.response.id` refers into it. */
+  response: z.any(),
 })
 type Inputs = z.output<typeof inputs>
 type Outputs = z.output<typeof outputs>
@@ -69,6 +69,17 @@ export const requestSpec: ResourceSpec<typeof inputs, typeof outputs> = {
   derived: Object.fromEntries(['responseHeaders', 'responseBody', 'response'].map((output) => [output, ['url', 'headers', 'body', 'json', 'tls'] as const])),
   describe: (change) => (change.paths.every((p) => NOT_SENT.has(p.split('.')[0] as string)) ? undefined : 'send again'),
 
+  /** `lookup(Request, { url })`: what stands there, read anew by every plan. Gives the headers that tell one content from another, and no others: those differ each time. */
+  async find(a) {
+    const asked = inputs.safeParse(a.inputs ?? {})
+    if (!asked.success) throw failure('HF1206', { message: `A request that looks something up: ${asked.error.issues[0]?.path.join('.')}: ${asked.error.issues[0]?.message}.` })
+    const i = asked.data
+    if (i.method !== 'GET' && i.method !== 'HEAD') throw failure('HF1206', { message: `A request that looks something up is a GET or a HEAD; a ${i.method} may change what is there.` })
+    const answer = await send(a, i)
+    if (expected(i.expect, answer.status)) return outputsOf({ ...answer, headers: Object.fromEntries(OF_THE_CONTENT.flatMap((name) => (answer.headers[name] === undefined ? [] : [[name, answer.headers[name]]]))) })
+    if (answer.status === 404 || answer.status === 410) return undefined
+    throw unexpected(a, i, answer)
+  },
   create: (a) => act(a),
   async read(a) {
     if (isWhole(a.outputs)) return { ...a.outputs, owner: 'mine' }
@@ -118,14 +129,17 @@ async function act(a: Call): Promise<Outputs> {
     if (!expected(a.inputs.expect, answer.status)) throw once && BEFORE_THE_SERVICE.has(answer.status) ? outcomeUnknown(unexpected(a, a.inputs, answer)) : unexpected(a, a.inputs, answer)
   } catch (e) {
     // The service said no, or never got it: the same call may be made again.
-    if (once && !(e instanceof Error && e.name === 'OutcomeUnknown')) records.drop(home, a.mark)
+    if (once && !isOutcomeUnknown(e)) records.drop(home, a.mark)
     throw e
   }
-  return { status: answer.status, responseHeaders: answer.headers, responseBody: answer.body, ...(answer.json === undefined ? {} : { response: answer.json as never }) }
+  return outputsOf(answer)
 }
 
+const OF_THE_CONTENT = ['content-type', 'etag', 'last-modified'] as const
+const outputsOf = ({ status, headers: responseHeaders, body: responseBody, json }: Answer): Outputs => ({ status, responseHeaders, responseBody, ...(json === undefined ? {} : { response: json }) } as Outputs)
+
 /** What speaks HTTP is loaded when something is sent. */
-async function send(a: CallContext, what: Sent, more: Readonly<Record<string, string>> = {}): Promise<Answer> {
+async function send(a: Pick<CallContext, 'host' | 'signal'>, what: Sent, more: Readonly<Record<string, string>> = {}): Promise<Answer> {
   const json = what.json === undefined ? undefined : JSON.stringify(what.json)
   const given = new Set(Object.keys(what.headers).map((name) => name.toLowerCase()))
   const own = { 'user-agent': 'holdfast', ...(json === undefined ? {} : { 'content-type': 'application/json' }), ...more }
@@ -137,13 +151,13 @@ async function send(a: CallContext, what: Sent, more: Readonly<Record<string, st
 }
 
 /** Without what may hold a secret: a user, a query. */
-function shownOf(a: CallContext, { method, url: text }: Pick<Sent, 'method' | 'url'>): string {
+function shownOf(a: Pick<CallContext, 'host'>, { method, url: text }: Pick<Sent, 'method' | 'url'>): string {
   const { origin, pathname } = new URL(text)
   return a.host.redact(`${method} ${origin}${pathname}`)
 }
 
 const COMPLAINT_CHARS = 500
-function unexpected(a: CallContext, what: Pick<Sent, 'method' | 'url'>, answer: Answer): Error {
+function unexpected(a: Pick<CallContext, 'host'>, what: Pick<Sent, 'method' | 'url'>, answer: Answer): Error {
   const { location } = answer.headers
   const said = a.host.redact(answer.body).trim().slice(0, COMPLAINT_CHARS)
   return failure('HF3131', {
