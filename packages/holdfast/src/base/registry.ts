@@ -35,6 +35,7 @@ export const registry = {
   HF1108: e(2, 'Two resource types have the same name.', 'resource() was called twice with one type and different definitions.', 'Give one of them another type name.'),
   HF1109: e(2, 'The declaration of an app or a component is not valid.', 'A member is missing or has the wrong type, or build() returns something other than an object.', 'Correct the member named in the message.'),
   HF1120: e(2, 'The declaration of a hook is not valid.', ['The second argument is not a function.', 'Two hooks have the same name and different functions.'], 'Give each hook a name of its own and a function, at the top level of a module.'),
+  HF1121: e(2, 'A function of a resource type failed.', ['A function of the type that decides without a call (claims, holdsData, boundTo, upgrade) threw an error.', 'It gave a promise, or something that it may not give.'], 'Correct the type; the message names the function. Nothing was sent.'),
   // HF12: expressions and inputs
   HF1201: e(2, 'A reference was used as a string.', 'A reference stands in a template literal, in a concatenation or as a property key; its value is not known before apply.', 'Write str`...${ref}...` instead of `...${ref}...`.'),
   HF1202: e(2, 'There is no such output.', 'A property was read that the type does not declare.', 'Use one of the outputs named in the message.'),
@@ -120,6 +121,7 @@ export const registry = {
   HF4008: e(13, 'The state is not empty.', 'An import would mix two truths.', 'Import into a folder that has no state, or move .holdfast/state.db away first.'),
   HF4009: e(2, 'The file is not a whole export of a state.', 'It is something else, was cut off, or was edited.', 'Use a file that `holdfast state export` wrote to its end.'),
   HF4011: e(13, 'A snapshot is damaged.', 'What the snapshot provider gave is no snapshot, was changed, or contradicts itself.', 'Restore it from a backup; nothing was written.'),
+  HF4012: e(2, 'A provider of targets or of snapshots failed.', 'It threw an error when it was asked; nothing was begun.', 'Read the message of the provider, and mend what it reads from.'),
   HF4101: e(10, 'The resource is busy.', 'An earlier change of it is not settled.', 'Run `holdfast status`.'),
   HF4102: e(10, 'The state is in use.', 'It has resources, components, children or changes that are not settled.', 'Remove what is in it first.'),
   HF4103: e(10, 'Others refer to the resource.', ['A component holds a reference to it, so it may not go.', 'A reference names a resource that is not there.'], 'Remove the references first; the message names who holds them.'),

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { makeFolders } from '../base/index.ts'
 import type { Mark } from '../model/index.ts'
 
 /** What a type keeps of a call under way, one file for each object, for the next process when this one dies. It holds no secret. */
@@ -24,7 +25,7 @@ export function recordsIn<T>(folder: string): Records<T> {
     },
     write(home, mark, record) {
       const file = fileOf(home, mark)
-      mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+      makeFolders(dirname(file), 0o700)
       writeFileSync(`${file}.new`, JSON.stringify(record), { mode: 0o600, flush: true })
       renameSync(`${file}.new`, file)
     },

@@ -9,7 +9,7 @@ import { currentHolder } from '../store/index.ts'
 import { Brackets } from './brackets.ts'
 import { checkCall, checkForPlan, checkParts, checkSettle, checkTarget } from './check.ts'
 import { makeContext, type Surroundings } from './context.ts'
-import { aboutKey, asMutation, checkTargetName, documentAboutKey, notKept, TargetNotFound } from './failures.ts'
+import { aboutKey, asMutation, checkTargetName, documentAboutKey, fromProvider, notKept, TargetNotFound } from './failures.ts'
 import { openHolder } from './holders.ts'
 import { openCall, type Opened } from './open.ts'
 import { graphFor } from './program.ts'
@@ -216,13 +216,13 @@ export class Engine {
   }
 
   async #target(name: string): Promise<Target> {
-    const target = (await this.#targets.getTarget(name)) as Target | null | undefined
+    const target = (await fromProvider(`getTarget(${JSON.stringify(name)})`, () => this.#targets.getTarget(name))) as Target | null | undefined
     if (target === undefined || target === null) throw new TargetNotFound(name)
     return checkTarget(name, target)
   }
 
   async #snapshot(name: string): Promise<Snapshot | undefined> {
-    return checkSnapshot(name, await this.#snapshots.getSnapshot(name))
+    return checkSnapshot(name, await fromProvider(`getSnapshot(${JSON.stringify(name)})`, () => this.#snapshots.getSnapshot(name)))
   }
 
   #change(call: CallRequest, plan: (session: RunSession) => Promise<PlannedRun>, look?: (cx: EngineContext) => Promise<PlannedRun>): Promise<RunDocument> {
@@ -303,7 +303,8 @@ export class Engine {
       context: (c) => makeContext(this.#around, { ...c, holder: call.holder, program, create: call.create, emit: quietly(o.onEvent) }),
     })
     for (const secret of (program?.secrets ?? from?.secrets ?? []) as readonly string[]) {
-      const value = await target.secrets.get(secret)
+      const value = await fromProvider(`The reader of secrets of ${target.name}, asked for ${secret},`, () => target.secrets.get(secret), true)
+      if (value !== undefined && typeof value !== 'string') throw failure('HF1306', { message: `The secret ${secret} that the target ${target.name} gave must be a text.` })
       if (value !== undefined) await setSecret(opened.cx, secret, value)
     }
     return opened

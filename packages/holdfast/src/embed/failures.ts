@@ -39,6 +39,16 @@ export const notKept = (target: string, what: string, cause: unknown): HoldfastE
     hint: 'Mend what keeps the snapshots, then apply again: what was done is known, or is looked up.', cause,
   })
 
+/** What a provider of targets or of snapshots throws when it is asked; what has a code of its own keeps it. `silent`: what is said may hold a secret. */
+export async function fromProvider<T>(what: string, ask: () => T | Promise<T>, silent = false): Promise<T> {
+  try {
+    return await ask()
+  } catch (e) {
+    if (isFailure(e)) throw e
+    throw failure('HF4012', { message: `${what} failed${silent ? '' : `: ${(e instanceof Error ? e.message : textOf(e)).replace(/\.$/, '')}`}.`, cause: silent ? undefined : e })
+  }
+}
+
 /** What `beginMutation` gave. Fails when it cannot be ended: a mark that nobody can take away again is none. */
 export function asMutation(given: SnapshotMutation | undefined): SnapshotMutation {
   if (typeof given?.end !== 'function') throw new Error('beginMutation gave nothing that can be ended')

@@ -4,7 +4,7 @@ import { masked, type Value } from '../model/index.ts'
 import { decodeDoc } from '../secret/index.ts'
 import { unresolved, type ClaimRow, type EnvRow, type OutputsRow, type RunRow, type TxRow } from '../state/index.ts'
 import { checkAsSnapshot, checkMutations } from './check.ts'
-import { checkTargetName, damaged, newer } from './failures.ts'
+import { checkTargetName, damaged, fromProvider, newer } from './failures.ts'
 import type { OpenChange, OpenRecord, ResourceRecord, Snapshot, SnapshotHead, StoreIdentity } from './ports.ts'
 import { RecordSum, sumOf, type Pinned } from './records.ts'
 
@@ -132,10 +132,12 @@ export async function readRecords(snapshot: Snapshot): Promise<ResourceRecord[]>
   checkSnapshot(target, snapshot)
   const records: ResourceRecord[] = []
   const sum = new RecordSum()
-  for await (const r of snapshot.resources()) {
-    sum.add(sumOf(r))
-    records.push(r)
-  }
+  await fromProvider(`resources() of the snapshot of ${target}`, async () => {
+    for await (const r of snapshot.resources()) {
+      sum.add(sumOf(r))
+      records.push(r)
+    }
+  })
   if (snapshot.head !== undefined && digestOf(snapshot, sum.text) !== snapshot.digest) throw damaged(target, 'its content does not fit its digest')
   return records
 }
@@ -149,7 +151,9 @@ export interface SnapshotDocument extends Omit<Snapshot, 'resources'> {
 export async function packSnapshot(snapshot: Snapshot): Promise<SnapshotDocument> {
   checkAsSnapshot(snapshot)
   const resources: ResourceRecord[] = []
-  for await (const r of snapshot.resources()) resources.push(r)
+  await fromProvider('resources() of the snapshot', async () => {
+    for await (const r of snapshot.resources()) resources.push(r)
+  })
   resources.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.since - b.since))
   const { v, target, revision, at, reliable, open, digest, outputs, head } = snapshot
   return { v, target, revision, at, reliable, open, digest, outputs, head, resources }

@@ -2,6 +2,8 @@ import type { z } from 'zod'
 import { whenIdle, type Clock, type EpochMs, type Millis } from '../base/index.ts'
 import { sampleOf } from '../model/index.ts'
 import type { Host, ResourceType } from '../provider/index.ts'
+import { predictedBy } from '../resource/index.ts'
+import { parseSafely } from '../secret/index.ts'
 
 /** Time of a world that is only imagined: it passes when nothing else can happen, to the next one who sleeps. */
 export class ImaginedClock implements Clock {
@@ -90,15 +92,10 @@ export function imagined(type: ResourceType, host: Host, imagine: Imagine): Reso
 }
 
 function madeUp(type: ResourceType, host: Host, inputs: Given, before: Given | undefined): Given {
-  let predicted: Given = {}
-  try {
-    predicted = (type.predict?.(inputs as never, host) ?? {}) as Given
-  } catch {
-    predicted = {} // it needs what was made up before it: then this is made up, too
-  }
+  const predicted = predictedBy(type, inputs, host) // what it needs may be made up: then this is made up, too
   const out: Record<string, unknown> = {}
   for (const [key, schema] of Object.entries(type.outputs.shape)) {
-    const fits = (v: unknown) => v !== undefined && (schema as z.ZodType).safeParse(v).success
+    const fits = (v: unknown) => v !== undefined && parseSafely(schema as z.ZodType, v).success
     const value = predicted[key] !== undefined ? predicted[key] : fits(inputs[key]) ? inputs[key] : before?.[key] !== undefined ? before[key] : sampleOf(schema as z.ZodType, `${type.type}.${key}`)
     if (value !== undefined) out[key] = value
   }
@@ -109,11 +106,11 @@ function madeUp(type: ResourceType, host: Host, inputs: Given, before: Given | u
 function lenient<S extends z.ZodObject>(schema: S): S {
   const shape = Object.fromEntries(Object.entries(schema.shape).map(([k, s]) => [k, passing(s as z.ZodType)]))
   const safeParse = (v: unknown) => {
-    const whole = schema.safeParse(v)
+    const whole = parseSafely(schema, v)
     if (whole.success) return whole
     const out: Record<string, unknown> = {}
     for (const [k, s] of Object.entries(shape)) {
-      const parsed = s.safeParse((v as Given | undefined)?.[k])
+      const parsed = parseSafely(s, (v as Given | undefined)?.[k])
       if (parsed.data !== undefined) out[k] = parsed.data
     }
     return { success: true, data: out }
@@ -124,7 +121,7 @@ function lenient<S extends z.ZodObject>(schema: S): S {
 
 function passing(schema: z.ZodType): z.ZodType {
   const safeParse = (v: unknown) => {
-    const parsed = schema.safeParse(v)
+    const parsed = parseSafely(schema, v)
     return parsed.success ? parsed : { success: true, data: v }
   }
   return Object.create(schema, { safeParse: { value: safeParse } }) as z.ZodType

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { inWords } from '../base/index.ts'
+import { parseSafely } from '../secret/index.ts'
 import { anyShape, isSensitive, leafShape, mayHoldSecrets, shapeOf, wrapSensitive, type NodeOptions, type Value } from '../model/index.ts'
 import type { Built } from './app.ts'
 import { addressIn, claimAddress, listFields } from './declare.ts'
@@ -125,7 +126,7 @@ function readSettings(spec: ComponentSpec<z.ZodObject, z.ZodObject, unknown>, va
     }
     plain[k] = node.v
   }
-  const parsed = spec.settings.safeParse(plain)
+  const parsed = parseSafely(spec.settings, plain)
   if (parsed.success) return parsed.data
   throw issue(called, [], parsed.error, spec)
 }
@@ -146,7 +147,7 @@ function readInputs(spec: ComponentSpec<z.ZodObject, z.ZodObject, unknown>, valu
       out[k] = hidden(called, k, schema, value)
       continue
     }
-    const parsed = schema.safeParse(node.v)
+    const parsed = parseSafely(schema, node.v)
     if (!parsed.success) throw issue(called, [k], parsed.error, spec)
     if (parsed.data !== undefined) out[k] = hidden(called, k, schema, parsed.data)
   }

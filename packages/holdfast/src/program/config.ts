@@ -1,4 +1,5 @@
 import { failure } from '../base/index.ts'
+import { parseSafely } from '../secret/index.ts'
 import { shapeOf } from '../model/index.ts'
 import type { AnyApp } from './app.ts'
 import { listFields } from './declare.ts'
@@ -16,7 +17,7 @@ export function readConfig(app: AnyApp, env: string, set: Readonly<Record<string
     })
   }
   if (!app.config) return Object.freeze({})
-  const parsed = app.config.safeParse(given)
+  const parsed = parseSafely<ReturnType<typeof app.config.safeParse>>(app.config, given)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const path = (issue?.path ?? []).map(String).join('.')

@@ -1,4 +1,4 @@
-import { failure, isFailure, type HoldfastError } from '../base/index.ts'
+import { failure, isFailure, textOf, type HoldfastError } from '../base/index.ts'
 import type { Address } from '../model/index.ts'
 import { nameOf } from './names.ts'
 import { failureAt } from './site.ts'
@@ -78,7 +78,7 @@ export function askPolicies(policies: readonly Policy[], graph: PolicyGraph): Ve
     try {
       answer = p.check(graph)
     } catch (cause) {
-      throw broken(p, isFailure(cause) ? cause.message : cause instanceof Error ? cause.message : String(cause), cause)
+      throw broken(p, isFailure(cause) ? cause.message : cause instanceof Error ? cause.message : textOf(cause), cause)
     }
     const list = Array.isArray(answer) ? answer : answer === undefined || answer === null ? [] : [answer]
     return list.map((f: PolicyFinding): Verdict => {

@@ -1,6 +1,6 @@
-import { copyFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, utimesSync } from 'node:fs'
+import { copyFileSync, chmodSync, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, utimesSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
-import { failure } from '../base/index.ts'
+import { failure, makeFolders } from '../base/index.ts'
 import type { Value } from '../model/index.ts'
 import { openStatCache } from './asset-cache.ts'
 import { hashAsset, type AssetState } from './asset-hash.ts'
@@ -92,7 +92,7 @@ export function openAssets(root: string, home: string): Assets {
           copyAsset(from, join(aside, basename(to)), s)
           // What lies there must be what the digest says, also when the file changed while it was copied.
           if (hashAsset(join(aside, basename(to)), [], noCache, a.path).digest !== a.digest) throw changedSince(a)
-          mkdirSync(dirname(to), { recursive: true, mode: 0o700 })
+          makeFolders(dirname(to), 0o700)
           if (!existsSync(to)) renameSync(join(aside, basename(to)), to)
         } finally {
           rmSync(aside, { recursive: true, force: true })
@@ -156,12 +156,12 @@ function shownPath(root: string, path: string): string {
 
 function copyAsset(from: string, to: string, s: AssetState): void {
   if (!s.files) return copyOne(from, to, false)
-  mkdirSync(to, { recursive: true, mode: 0o700 })
+  makeFolders(to, 0o700)
   for (const name of s.files.keys()) copyOne(join(from, name), join(to, name), true)
 }
 
 function copyOne(from: string, to: string, keepLinks: boolean): void {
-  mkdirSync(dirname(to), { recursive: true, mode: 0o700 })
+  makeFolders(dirname(to), 0o700)
   if (keepLinks && lstatSync(from).isSymbolicLink()) return symlinkSync(readlinkSync(from), to)
   const stats = statSync(from)
   if (!stats.isFile()) throw failure('HF1207', { message: `${from} is not a file.` })

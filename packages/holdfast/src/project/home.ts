@@ -1,11 +1,11 @@
-import { chmodSync, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { failure } from '../base/index.ts'
+import { failure, makeFolders } from '../base/index.ts'
 
 /** Creates `.holdfast` with its `.gitignore`, for nobody but the user. Costs two stats when it is there. */
 export function ensureHome(home: string): void {
   try {
-    if (!existsSync(home)) mkdirSync(home, { recursive: true, mode: 0o700 })
+    if (!existsSync(home)) makeFolders(home, 0o700)
     else if ((statSync(home).mode & 0o077) !== 0) chmodSync(home, 0o700)
     const ignore = join(home, '.gitignore')
     if (!existsSync(ignore)) writeFileSync(ignore, '*\n', { mode: 0o600, flag: 'wx' })
@@ -20,7 +20,7 @@ let made = 0
 /** The whole text or nothing, 0600: a reader never sees a half-written file. */
 export function writeWhole(path: string, data: string | Uint8Array): void {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${made++}`)
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  makeFolders(dirname(path), 0o700)
   writeFileSync(temporary, data, { mode: 0o600 })
   renameSync(temporary, path)
 }

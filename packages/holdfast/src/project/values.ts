@@ -1,4 +1,5 @@
 import { failure } from '../base/index.ts'
+import { parseSafely } from '../secret/index.ts'
 
 /** One value from the command line or a variable: by dotted path, as text. */
 export interface SetValue {
@@ -56,7 +57,7 @@ function jsonOrText(text: string): unknown {
 
 /** The part of a zod schema that is asked here. */
 interface Schema {
-  safeParse(value: unknown): { readonly success: boolean; readonly error?: { readonly issues: readonly { readonly path: readonly PropertyKey[] }[] } }
+  safeParse(value: unknown): { readonly success: boolean; readonly error?: { readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[] } }
 }
 
 /**
@@ -66,7 +67,7 @@ interface Schema {
 export function changedValues(schema: Schema | undefined, environment: Readonly<Record<string, unknown>>, sets: readonly SetValue[]): Record<string, unknown> {
   if (sets.length === 0) return {}
   let merged = mergeValues(environment, sets)
-  const parsed = schema?.safeParse(merged)
+  const parsed = schema && parseSafely(schema, merged)
   if (parsed && !parsed.success) merged = mergeValues(environment, sets, new Set(parsed.error?.issues.map((i) => i.path.map(String).join('.'))))
   return Object.fromEntries([...new Set(sets.map((s) => s.path[0] as string))].map((k) => [k, merged[k]]))
 }

@@ -5,6 +5,7 @@ import { firstUnknown, hasSecret, type Address, type Value } from '../model/inde
 import type { Host, ResourceType } from '../provider/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import { ask, callContext, openInputs, withDeadline, type CallTarget } from './call.ts'
+import { predictedBy } from './asked.ts'
 import { claimsOf, idField, idIn, receiveOutputs, rulesOf, timeoutsOf, type Fields } from './facts.ts'
 import type { EnvState } from './state.ts'
 
@@ -51,12 +52,7 @@ export interface AdoptOptions {
  */
 export function foundInputs(type: ResourceType, wanted: Fields, outputs: Fields, host: Host): { readonly inputs: Fields; readonly differs: boolean; readonly unseen: readonly string[] } {
   const known = Object.fromEntries(Object.entries(wanted).filter(([, v]) => v !== undefined && !firstUnknown(v) && !hasSecret(v)))
-  let predicted: Record<string, unknown> = {}
-  try {
-    predicted = (type.predict?.(known as never, host) ?? {}) as Record<string, unknown>
-  } catch {
-    predicted = {} // an input that it needs is secret or not known: nothing is predicted
-  }
+  const predicted = predictedBy(type, known, host)
   const inputs: Record<string, Value | undefined> = { ...wanted }
   const unseen: string[] = []
   let differs = false

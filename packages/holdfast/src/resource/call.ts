@@ -1,10 +1,11 @@
-import { failure, isFailure, mutant, type FailureCode, type HoldfastError, type Site } from '../base/index.ts'
+import { failure, isFailure, mutant, registry, textOf, type FailureCode, type HoldfastError, type Site } from '../base/index.ts'
 import type { Address, Mark } from '../model/index.ts'
 import { DeadlinePassed } from '../flow/index.ts'
 import { isNotOurs, isOutcomeUnknown, isRefused, type CallContext, type CallKey, type ResourceType } from '../provider/index.ts'
 import { componentOf } from '../journal/index.ts'
-import { callKey } from '../secret/index.ts'
-import { callInputs, receiveOutputs, said, secretTexts, type Fields } from './facts.ts'
+import { callKey, type Redactor } from '../secret/index.ts'
+import { callInputs, receiveOutputs, type Fields } from './facts.ts'
+import { said, secretTexts } from './texts.ts'
 import type { EnvState } from './state.ts'
 import type { Value } from '../model/index.ts'
 
@@ -68,12 +69,19 @@ export async function ask(state: EnvState, address: Address, site: Site | undefi
     }
     if (isOutcomeUnknown(e)) return { kind: 'unknown', evidence: message, timedOut: false }
     if (isNotOurs(e)) return { kind: 'notOurs', message }
-    if (isFailure(e)) {
-      const details = e.details === undefined ? {} : { details: JSON.parse(state.cx.redactor.text(JSON.stringify(e.details))) as Record<string, unknown> }
-      return { kind: 'rejected', error: failure(e.code as FailureCode, { address, site, message, hint: state.cx.redactor.text(e.hint), ...details }) }
-    }
+    // Another copy of the package may know codes that this one does not: then it is an error like others.
+    if (isFailure(e) && e.code in registry) return { kind: 'rejected', error: failure(e.code as FailureCode, { address, site, message, hint: state.cx.redactor.text(textOf(e.hint)), ...detailsOf(e.details, state.cx.redactor) }) }
     const code = (e as NodeJS.ErrnoException | undefined)?.code
     return { kind: 'rejected', error: failure(code === 'ENOSPC' || code === 'EDQUOT' ? 'HF3111' : 'HF3101', { address, site, message: `${address}: ${message}` }), ...(isRefused(e) ? { final: true } : {}) }
+  }
+}
+
+/** As far as they can be written. */
+function detailsOf(details: unknown, redactor: Redactor): { readonly details?: Record<string, unknown> } {
+  try {
+    return typeof details === 'object' && details !== null ? { details: JSON.parse(redactor.text(JSON.stringify(details))) as Record<string, unknown> } : {}
+  } catch {
+    return {}
   }
 }
 
@@ -140,6 +148,7 @@ export async function lookup(state: EnvState, type: ResourceType, inputs: Fields
     return find({ ...context, inputs: openInputs(state, type, inputs, target) as never })
   }))
   if (answer.kind === 'rejected') throw answer.error
+  if (answer.kind === 'unknown') throw failure(answer.timedOut ? 'HF3105' : 'HF3101', { address: node.address, site: node.site, message: `${node.address} could not be looked up: ${answer.evidence}.` })
   const found = answer.kind === 'applied' ? foundIn(answer.raw) : []
   if (found.length !== 1) {
     const what = found.length === 0 ? 'nothing that fits' : `${found.length} objects that fit, and one is needed`

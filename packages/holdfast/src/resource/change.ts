@@ -2,11 +2,12 @@ import { assert, failure, isFailure, limits, mutant, sha256hex, type HoldfastErr
 import type { Entry } from '../journal/index.ts'
 import { reveal, type Address, type HookNames, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
-import { encodeDoc } from '../secret/index.ts'
+import { encodeDoc, parseSafely } from '../secret/index.ts'
 import type { ResourceRow, TaskKind, TaskRow, TxOp, TxRow } from '../state/index.ts'
 import { ask, callContext, openInputs, type Answer, type CallTarget } from './call.ts'
 import { foundInputs, foundObject, type Adopting } from './adopt.ts'
-import { bodyOf, fingerprintOf, idField, idIn, receiveOutputs, renewalIn, secretTexts, type Fields } from './facts.ts'
+import { bodyOf, fingerprintOf, idField, idIn, receiveOutputs, renewalIn, type Fields } from './facts.ts'
+import { secretTexts } from './texts.ts'
 import { secretOf } from './hide.ts'
 import { keepOutcome, type SpooledOutcome } from './spool.ts'
 import type { EnvState } from './state.ts'
@@ -265,7 +266,8 @@ async function recordRaw(work: Work, tx: TxRow, type: ResourceType, raw: unknown
   const { state } = work
   const sealed: Record<string, Value> = {}
   // What an update answered in a wrong shape must not take the place of what was known: taking back needs that.
-  const keep = (k: string, v: Plain): boolean => tx.op === 'create' || type.outputs.shape[k]?.safeParse(v).success === true
+  const fits = (k: string, v: Plain): boolean => k in type.outputs.shape && parseSafely(type.outputs.shape[k] as { safeParse(v: unknown): { success: boolean } }, v).success
+  const keep = (k: string, v: Plain): boolean => tx.op === 'create' || fits(k, v)
   if (state.cx.ring) for (const [k, v] of Object.entries(asData(raw))) if (keep(k, v)) sealed[k] = secretOf(state.cx.ring, v, tx.type, `outputs.${k}`)
   const partial = encodeDoc(sealed, { table: 'resource', row: tx.uid, field: 'outputs', tx: tx.token, type: tx.type }, state.cx.ring)
   const target = { ...tx.target, partial }

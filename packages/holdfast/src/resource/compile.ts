@@ -1,4 +1,5 @@
 import { mutant } from '../base/index.ts'
+import { isPromise } from './asked.ts'
 import { firstUnknown, hasSecret, masked, type Address, type ExprNode, type HookNames, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import { classOf } from '../journal/index.ts'
 import type { PathDiff } from '../diff/index.ts'
@@ -311,7 +312,9 @@ function describe(type: ResourceType, d: NodeDiff): string | undefined {
   const known: Record<string, unknown> = {}
   for (const [k, v] of Object.entries(d.inputs)) if (v !== undefined && !firstUnknown(v)) known[k] = masked(v)
   const prior = { inputs: masked((d.before?.inputs ?? {}) as Value), outputs: masked((d.before?.outputs ?? {}) as Value) }
-  return type.describe({ inputs: known as never, prior: prior as never, paths: d.paths.map((p) => p.path) })
+  const word: unknown = type.describe({ inputs: known as never, prior: prior as never, paths: d.paths.map((p) => p.path) })
+  if (isPromise(word)) word.catch(() => undefined)
+  return typeof word === 'string' ? word : undefined
 }
 
 function safely<T>(f: () => T): T | undefined {

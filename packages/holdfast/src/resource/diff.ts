@@ -5,6 +5,7 @@ import { firstUnknown, refsOf, UnknownValue, type Address, type ResolvedOptions,
 import type { ResourceType } from '../provider/index.ts'
 import type { Restriction } from '../plan/index.ts'
 import type { ResourceRow, SecretRow } from '../state/index.ts'
+import { asked, wrong } from './asked.ts'
 import { claimsOf, idIn, predictOutputs, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { lookToAdopt, Owners, type Adoption, type AdoptOptions, type AdoptProblem } from './adopt.ts'
 import { lookup } from './call.ts'
@@ -227,7 +228,11 @@ export async function upgraded(state: EnvState, type: ResourceType, row: Resourc
   let doc = { inputs: { ...(await state.inputsOf(row)) } as Record<string, unknown>, outputs: { ...(await state.outputsOf(row)) } as Record<string, unknown> }
   for (let v = row.meta.typeVersion; v < type.version; v++) {
     const up = type.upgrade?.[v]
-    if (up) doc = up(doc)
+    if (!up) continue
+    const before = doc
+    const about = { type, method: 'upgrade', at: row, told: [before.inputs as Fields, before.outputs as Fields] } as const
+    doc = asked(about, () => up(before))
+    for (const part of ['inputs', 'outputs'] as const) if (typeof (doc as typeof doc | null | undefined)?.[part] !== 'object' || doc[part] === null) throw wrong(about, `from version ${v} gave no ${part}`)
   }
   return doc as { inputs: Fields; outputs: Fields }
 }

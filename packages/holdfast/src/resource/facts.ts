@@ -1,10 +1,12 @@
 import { canonical, failure, isFailure, limits, mutant, sha256hex, type EpochMs, type Plain, type Site } from '../base/index.ts'
 import type { Rules } from '../diff/index.ts'
-import { evaluate, firstUnknown, hasSecret, isSecret, isUnknown, mapLeaves, mayHoldSecrets, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ExprNode, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
+import { evaluate, firstUnknown, hasSecret, isSecret, isUnknown, mayHoldSecrets, reveal, SecretValue, UnknownValue, wrapSensitive, type Address, type ExprNode, type ResolvedOptions, type Scope, type Value } from '../model/index.ts'
 import type { Host, ResourceType } from '../provider/index.ts'
-import type { Keyring } from '../secret/index.ts'
+import { parseSafely, type Keyring } from '../secret/index.ts'
+import { broken, isPromise, predictedBy, wrong } from './asked.ts'
 import { secretOf, withHidden, withoutTexts } from './hide.ts'
 import { rulesKept } from './rules.ts'
+import { secretTexts } from './texts.ts'
 
 export type Fields = Readonly<Record<string, Value | undefined>>
 
@@ -31,7 +33,7 @@ export function normalise(type: ResourceType, inputs: Value, at: { readonly addr
       out[key] = v
       continue
     }
-    const parsed = (type.inputs.shape[key] as { safeParse(v: unknown): { success: boolean; data?: unknown; error?: { issues: readonly Issue[] } } }).safeParse(v)
+    const parsed = parseSafely(type.inputs.shape[key] as Parsing, v)
     if (!parsed.success) throw invalid(at, key, parsed.error?.issues ?? [])
     if (parsed.data !== undefined) out[key] = parsed.data as Value
   }
@@ -78,7 +80,7 @@ export function callInputs(type: ResourceType, inputs: Fields, at: { readonly ad
 interface Issue { readonly path: readonly PropertyKey[]; readonly message: string }
 
 function parseAll(type: ResourceType, given: Fields, at: { readonly address: Address; readonly site: Site | undefined }): Fields {
-  const parsed = type.inputs.safeParse(given)
+  const parsed = parseSafely(type.inputs, given)
   if (!parsed.success) throw invalid(at, '', parsed.error.issues)
   return parsed.data as Fields
 }
@@ -158,12 +160,7 @@ export function fingerprintOf(type: ResourceType, inputs: Fields, tags: Readonly
 export function predictOutputs(type: ResourceType, inputs: Fields, host: Host, address: Address, kept: Fields | undefined): Fields {
   const known: Record<string, unknown> = {}
   for (const [k, v] of Object.entries(inputs)) if (v !== undefined && !firstUnknown(v) && !hasSecret(v)) known[k] = v
-  let predicted: Record<string, unknown> = {}
-  try {
-    predicted = (type.predict?.(known as never, host) ?? {}) as Record<string, unknown>
-  } catch {
-    predicted = {} // an input that it needs is not known: nothing is predicted
-  }
+  const predicted = predictedBy(type, known, host)
   const out: Record<string, Value> = {}
   for (const key of Object.keys(type.outputs.shape)) {
     const stable = kept && type.stable?.includes(key as never) ? kept[key] : undefined
@@ -184,7 +181,7 @@ class NotKnown extends Error {}
 /**
  * Keys of the physical things the node owns; undefined while an input that decides it is unknown.
  *
- * Fails    HF1204 when a secret would stand in a key: keys are stored and shown in clear.
+ * Fails    HF1204 when a secret would stand in a key: keys are stored and shown in clear. HF1121 when the type's own function fails.
  */
 export function claimsOf(type: ResourceType, inputs: Fields, host: Host, at: { readonly address: Address; readonly site: Site | undefined }): readonly string[] | undefined {
   if (!type.claims) return []
@@ -200,15 +197,44 @@ export function claimsOf(type: ResourceType, inputs: Fields, host: Host, at: { r
     },
   })
   try {
-    const keys = [...new Set(type.claims(view as never, host))].sort()
+    const given: unknown = type.claims(view as never, host)
+    if (isPromise(given)) given.catch(() => undefined) // nobody waits for it
+    if (!Array.isArray(given) || !given.every((k) => typeof k === 'string' && k !== '')) throw wrong({ type, method: 'claims', at, told: [] }, 'gave something that is no list of texts')
+    const keys = [...new Set(given as readonly string[])].sort()
     if (keys.some((k) => opened.some((text) => k.includes(text)))) {
       throw failure('HF1204', { address: at.address, site: at.site, message: `${at.address}: a secret cannot be part of what names the object: names are stored and shown in clear.`, hint: 'Name the object by a plain value, and keep the secret in its content.' })
     }
     return keys
   } catch (e) {
     if (e instanceof NotKnown) return undefined
-    throw e
+    throw broken({ type, method: 'claims', at, told: [inputs] }, e)
   }
+}
+
+interface Parsing {
+  safeParse(v: unknown): { readonly success: boolean; readonly data?: unknown; readonly error?: { readonly issues: readonly Issue[] } }
+}
+
+/** The same fields, none of them needed. A check of the whole cannot be asked about a part: of such a schema every field is asked by itself. */
+export function partOf(outputs: ResourceType['outputs']): Parsing {
+  try {
+    return outputs.partial()
+  } catch {
+    return { safeParse: (v) => fieldByField(outputs.shape as Readonly<Record<string, Parsing>>, v) }
+  }
+}
+
+function fieldByField(shape: Readonly<Record<string, Parsing>>, v: unknown): ReturnType<Parsing['safeParse']> {
+  if (typeof v !== 'object' || v === null) return { success: false, error: { issues: [{ path: [], message: 'an object is needed' }] } }
+  const data: Record<string, unknown> = {}
+  for (const [key, field] of Object.entries(shape)) {
+    const given = (v as Readonly<Record<string, unknown>>)[key]
+    if (given === undefined) continue
+    const parsed = field.safeParse(given)
+    if (!parsed.success) return { success: false, error: { issues: (parsed.error?.issues ?? []).map((i) => ({ ...i, path: [key, ...i.path] })) } }
+    data[key] = parsed.data
+  }
+  return { success: true, data }
 }
 
 /**
@@ -217,17 +243,16 @@ export function claimsOf(type: ResourceType, inputs: Fields, host: Host, at: { r
  * Fails    HF3102 when the shape is wrong.
  */
 export function receiveOutputs(type: ResourceType, raw: unknown, inputs: Fields, ring: Keyring | undefined, address: Address, partial: boolean): Fields {
-  const schema = partial ? type.outputs.partial() : type.outputs
-  const parsed = schema.safeParse(raw)
+  const parsed = parseSafely(partial ? partOf(type.outputs) : type.outputs, raw)
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]
+    const issue = parsed.error?.issues[0]
     throw failure('HF3102', { address, message: `${address}: ${type.type} answered with outputs that do not fit its schema: ${issue?.path.map(String).join('.') || 'outputs'}: ${issue?.message}.` })
   }
   const make = (plain: Plain, path: string) => {
     if (!ring) throw failure('HF4301', { address, message: `${address} gives a secret output, and there is no key to seal it with.` })
     return secretOf(ring, plain, type.type, `outputs.${path}`)
   }
-  let value = wrapSensitive(schema as typeof type.outputs, parsed.data as Value, (v, path) => make(v as Plain, path.join('.'))) as Fields
+  let value = wrapSensitive(type.outputs, parsed.data as Value, (v, path) => make(v as Plain, path.join('.'))) as Fields
   if (Number.isNaN(renewalIn(type, value))) throw failure('HF3102', { address, message: `${address}: ${type.type} answered with no moment in ${type.renewAt}, which says when a new object is to be made. A moment is a text such as 2030-01-31T12:00:00Z, and no secret.` })
   if (hasSecret(inputs as Value)) {
     value = taintByText(value, secretTexts(inputs as Value), make) as Fields
@@ -246,27 +271,6 @@ function taintPath(v: Value, path: readonly string[], at: readonly string[], mak
 
 const MIN_TEXT = 4
 
-/** Texts of all secrets in the tree, as a provider may have copied them into an output. */
-export function secretTexts(v: Value): string[] {
-  const out = new Set<string>()
-  mapLeaves(v, (leaf) => {
-    if (isSecret(leaf)) collect(SecretValue.reveal(leaf), out)
-    return leaf
-  })
-  return [...out]
-}
-
-function collect(p: Plain, out: Set<string>): void {
-  if (typeof p === 'string') {
-    if (p.length > 0) out.add(p)
-  } else if (typeof p === 'number' || typeof p === 'bigint') out.add(String(p))
-  else if (p instanceof Uint8Array) out.add(Buffer.from(p).toString('utf8'))
-  else if (typeof p === 'object' && p !== null && !(p instanceof Date)) for (const [k, x] of Object.entries(p)) if (x !== undefined && !(k === 'path' && isContent(p))) collect(x as Plain, out)
-}
-
-/** A file by path and content, which is secret for its content: the path names the file, and names are no secrets (claims refuse such). */
-const isContent = (p: object): boolean => 'path' in p && 'digest' in p && typeof p.digest === 'string' && Object.keys(p).length === 2
-
 function taintByText(v: Value, texts: readonly string[], make: (plain: Plain, path: string) => Value, path = ''): Value {
   if (isSecret(v) || isUnknown(v) || v === null || v === undefined) return v
   if (typeof v === 'string' || typeof v === 'number') {
@@ -283,6 +287,3 @@ function taintByText(v: Value, texts: readonly string[], make: (plain: Plain, pa
   for (const [k, x] of Object.entries(v as Record<string, Value>)) if (x !== undefined) out[k] = taintByText(x, texts, make, path ? `${path}.${k}` : k)
   return out
 }
-
-/** What a thrown thing says, in one line, for a message. */
-export const said = (e: unknown): string => (isFailure(e) || e instanceof Error ? e.message : String(e)) || 'no reason was given'

@@ -3,7 +3,7 @@ import { failure, type Plain } from '../base/index.ts'
 import { compare } from '../diff/index.ts'
 import { firstUnknown, hasSecret, isSecret, isUnknown, mayHoldSecrets, SecretValue, wrapSensitive, type ExprNode, type Scope, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
-import { makeRedactor, type Keyring, type Redactor } from '../secret/index.ts'
+import { makeRedactor, parseSafely, type Keyring, type Redactor } from '../secret/index.ts'
 import type { Fields } from './facts.ts'
 
 /**
@@ -17,7 +17,7 @@ export function withHidden(type: ResourceType, given: Fields, parsed: Fields, sc
     const field = type.inputs.shape[key] as z.ZodType | undefined
     const [before, now] = [given[key], out[key]]
     if (!field || before === undefined || before === now || !mayHoldSecrets(field)) continue
-    const again = field.safeParse(now)
+    const again = parseSafely(field, now)
     if (!again.success || compare(again.data as Value, now).length > 0) out[key] = before
   }
   return hideInputs(type, out, (v, field) => scope.hide(v, type.type, field))

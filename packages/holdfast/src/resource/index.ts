@@ -6,6 +6,7 @@
  * May import everything above but builtin.
  * @module
  */
+export { predictedBy } from './asked.ts'
 export type { AdoptOptions, AdoptProblem } from './adopt.ts'
 export { ask, callContext, lookup, withDeadline, type CallTarget } from './call.ts'
 export { attempt, complete, conclude, event, fail, openOutputs, send, taskRow, type Change, type RowDraft, type Work } from './change.ts'
@@ -13,7 +14,7 @@ export { freeze } from './compile.ts'
 export type { EngineContext, EngineEvent, EventType } from './context.ts'
 export { diffResources, makeScope, type DiffOptions, type EnvDiff, type NodeDiff } from './diff.ts'
 export { diffAndCompile } from './gone-with.ts'
-export { callInputs, receiveOutputs, resolveInputs, type Fields } from './facts.ts'
+export { callInputs, partOf, receiveOutputs, resolveInputs, type Fields } from './facts.ts'
 export { TaskLog, type TaskRecord } from './log.ts'
 export { givenUpEntries, owesOnly } from './remove.ts'
 export { readWorld, refreshEntries, type Seen } from './refresh.ts'

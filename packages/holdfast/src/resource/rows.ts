@@ -1,4 +1,4 @@
-import { canonical, mutant } from '../base/index.ts'
+import { canonical, failure, isFailure, mutant } from '../base/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { isSecret, mapLeaves, type Address, type ExprNode, type ResolvedOptions, type Value } from '../model/index.ts'
 import type { ResourceType } from '../provider/index.ts'
@@ -37,13 +37,24 @@ export interface RowParts {
 }
 
 /** The row of a node as the open run will write it. */
+/** Fails HF1107 at the node. */
+function named(type: ResourceType, p: RowParts): string | undefined {
+  if (!type.naming) return undefined
+  try {
+    return physicalName(type.naming, p.address.replaceAll('/', '-'), { store: p.storeId, uid: p.uid, ordinal: p.ordinal })
+  } catch (e) {
+    if (isFailure(e)) throw failure(e.code, { address: p.address, message: `${p.address}: ${e.message}`, cause: e })
+    throw e
+  }
+}
+
 export function draftRow(state: EnvState, p: RowParts): RowDraft {
   const { type } = p
   const assets = assetDigests(p.inputs as Value)
   const rules = rulesKept(p.options, p.trigger)
   const wires = p.expr && p.deps.length > 0 ? wiresOf(state, type, p.uid, p.expr) : undefined
   const ties = tied(p.options, (a) => state.rowAt(a)?.uid)
-  const name = p.physicalName ?? (type.naming ? physicalName(type.naming, p.address.replaceAll('/', '-'), { store: p.storeId, uid: p.uid, ordinal: p.ordinal }) : undefined)
+  const name = p.physicalName ?? named(type, p)
   const timeouts = timeoutsOf(p.options)
   return {
     env: state.env.id, uid: p.uid, address: p.address, type: type.type, since: state.next, until: undefined, status: 'ready', ordinal: p.ordinal,

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { textOf } from '../base/index.ts'
 import { compare, decide } from '../diff/index.ts'
 import type { Entry } from '../journal/index.ts'
 import { masked, type Value } from '../model/index.ts'
@@ -6,6 +7,7 @@ import type { ResourceType } from '../provider/index.ts'
 import type { ResourceRow, TrashRow } from '../state/index.ts'
 import type { RowDraft } from './change.ts'
 import type { EngineContext } from './context.ts'
+import { asked } from './asked.ts'
 import { rulesOf, type Fields } from './facts.ts'
 import type { EnvState } from './state.ts'
 
@@ -24,9 +26,10 @@ interface TrashDoc {
 type Place = Pick<TrashDoc, 'kind' | 'place'>
 
 function placeOf(type: ResourceType, inputs: Fields, row: RowDraft): Place | undefined {
-  if (type.holdsData?.(inputs as never)) return { kind: 'data', place: row.meta.claims.join(' ') }
-  const bound = type.boundTo?.(inputs as never)
-  return bound === undefined ? undefined : { kind: 'bound', place: String(bound) }
+  const { holdsData, boundTo } = type
+  if (holdsData && asked({ type, method: 'holdsData', at: row, told: [inputs] }, () => holdsData(inputs as never))) return { kind: 'data', place: row.meta.claims.join(' ') }
+  const bound = boundTo && asked({ type, method: 'boundTo', at: row, told: [inputs] }, () => boundTo(inputs as never))
+  return bound === undefined ? undefined : { kind: 'bound', place: textOf(bound) }
 }
 
 /**
@@ -46,7 +49,9 @@ async function hasSuccessor(state: EnvState, row: RowDraft, type: ResourceType, 
   const others = [state.rowAt(row.address), ...[...state.base.values()].filter((b) => b.address === row.address)]
   for (const other of others) {
     if (!other || other.uid === row.uid || other.type !== row.type) continue
-    if (type.boundTo?.((await state.inputsOf(other)) as never) === place.place) return true
+    const theirs = await state.inputsOf(other)
+    const { boundTo } = type
+    if (boundTo && asked({ type, method: 'boundTo', at: other, told: [theirs] }, () => boundTo(theirs as never)) === place.place) return true
   }
   return false
 }
@@ -56,9 +61,10 @@ async function holderOf(state: EnvState, row: RowDraft, place: string): Promise<
   for (const dep of state.current.values()) {
     if (!row.meta.deps.includes(dep.address)) continue
     const type = state.cx.types.get(dep.type)
-    if (!type?.holdsData) continue
+    const holdsData = type?.holdsData
+    if (!type || !holdsData) continue
     const inputs = await state.inputsOf(dep)
-    if (type.holdsData(inputs as never) && Object.values(inputs).includes(place)) return dep.uid
+    if (asked({ type, method: 'holdsData', at: dep, told: [inputs] }, () => holdsData(inputs as never)) && Object.values(inputs).includes(place)) return dep.uid
   }
   return undefined
 }

@@ -8,4 +8,5 @@
 export { makeRedactor, type Redactor } from './redactor.ts'
 export { createKeyFile, keyFromText, makeKeyring, readKeyFile, type Keyring, type SealContext } from './keyring.ts'
 export { decodeDoc, encodeDoc, type DocContext } from './document.ts'
+export { parseSafely } from './schema.ts'
 export { callKey, physicalName } from './call-key.ts'

@@ -1,6 +1,6 @@
-import { closeSync, fchmodSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fchmodSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { failure, type Random } from '../base/index.ts'
+import { failure, makeFolders, type Random } from '../base/index.ts'
 
 const PREFIX = 'hf-key-1:'
 const KEY_BYTES = 32
@@ -19,7 +19,7 @@ export function createKeyFile(path: string, random: Random): Uint8Array {
   // Written aside and linked: the name appears with its whole content or not at all, and never replaces another.
   const aside = `${path}.${Buffer.from(random.bytes(8)).toString('hex')}.new`
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolders(folder, 0o700)
     const text = `${PREFIX}${Buffer.from(key).toString('base64')}\n`
     try {
       writeDurably(aside, text)

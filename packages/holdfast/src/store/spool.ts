@@ -1,6 +1,6 @@
-import { closeSync, constants, existsSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, existsSync, fdatasyncSync, fsyncSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { assert, sha256hex } from '../base/index.ts'
+import { assert, makeFolders, sha256hex } from '../base/index.ts'
 
 /**
  * A place beside the store for what a provider has answered when the store cannot take it: its disk is full, its database is gone.
@@ -59,7 +59,7 @@ export class FileSpool implements Spool {
     if (this.#ends.has(name)) return
     this.#ends.set(name, 0)
     try {
-      mkdirSync(this.#folder, { mode: 0o700, recursive: true })
+      makeFolders(this.#folder, 0o700)
       writeFileSync(this.#path(name), Buffer.alloc(RESERVED_BYTES), { mode: 0o600, flag: 'wx' })
     } catch {
       // Half a reserve is one, too; with none a record takes what the disk has then.
@@ -70,7 +70,7 @@ export class FileSpool implements Spool {
     assert(!/[\n\0]/.test(record), 'spool: a record is one line')
     await this.#at('put')
     const name = nameOf(env, fence)
-    mkdirSync(this.#folder, { mode: 0o700, recursive: true })
+    makeFolders(this.#folder, 0o700)
     const line = Buffer.from(`${sha256hex(record).slice(0, CHECK_CHARS)} ${record}\n`)
     const offset = this.#ends.get(name) ?? 0
     this.#ends.set(name, offset + line.length)

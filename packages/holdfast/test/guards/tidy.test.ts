@@ -21,6 +21,7 @@ describe('house rules', () => {
     'a thread in the state': [{ 'state/a.ts': "import { Worker } from 'node:worker_threads'\n" }, /node:worker_threads/],
     'a socket in the provider port': [{ 'provider/a.ts': "import net from 'node:net'\n" }, /node:net/],
     'console outside of cli': [{ 'builtin/a.ts': 'console.log(1)\n' }, /console outside of cli/],
+    'folders made all at once': [{ 'builtin/a.ts': "import { mkdirSync } from 'node:fs'\nmkdirSync(join(dirname(to), 'x'), {\n  mode: 0o700, recursive: true })\n" }, /^builtin\/a\.ts:2: mkdir with recursive/m],
     'a file of more than 600 lines': [{ 'base/a.ts': '\n'.repeat(600) }, /^base\/a\.ts: 601 lines/m],
     'a door without its comment': [{ 'base/index.ts': "export * from './a.ts'\n" }, /^base\/index\.ts:1: a door begins/m],
     'work left over': [{ 'base/a.ts': '// TODO: later\n' }, /"TODO"/],
@@ -35,7 +36,7 @@ describe('house rules', () => {
 
   test('what touches the world may touch it, and words in comments and texts are only words', () => {
     expect(tidy({
-      'cli/a.ts': 'console.log(Date.now())\n', 'builtin/a.ts': "import 'node:fs'\nsetTimeout(f)\n", 'store/sqlite/a.ts': "import 'node:worker_threads'\n",
+      'cli/a.ts': 'console.log(Date.now())\n', 'builtin/a.ts': "import 'node:fs'\nsetTimeout(f)\nmkdirSync(a(b))\nreaddirSync(c, { recursive: true })\n", 'store/sqlite/a.ts': "import 'node:worker_threads'\n",
       'engine/a.ts': "/* Date.now() */\nconst text = 'Math.random()'\nconst other = `console.log ${1 + 1} Date.now`\nclock.setTimeout(1)\nnew Date(at).toISOString()\n",
     })).toMatchObject({ code: 0 })
   })

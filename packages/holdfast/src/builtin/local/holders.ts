@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
-import { sha256hex } from '../../base/index.ts'
+import { makeFolders, sha256hex } from '../../base/index.ts'
 
 /**
  * Which folders hold data (`data: true`), and which commands have filled them to the end.
@@ -25,7 +25,7 @@ function readHolder(home: string, path: string): Holder | undefined {
 
 export function noteHolder(home: string, path: string, completed: readonly string[] = [], restored = false): void {
   const file = fileOf(home, path)
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  makeFolders(dirname(file), 0o700)
   writeFileSync(`${file}.new`, JSON.stringify({ path, completed, ...(restored ? { restored } : {}) } satisfies Holder), { mode: 0o600, flush: true })
   renameSync(`${file}.new`, file)
 }

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, mkdirSync, openSync, rmdirSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { sha256hex } from '../../base/index.ts'
+import { makeFolders as makePlain, sha256hex } from '../../base/index.ts'
 
 /**
  * Folders that had to be made to write something into them. Nobody declared them, so they go when the last thing in them goes.
@@ -56,7 +56,7 @@ export function forgetMade(home: string, folder: string): void {
 /** The folder has no owner any more; whatever empties it takes it along. */
 export function writeNote(home: string, folder: string): void {
   for (let attempt = 1; ; attempt++) {
-    mkdirSync(join(home, 'made'), { recursive: true, mode: 0o700 })
+    makePlain(join(home, 'made'), 0o700)
     try {
       const fd = openSync(noteOf(home, folder), 'w', 0o600)
       writeSync(fd, `${folder}\n`)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { callOf, corner, type Corner } from '../../../test/support/corner.ts'
 import { directorySpec } from './directory.ts'
-import { emptyTrash, listTrash } from './trash.ts'
+import { emptyTrash, listTrash, restoreTrash } from './trash.ts'
 
 let c: Corner
 beforeEach(() => {
@@ -24,6 +24,13 @@ describe('the trash', () => {
   test('names the node that owned the data', async () => {
     await trashed()
     expect(listTrash(c.home)).toMatchObject([{ id: 'u-1', uid: 'u-1', path: join(c.root, 'data') }])
+  })
+
+  test.runIf(existsSync('/proc/self'))('what cannot be put where it should is said, and stays in the trash', async () => {
+    await trashed()
+    await expect(restoreTrash(c.home, 'u-1', '/proc/holdfast/deep/data')).rejects.toMatchObject({ code: 'HF3109', message: expect.stringContaining('/proc/holdfast/deep/data cannot be restored') })
+    expect(await restoreTrash(c.home, 'u-1')).toBe(join(c.root, 'data'))
+    expect(readdirSync(join(c.root, 'data'))).toEqual(['row'])
   })
 
   test('an entry whose deletion was cut short is not data any more: it does not come back, and goes with the next one', async () => {

@@ -1,6 +1,6 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { checkArguments, failure, optionKind, type Kind, type Kinds } from '../../base/index.ts'
+import { checkArguments, failure, makeFolders as makePlain, optionKind, type Kind, type Kinds } from '../../base/index.ts'
 import type { Mark } from '../../model/index.ts'
 import { codeOf, diskFailure, look, syncFolder, traceMoment, type CallTrace } from './disk.ts'
 import { dropHolder, noteHolder } from './holders.ts'
@@ -65,7 +65,7 @@ export async function moveToTrash(home: string, what: { readonly path: string; r
   rmSync(leavingOf(what.path), { recursive: true, force: true })
   if (!look(what.path)) return
   const folder = freeFolder(home, what.mark.uid)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makePlain(folder, 0o700)
   const meta: Meta = { v: 1, id: basename(folder), path: what.path, env: what.env, removedAt: new Date().toISOString(), mark: what.mark, completed: what.completed }
   writeFileSync(join(folder, 'meta.json'), `${JSON.stringify(meta, undefined, 2)}\n`, { mode: 0o600, flush: true })
   await syncFolder(folder)
@@ -187,7 +187,7 @@ export async function restoreTrash(home: string, id: string, to?: string): Promi
   return path
 }
 
-const makeParents = (path: string): void => void mkdirSync(dirname(path), { recursive: true })
+const makeParents = (path: string): void => void makePlain(dirname(path))
 
 /** Deletes one entry, or all of them, for good. Gives what was deleted. Fails HF6006, HF1307. */
 export function emptyTrash(home: string, id?: string): readonly TrashEntry[] {

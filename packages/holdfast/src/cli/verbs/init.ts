@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { failure, holdfastVersion } from '../../base/index.ts'
+import { failure, holdfastVersion, makeFolders } from '../../base/index.ts'
 import { printDocument } from '../document.ts'
 import type { Verb } from '../verb.ts'
 
@@ -8,7 +8,7 @@ import type { Verb } from '../verb.ts'
 export const init: Verb = async (io, { flags }) => {
   const folder = flags.cwd
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolders(folder)
   } catch (cause) {
     throw failure('HF1001', { message: `${folder} cannot be made: ${(cause as NodeJS.ErrnoException).code}.`, cause })
   }

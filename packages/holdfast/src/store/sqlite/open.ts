@@ -1,6 +1,6 @@
-import { accessSync, chmodSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { accessSync, chmodSync, closeSync, constants, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { assert, failure, limits, makeIds, type Clock, type Random } from '../../base/index.ts'
+import { assert, failure, limits, makeFolders, makeIds, type Clock, type Random } from '../../base/index.ts'
 import { driver, isBusy, storeFailure, type Connection } from './driver.ts'
 import type { Failpoint } from './failpoint.ts'
 import { migrations, type Migration } from './migrations.ts'
@@ -78,28 +78,11 @@ export function connectReadOnly(path: string): Connection {
   return log ? driver().open(path, { readOnly: true }) : driver().open(`file:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}?immutable=1`, { readOnly: true })
 }
 
-/**
- * Gives the topmost folder that was not there. One by one: what Node does with `recursive` never returns where a system says of an existing folder that
- * it is not there (/proc, some automounters).
- */
-function makeFolders(folder: string): string | undefined {
-  const missing: string[] = []
-  for (let at = folder; !existsSync(at); at = dirname(at)) missing.unshift(at)
-  for (const each of missing) {
-    try {
-      mkdirSync(each, { mode: 0o700 })
-    } catch (e) {
-      if ((e as NodeJS.ErrnoException).code !== 'EEXIST') throw e // another process was faster
-    }
-  }
-  return missing[0]
-}
-
 /** Makes the folder (0700) and an empty file (0600), whatever the umask. SQLite gives the log beside it the same mode. */
 export function createFile(path: string): void {
   const folder = dirname(path)
   try {
-    const first = makeFolders(folder)
+    const first = makeFolders(folder, 0o700)
     if (first !== undefined) chmodSync(folder, 0o700)
     closeSync(openSync(path, 'wx', 0o600))
     chmodSync(path, 0o600)

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeFolders } from '../../base/index.ts'
 
 let fromSource: URL | undefined
 
@@ -30,7 +31,7 @@ function bundle(): URL {
   const folder = join(dirname(dirname(require.resolve('esbuild/package.json'))), '.cache', 'holdfast')
   const file = join(folder, `store-writer-${createHash('sha256').update(text).digest('hex').slice(0, 16)}.mjs`)
   if (!existsSync(file)) {
-    mkdirSync(folder, { recursive: true })
+    makeFolders(folder)
     writeFileSync(`${file}.${process.pid}`, text)
     renameSync(`${file}.${process.pid}`, file)
   }

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { assert, sha256hex } from '../../../base/index.ts'
+import { assert, makeFolders, sha256hex } from '../../../base/index.ts'
 
 let built: Promise<string> | undefined
 
@@ -26,7 +26,7 @@ async function find(): Promise<string> {
   // Named by its content and put there as a whole: many processes may build it at the same time.
   const file = fileURLToPath(new URL(`../../../../../../node_modules/.cache/holdfast/supervisor-${sha256hex(bytes).slice(0, 16)}.mjs`, import.meta.url))
   if (existsSync(file)) return file
-  mkdirSync(dirname(file), { recursive: true })
+  makeFolders(dirname(file))
   writeFileSync(`${file}.${process.pid}`, bytes)
   renameSync(`${file}.${process.pid}`, file)
   return file

@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { assert } from '../../../base/index.ts'
+import { assert, makeFolders as makePlain } from '../../../base/index.ts'
 import { isAlive, type ProcessId } from './identity.ts'
 import type { Running, Stop } from './protocol.ts'
 
@@ -21,7 +21,7 @@ export function placeOf(home: string, uid: string): Place {
 }
 
 export function makeFolders(home: string, place: Place): void {
-  for (const dir of [home, join(home, 'run'), join(home, 'logs'), place.run]) mkdirSync(dir, { recursive: true, mode: 0o700 })
+  for (const dir of [home, join(home, 'run'), join(home, 'logs'), place.run]) makePlain(dir, 0o700)
 }
 
 /** A program as it was started. It is written down before the program's first instruction runs (see generation.ts). */
