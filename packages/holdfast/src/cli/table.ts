@@ -69,6 +69,7 @@ export const verbs: readonly VerbSpec[] = [
   { name: 'check', summary: 'build the program, and check its types when it has a compiler', load: async () => (await import('./verbs/check.ts')).check },
   { name: 'secret ls', summary: 'declared secrets, and which are set', load: async () => (await import('./verbs/secret.ts')).secretList },
   { name: 'secret rm', args: '<name>', summary: 'forget the value of a secret', load: async () => (await import('./verbs/secret.ts')).secretRemove },
+  { name: 'secret rotate', args: '<address...>', summary: 'make the secrets that these nodes generate anew; what uses them follows in the same run', load: async () => (await import('./verbs/secret.ts')).secretRotate },
   {
     name: 'state ls', summary: 'what the state knows', load: async () => (await import('./verbs/state.ts')).stateList,
     own: [{ flags: '--with-outputs', summary: 'add the outputs, secrets masked' }, { flags: '--tag <key[=value]>', summary: 'only nodes with this tag' }, { flags: '--open', summary: 'as the open run has changed it' }],

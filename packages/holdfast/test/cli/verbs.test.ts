@@ -52,6 +52,22 @@ describe('without a terminal', () => {
   })
 })
 
+test('secret rotate makes a generated secret anew, and what uses it follows; what gives no secret is refused before anything is done', async () => {
+  f = folder({ 'app.ts': hello })
+  await f.run('apply -y')
+  const greeting = () => readFileSync(join(f.path, 'out/greeting.txt'), 'utf8')
+  const before = greeting()
+  expect((await f.run('secret rotate greeting -y --json'))).toMatchObject({ code: 2 })
+  expect((await f.run('secret rotate nobody -y --json')).json().error).toMatchObject({ code: 'HF6001' })
+  expect((await f.run('secret rotate password --json')).json().error).toMatchObject({ code: 'HF1006' })
+  expect(greeting()).toBe(before)
+  const r = await f.run('secret rotate password -y --json')
+  expect(r.json()).toMatchObject({ outcome: 'applied', revision: { from: 1, to: 2 } })
+  expect(greeting()).toMatch(/^hello .{24}\n$/)
+  expect(greeting()).not.toBe(before)
+  expect((await f.run('plan --exit-code')).code).toBe(0)
+})
+
 test('plan exits 7 with --exit-code when there are changes, and 0 when there are none', async () => {
   f = folder({ 'app.ts': hello })
   expect((await f.run('plan --exit-code')).code).toBe(7)

@@ -1,9 +1,12 @@
 import { failure } from '../../base/index.ts'
 import { listSecrets, removeSecret, setSecret } from '../../engine/index.ts'
+import { mayHoldSecrets } from '../../model/index.ts'
 import { confirm, readSecret } from '../ask.ts'
 import { rowsText } from '../screen/rows.ts'
-import { withProject } from '../session.ts'
+import { withProject, withRun, type Session } from '../session.ts'
 import type { Verb } from '../verb.ts'
+import { applyPlanned } from './apply.ts'
+import { planRequest } from './plan.ts'
 
 export const secretSet: Verb = (io, call) => withProject(io, call, { access: 'create' }, async (s) => {
   const name = call.args[0] as string
@@ -31,3 +34,19 @@ export const secretRemove: Verb = (io, call) => withProject(io, call, { access: 
   else io.err(`${name} is not set any more in ${s.where.app}/${s.where.env}.\n`)
   return 0
 })
+
+/**
+ * An apply that makes the named nodes anew, and with them the secrets that they give; whatever refers to these follows in the same run, and a failure takes all of
+ * it back. Nodes that give no secret are refused before anything is planned.
+ */
+export const secretRotate: Verb = (io, call) => withProject(io, call, { access: 'create' }, (s) => {
+  const request = planRequest(s, { ...call.flags, replace: [...call.flags.replace, ...call.args] })
+  for (const address of call.args) refuseWithoutSecret(s, address, request.graph?.nodes.get(address)?.type)
+  return withRun(io, call, s, async (run, interrupt) => applyPlanned(io, call, s, run, interrupt, await run.plan(request), 'apply'), request)
+})
+
+function refuseWithoutSecret(s: Session, address: string, type: string | undefined): void {
+  const known = type === undefined ? undefined : s.cx.types.get(type)
+  if (!known || mayHoldSecrets(known.outputs)) return // what is no node at all, the plan refuses
+  throw failure('HF1001', { message: `${address} is a ${type}, which gives no secret.`, hint: `To make it anew all the same: holdfast apply --replace ${address}. A declared secret gets another value with holdfast secret set.` })
+}
