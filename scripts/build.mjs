@@ -85,10 +85,10 @@ if (!flags['no-types']) {
   rmSync(join(dist, 'types'), { recursive: true, force: true })
   const { code } = await run(join(root, 'node_modules/.bin/tsc'), ['-p', join(holdfast, 'tsconfig.build.json')])
   if (code !== 0) process.exit(code)
-  // Declarations keep the `.ts` of the sources; in a package they must name what is there.
+  // Declarations keep the `.ts` of the sources; in a package they must name what is there. What is imported for its effect alone declares nothing, and is bundled.
   for (const file of filesBelowDist(join(dist, 'types'))) {
     const text = readFileSync(file, 'utf8')
-    const fixed = text.replace(/(from\s+['"]|import\(['"]|import\s+['"])(\.{1,2}\/[^'"]+)\.ts(['"])/g, '$1$2.js$3')
+    const fixed = text.replace(/(from\s+['"]|import\(['"]|import\s+['"])(\.{1,2}\/[^'"]+)\.ts(['"])/g, '$1$2.js$3').replace(/^import ['"][^'"]+['"];?.*\n/gm, '')
     if (fixed !== text) writeFileSync(file, fixed)
   }
 }

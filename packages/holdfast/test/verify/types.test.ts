@@ -19,6 +19,7 @@ describe('the types of the packed package', () => {
         'service.ts': service,
         'own-type.ts': readFileSync(join(repository, 'examples/own-type/app.ts'), 'utf8'),
         'quickstart.ts': readFileSync(join(repository, 'examples/quickstart/app.ts'), 'utf8'),
+        'mutual-tls.ts': readFileSync(join(repository, 'examples/mutual-tls/app.ts'), 'utf8'),
         'wrong.ts': "import { app } from 'holdfast'\nimport { File } from 'holdfast/local'\nexport default app('wrong', { build() {\n  // @ts-expect-error a path is a text\n  File('a', { path: 5, content: '' })\n  // @ts-expect-error there is no such output\n  return { x: File('b', { path: 'b', content: '' }).nope }\n} })\n",
         'tsconfig.json': JSON.stringify({ compilerOptions: { module: 'nodenext', target: 'es2023', strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false, types: ['node'] }, include: ['*.ts', 'node_modules/holdfast/dist/types/**/*.d.ts'], exclude: [] }),
       })
