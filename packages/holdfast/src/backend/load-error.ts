@@ -1,3 +1,4 @@
+import { textOf } from '../base/index.ts'
 import { makeRedactor } from '../secret/index.ts'
 import { BackendInitializationError, type BackendErrorCode } from './errors.ts'
 
@@ -22,13 +23,13 @@ export function loadErrors({ module, export: name, config }: { readonly module: 
       const because = cause === undefined ? '' : `: ${firstLine(clean(messageOf(cause)))}`
       const keys = configKeys.length === 0 ? '' : ` (configuration keys: ${configKeys.join(', ')})`
       return new BackendInitializationError(`${what}: ${reason}${because}${keys}`, undefined, [], {
-        code, ...(cause === undefined ? {} : { cause: cleanCause(cause, clean) }), details: { module: String(module), export: String(name), configKeys },
+        code, ...(cause === undefined ? {} : { cause: cleanCause(cause, clean) }), details: { module: textOf(module), export: textOf(name), configKeys },
       })
     },
   }
 }
 
-const messageOf = (e: unknown): string => (e instanceof Error ? e.message : String(e))
+const messageOf = (e: unknown): string => (e instanceof Error ? e.message : textOf(e))
 const firstLine = (text: string): string => (text.split('\n', 1)[0] as string).replace(/[.\s]+$/, '')
 const quoted = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
@@ -43,7 +44,7 @@ function cleaner(config: unknown): Clean {
     if (typeof value === 'object' && value !== null) {
       for (const [k, inner] of Object.entries(value)) visit(inner, key === '' ? k : `${key}.${k}`)
     } else if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') {
-      const text = String(value)
+      const text = textOf(value)
       if (text.trim() !== '' && !values.has(text)) values.set(text, key)
     }
   }
@@ -76,7 +77,7 @@ const CAUSES_MAX = 10
 
 /** The cause as it is where nothing has to be masked; else a copy of its kind, with its own causes. */
 function cleanCause(cause: unknown, clean: Clean, depth = 0): unknown {
-  if (!(cause instanceof Error)) return typeof cause === 'object' ? undefined : clean(String(cause))
+  if (!(cause instanceof Error)) return typeof cause === 'object' ? undefined : clean(textOf(cause))
   if (depth === CAUSES_MAX) return undefined
   const message = clean(cause.message)
   const stack = cause.stack === undefined ? undefined : clean(cause.stack)

@@ -152,7 +152,12 @@ function backendClass(found: unknown, errors: LoadErrors): BackendClass {
 }
 
 function checkBySchema(Class: BackendClass, config: Readonly<Record<string, unknown>>, errors: LoadErrors): void {
-  const answer = Class.configSchema?.safeParse(config)
+  let answer: ReturnType<NonNullable<BackendClass['configSchema']>['safeParse']> | undefined
+  try {
+    answer = Class.configSchema?.safeParse(config)
+  } catch (e) {
+    throw errors.error('CONFIG_INVALID', 'its schema of the configuration failed', e)
+  }
   if (!answer || answer.success) return
   const keys = [...new Set((answer.error?.issues ?? []).map((i) => (i.path.length > 0 ? i.path.map(String).join('.') : 'an unknown key')))]
   throw errors.error('CONFIG_INVALID', `the configuration does not fit at ${keys.join(', ') || 'some key'}`)

@@ -135,6 +135,12 @@ describe('what cannot be loaded says why', () => {
     expect(e.errorMessage).toContain('path, pool.size')
     expect(await loadBackend({ module, export: 'Strict', config: { path: 'a' } })).toBeDefined()
   })
+  test('a schema whose own check throws is an error of the configuration, without its values', async () => {
+    const e = await loading('Checks', { url: 'postgres://u:hunter2@h/d' })
+    expect(e).toMatchObject({ code: 'CONFIG_INVALID', cause: expect.any(TypeError), errorMessage: expect.stringContaining('its schema of the configuration failed: no such address') })
+    expect(`${e.errorMessage} ${e.stack} ${(e.cause as Error).stack}`).not.toContain('hunter2')
+    for (const wrong of [Object.create(null), { me: Object.create(null) }]) expect(await refused({ module: wrong, export: wrong, config: {} })).toMatchObject({ code: 'CONFIG_INVALID' })
+  })
   test('a store that cannot be opened, or has a newer schema', async () => {
     expect(await loading('Unreachable', { url: 'postgres://u:p@127.0.0.1:1/d' })).toMatchObject({ code: 'CONNECT_FAILED', cause: expect.any(BackendError) })
     expect(await loading('Newer')).toMatchObject({ code: 'SCHEMA_TOO_NEW' })

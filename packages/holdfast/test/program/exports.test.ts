@@ -107,10 +107,10 @@ async function complaint(known: readonly string[], args: readonly unknown[], act
 }
 
 /** One line for each kind of complaint, with the first call that brought it. */
-async function walk(name: string, f: Any, call: (args: never[]) => unknown, begins: Instance['begins'] = []): Promise<string[]> {
+async function walk(name: string, f: Any, call: (args: never[]) => unknown, begins: Instance['begins'] = [], list = calls(begins)): Promise<string[]> {
   const found = new Map<string, string>()
   const known = words(name.split(' ').at(-1) as string, f)
-  for (const args of calls(begins)) {
+  for (const args of list) {
     const wrong = await complaint(known, args, () => call(args as never[]))
     const taken = wrong === null && args.length === 1 && args[0] === null && !(name in takesNull)
     const what = taken ? 'is taken' : wrong
@@ -133,28 +133,32 @@ describe.each(doors)('$door', ({ door, file }) => {
       } else {
         wrong.push(...(await walk(name, f, (args) => f(...args))))
         // Types and functions of programs are called where programs call them, too.
-        if (['root', 'local', 'random'].includes(door) && key !== 'app') wrong.push(...(await walk(name, f, (args) => inBuild(() => f(...args)))))
+        if (['root', 'local', 'random'].includes(door) && key !== 'app') wrong.push(...(await walkInBuild(name, f)))
       }
     }
     expect(wrong).toEqual([])
   })
 })
 
-function inBuild(act: () => unknown): unknown {
-  let end: () => unknown = () => undefined
+/** All calls in one build(): what each gave or threw is looked at afterwards. */
+async function walkInBuild(name: string, f: Any): Promise<string[]> {
+  const list = calls([])
+  const ends = new Map<unknown, () => unknown>()
   buildGraph(app('walked', {
     build() {
-      try {
-        const given = act()
-        if (given instanceof Promise) given.catch(() => undefined) // a program is built more than once, and one answer is looked at
-        end = () => given
-      } catch (e) {
-        end = () => { throw e }
+      for (const args of list) {
+        try {
+          const given = f(...(args as never[]))
+          if (given instanceof Promise) given.catch(() => undefined) // a program may be built more than once, and one answer is looked at
+          ends.set(args, () => given)
+        } catch (e) {
+          ends.set(args, () => { throw e })
+        }
       }
       return {}
     },
   }))
-  return end()
+  return walk(name, f, (args) => ends.get(args)?.(), [], list)
 }
 
 describe.each(Object.entries(instances))('%s', (name, make) => {
