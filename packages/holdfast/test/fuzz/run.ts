@@ -14,6 +14,7 @@ import { kinds, typesFor } from './kinds.ts'
 import { settleAll } from './person.ts'
 import { Process, ProcessStore, type Committed } from './process.ts'
 import { APP, graphOf } from './program.ts'
+import { moved } from './replay.ts'
 import { ProcessClock, Time, turn } from './time.ts'
 import { World } from './world.ts'
 
@@ -22,6 +23,8 @@ const CONVERGE_MAX = 4
 /** Turns of one operation, at most. */
 const TURNS_MAX = 3000
 const STORE_ID = 'st-fuzz'
+/** In one case of so many it is looked after each operation whether the state can be moved to another store. */
+const MOVE_EVERY = 16
 const KEY = new Uint8Array(32).fill(7)
 
 let ring: Keyring | undefined
@@ -145,6 +148,10 @@ export class Lab {
     if (process.died) {
       await this.#compare()
       await this.file?.reopen()
+    }
+    if (this.fuzz.seed % MOVE_EVERY === 0) {
+      const differs = await moved(this.tables, process.clock, this.#bytes)
+      if (differs !== undefined) throw new Broken('e', `the state that was exported and imported has other ${differs}`)
     }
     const code = process.died ? 'dead' : String(out.code)
     this.codes[code] = (this.codes[code] ?? 0) + 1
