@@ -136,6 +136,7 @@ export class Lab {
   /** One operation as a process of its own, and every check after it. */
   async carryOut(op: Op): Promise<Outcome> {
     this.ops++
+    this.time.now += op.waitMs ?? 0
     for (const d of op.drift ?? []) this.checks.drifted(this.world.drift(d.name, d.what, (o) => this.checks.seenBy(op, o, d.what)), d.what)
     this.world.faults = [...(op.faults ?? [])]
     const { process, cx } = this.process(op.end)
@@ -196,6 +197,7 @@ export class Lab {
         if (repair) this.note(() => `drift ${JSON.stringify(repair.drifted)}`)
         const graph = op.kind === 'destroy' ? undefined : graphOf(this.programs[op.program] as Program)
         this.movedOn = stored !== undefined && stored.seq !== this.checks.env?.seq
+        this.checks.plannedAt = this.time.now
         const planned = stored ? await session.load({ id: stored.id }) : await session.plan({
           graph, repair, ...wordsOf(op),
           ...('replace' in op && op.replace ? { replace: op.replace } : {}), ...('unprotect' in op && op.unprotect ? { unprotect: op.unprotect } : {}),
