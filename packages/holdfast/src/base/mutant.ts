@@ -80,6 +80,7 @@ export const fuzzedMutants = {
   'own-replace-when-unheard': 'another value of replaceWhen counts for nothing',
   'tie-forgotten': 'a node is not made anew with the one that it is to be replaced with',
   'own-delete-first-unheard': 'only the type says whether an old object goes first',
+  'renewal-forgotten': 'an object that is due is left as it is',
   'taint-forgotten': 'a tainted node is left as it is',
   'exclusion-ignored': 'what is excluded is changed all the same',
   'taken-along-by-itself': 'what goes with another is deleted by a call of its own',

@@ -31,23 +31,28 @@ export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
     tasks.done(id, uid)
     const now = state.current.get(uid)
     const base = state.base.get(uid)
-    const undo = { restoreAfter: inBase(base?.meta.deps), freedBy: base ? takers(base, now).filter((t) => t !== id) : [], makes: !base }
+    const undo = { restoreAfter: inBase(base?.meta.deps), freedBy: base ? takers(base, now) : [], makes: !base }
     return { id, after: ids(now?.meta.deps ?? base?.meta.deps), limit: u.type, undo, retries: 0, deadlineMs: state.cx.types.get(u.type)?.timeoutMs, done: true }
   })]
 }
 
-/** Done tasks whose objects have what one of the base gave up: its place, when it was deleted first, or a claim. */
+/**
+ * Tasks whose objects have what one of the base gave up: its place, when it was deleted first, or a claim. They are done, or nobody knows whether they are;
+ * what is restored beside an object of which nobody knows would be a second one in its place.
+ */
 function takersOf(state: EnvState): (base: Placed, now: Placed | undefined) => string[] {
-  const at = new Map<string, string[]>()
-  for (const r of state.current.values()) {
-    if (!state.provisional(r)) continue
-    for (const place of [`@${r.address}`, ...r.meta.claims]) at.set(place, [...(at.get(place) ?? []), `done:${r.uid}`])
+  const at = new Map<string, { readonly uid: string; readonly task: string }[]>()
+  const has = (uid: string, task: string, places: readonly string[]) => {
+    for (const place of places) at.set(place, [...(at.get(place) ?? []), { uid, task }])
   }
+  for (const r of state.current.values()) if (state.provisional(r)) has(r.uid, `done:${r.uid}`, [`@${r.address}`, ...r.meta.claims])
+  for (const tx of state.undecided) if (tx.op !== 'delete') has(tx.uid, `unknown:${tx.token}`, [`@${tx.address}`, ...(tx.target.row?.meta.claims ?? [])])
   const places = (base: Placed, now: Placed | undefined) => (now && !owesOnly(now) ? base.meta.claims.filter((c) => !now.meta.claims.includes(c)) : [`@${base.address}`, ...base.meta.claims])
-  return (base, now) => [...new Set(places(base, now).flatMap((place) => at.get(place) ?? []))]
+  return (base, now) => [...new Set(places(base, now).flatMap((place) => at.get(place) ?? []).filter((t) => t.uid !== base.uid).map((t) => t.task))]
 }
 
 interface Placed {
+  readonly uid: string
   readonly address: Address
   readonly meta: ResourceRow['meta']
 }

@@ -15,7 +15,7 @@ import { holdPart, refuseBeyond, takeOverParts, type Leasing } from './part.ts'
 import { loadOn, planOn, refuseStale, vectorOf, wrap, type PlannedRun } from './plan.ts'
 import { refreshOn, type RefreshDocument, type RefreshRequest } from './refresh.ts'
 import { revertOn } from './revert.ts'
-import { objectsOf, settleByHand, type SettleHow } from './settle.ts'
+import { objectsOf, ownDeadline, settleByHand, type SettleHow } from './settle.ts'
 import { readPlan } from '../plan/index.ts'
 import { takeSpooled } from './spool.ts'
 import { taintOn } from './taint.ts'
@@ -226,8 +226,7 @@ async function settleOne(work: Work, tx: TxRow): Promise<boolean> {
   }
   const late = maxCallMsOf(tx.capability) > 0 ? begunLate(tx) : await holderQuiet(work, tx)
   if (!late) return false
-  const deadlineMs = (late.target.row ?? state.current.get(late.uid))?.meta.timeouts?.[late.op]
-  const result = await settle(work, late, 'the process ended before the answer came', false, undefined, work.abort, deadlineMs)
+  const result = await settle(work, late, 'the process ended before the answer came', false, undefined, work.abort, ownDeadline(state, late))
   if (result.kind === 'lost') return false
   if (result.kind === 'failed') await fail(work, result.tx, result.applied, result.error)
   state.cx.emit({ type: 'log', node: tx.address, message: `settled what was left: ${tx.op} ${result.kind === 'done' ? 'had happened' : result.kind === 'failed' ? 'had not happened' : 'is unknown'}` })

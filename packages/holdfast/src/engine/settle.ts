@@ -1,5 +1,6 @@
-import { failure, type HoldfastError } from '../base/index.ts'
+import { failure, type HoldfastError, type Millis } from '../base/index.ts'
 import { classOf, completeLone, dropLone, searchable, type Entry } from '../journal/index.ts'
+import type { CallOp } from '../model/index.ts'
 import {
   ask, callContext, callInputs, complete, conclude, event, fail, giveUp, nameOfObject, openOutputs, receiveOutputs, searchMark, send, settle, taskRow, withDeadline,
   type EnvState, type Fields, type Work,
@@ -117,14 +118,18 @@ async function settleLone(state: EnvState, tx: TxRow, how: SettleHow): Promise<v
   return state.commit(completeLone(lone, { old, put, evidence: said }))
 }
 
+/** How long a call for the object of a change may take, as its node says; undefined: as its type does. */
+export const ownDeadline = (state: EnvState, tx: TxRow, op: CallOp = tx.op): Millis | undefined => (tx.target.row ?? state.current.get(tx.uid))?.meta.timeouts?.[op]
+
 /** A person vouches that sending this one request again is safe. What it does not settle is settled as the type declares, or stays unknown. */
 async function retry(work: Work, tx: TxRow, audit: Entry, signal: AbortSignal): Promise<void> {
   const { state } = work
   const type = state.type(tx.type, tx.address)
+  const deadlineMs = ownDeadline(state, tx)
   const lastSentAt = state.cx.clock.now()
   const row: TxRow = { ...tx, status: 'sent', attempts: tx.attempts + 1, lastSentAt }
   await state.commit([{ t: 'tx.move', token: tx.token, to: 'sent', set: { attempts: row.attempts, lastSentAt } }, event(work, 'tx.resent', row, { attempt: row.attempts }), audit])
-  const sent = await withDeadline(state, type, signal, (s) => send(work, row, type, undefined, s, undefined, true))
+  const sent = await withDeadline(state, { timeoutMs: deadlineMs ?? type.timeoutMs }, signal, (s) => send(work, row, type, undefined, s, undefined, true))
   const { tx: after, result } = await conclude(work, sent.tx, type, undefined, sent.answer, state.decode(row, 'inputs', row.target.inputs), true)
   if (result.kind === 'done') return
   if (result.kind === 'failed' && result.applied === 'partly') return fail(work, result.tx, 'partly', result.error)
@@ -133,7 +138,7 @@ async function retry(work: Work, tx: TxRow, audit: Entry, signal: AbortSignal): 
     await giveUp(work, after, evidence)
     return
   }
-  const settled = await settle(work, after, evidence, false, undefined, signal)
+  const settled = await settle(work, after, evidence, false, undefined, signal, deadlineMs)
   if (settled.kind === 'failed') await fail(work, settled.tx, settled.applied, settled.error)
 }
 
@@ -190,7 +195,7 @@ async function readObject(work: Work, tx: TxRow, id: string | undefined): Promis
       throw failure('HF6007', { address: tx.address, message: `${tx.type} cannot read an object, and an id alone is not all that it gives.`, hint: 'Use --absent after removing the object by hand, or --abandon.', cause })
     }
   }
-  const answer = await withDeadline(state, type, control.signal, (signal) => ask(state, tx.address, undefined, signal, () =>
+  const answer = await withDeadline(state, { timeoutMs: ownDeadline(state, tx, 'read') ?? type.timeoutMs }, control.signal, (signal) => ask(state, tx.address, undefined, signal, () =>
     read({ ...callContext(state, type, target, work.storeId, signal), inputs: callInputs(type, inputs, target) as never, outputs: openOutputs(state, given) as never })))
   if (answer.kind === 'rejected') throw answer.error
   if (answer.kind !== 'applied' || answer.raw === undefined) throw failure('HF6007', { address: tx.address, message: `${tx.type} finds no such object${id === undefined ? '' : ` ${id}`}.` }) satisfies HoldfastError

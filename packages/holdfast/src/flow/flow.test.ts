@@ -49,6 +49,19 @@ describe('a flow of tasks', () => {
     expect(trace.slice(3)).toEqual(['withdraw check', 'restore check', 'withdraw process', 'withdraw file', 'restore file', 'restore process', 'end reverted'])
   })
 
+  test('a restore waits also for what lies behind something that was left alone, unless what was made would be withdrawn from under a user', () => {
+    const left: FlowEvent = { kind: 'skipped', id: 'reader' }
+    const tasks = [{ id: 'config' }, { id: 'reader', after: ['config'], undo: { restoreAfter: ['config'] } }]
+    const user = (after: string) => ({ id: 'user', after: [after], undo: { restoreAfter: ['reader'] } })
+    const waits = play(spec(graph([...tasks, user('reader'), { id: 'bad', after: ['user'] }])), [start, ok('config'), left, ok('user'), bad('bad'), gone('bad'), back('bad'), gone('user'), gone('reader'), gone('config'), back('config'), back('reader'), back('user')])
+    expect(waits.slice(6)).toEqual(['withdraw user', 'withdraw reader', 'withdraw config', 'restore config', 'restore reader', 'restore user', 'end reverted'])
+    // What was made from the configuration goes before that is restored, and not while its user refers to it.
+    const made = { id: 'made', after: ['config'], undo: { restoreAfter: [], makes: true } }
+    const stays = play(spec(graph([...tasks, made, user('made'), { id: 'bad', after: ['user'] }])), [start, ok('config'), left, ok('made'), ok('user'), bad('bad'), gone('bad'), back('bad'), gone('user'), back('user'), gone('reader'), gone('made'), back('made'), gone('config'), back('config'), back('reader')])
+    expect(stays.filter((act) => /user|made/.test(act)).slice(2)).toEqual(['withdraw user', 'restore user', 'withdraw made', 'restore made'])
+    expect(stays.at(-1)).toBe('end reverted')
+  })
+
   test('a rejected task is tried again with backoff, as often as it may', () => {
     const tasks = unordered([{ id: 'a', retries: 2 }])
     const trace = play(spec(tasks), [start, bad('a', true), { kind: 'woke', id: 'a' }, bad('a', true), { kind: 'woke', id: 'a' }, bad('a', true)])

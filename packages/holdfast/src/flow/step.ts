@@ -317,7 +317,8 @@ function beginRevert(flow: Flow): void {
 
 /**
  * What a restore waits for, and which withdrawals wait for a restore. What was taken over must be free again, that is fixed; that nothing is
- * restored on what is not yet restored itself, and that nothing is withdrawn while something refers to it, holds as far as it closes no circle.
+ * restored on what is not yet restored itself, and that nothing is withdrawn while something refers to it, holds as far as it closes no circle; last,
+ * that nothing is restored on what stands, as it was, on what is not yet restored.
  */
 function orderRestores(flow: Flow, todo: readonly TaskNode[], byId: ReadonlySet<TaskNode>): void {
   const at = new Map(todo.map((n, i) => [n, i]))
@@ -327,13 +328,15 @@ function orderRestores(flow: Flow, todo: readonly TaskNode[], byId: ReadonlySet<
   const fixed: Edge[] = []
   const reads: Edge[] = []
   const refers: Edge[] = []
+  /** Reads of something that the run left alone: it stands as in the base, on what is perhaps still to be restored. */
+  const through: Edge[] = []
   const restoresOf = (n: TaskNode, ids: readonly string[] | undefined, into: Edge[]) => {
     for (const id of ids ?? []) {
       const r = flow.nodes.get(id)
       if (!r || r === n || (into === reads && r.beside)) continue
       // What is kept stays as the run made it: an old service would start on a new configuration, so it does not.
       if (r.state === 'kept' || r.state === 'unknown') n.unrestored++
-      else if (byId.has(r)) into.push({ from: restore(r), to: restore(n) })
+      else if (byId.has(r)) (into === reads && r.state === 'skipped' ? through : into).push({ from: restore(r), to: restore(n) })
     }
   }
   for (const n of todo) {
@@ -347,14 +350,16 @@ function orderRestores(flow: Flow, todo: readonly TaskNode[], byId: ReadonlySet<
       if (n.spec.undo.makes) refers.push({ from: restore(b), to: withdrawal(n) })
     }
   }
-  const kept = withoutCircles(2 * todo.length, fixed, reads)
+  const direct = withoutCircles(2 * todo.length, fixed, reads)
+  const held = withoutCircles(2 * todo.length, [...fixed, ...direct], refers)
+  const kept = [...direct, ...withoutCircles(2 * todo.length, [...fixed, ...direct, ...held], through)]
   for (const e of [...fixed, ...kept]) {
     if (e.from % 2 === 0 || e.to % 2 === 0) continue // the order of withdrawals is counted by `standing`
     nodeOf(e.to).unrestored++
     const r = nodeOf(e.from)
     r.restores = added(r.restores, nodeOf(e.to))
   }
-  for (const e of withoutCircles(2 * todo.length, [...fixed, ...kept], refers)) {
+  for (const e of held) {
     nodeOf(e.to).standing++
     const r = nodeOf(e.from)
     r.frees = added(r.frees, nodeOf(e.to))

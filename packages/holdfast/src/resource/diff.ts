@@ -295,7 +295,7 @@ function inFailure<T>(node: DesiredNode, f: () => T): T {
 
 const isMaybeDecision = (d: Decision): boolean => 'maybe' in d && d.maybe
 
-const isDue = (row: ResourceRow, now: EpochMs): boolean => row.meta.renewAt !== undefined && row.meta.renewAt <= now
+const isDue = (row: ResourceRow, now: EpochMs): boolean => row.meta.renewAt !== undefined && row.meta.renewAt <= now && !mutant('renewal-forgotten')
 
 /** What a person, the time, or a node that it is tied to asks for. */
 function firstCause(row: ResourceRow, own: ResolvedOptions, forced: boolean, now: EpochMs, ties: NodeDiff['ties'], rowOf: ReadonlyMap<Address, ResourceRow>, replaced: ReadonlyMap<Address, 'certain' | 'maybe'>): Cause | undefined {

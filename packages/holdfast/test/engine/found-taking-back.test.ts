@@ -136,6 +136,50 @@ test('tags that are taken back call nobody, and make no second object of a type 
   }
 })
 
+describe('what went to make room stays away while nobody knows whether its successor is there', () => {
+  /** The old box has gone first, and the answer about the new one was lost. */
+  async function lostSuccessor(applied: boolean) {
+    const lab = makeLab({ class: 'D' })
+    const program = (name: string, zone: string, more = false) => () => {
+      lab.Box('a', { name, zone }, { deleteFirst: true })
+      if (more) lab.Box('bad', { name: 'bad', fail: true })
+    }
+    await lab.apply(program('x', 'a'))
+    lab.cloud.fault('create y', applied ? 'lost-applied' : 'lost')
+    expect(await lab.apply(program('y', 'b'))).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103' } })
+    expect(await revert(lab)).toMatchObject({ outcome: 'incomplete', error: { code: 'HF3103', address: 'a' } })
+    expect(await lab.apply(program('y', 'b', true))).toMatchObject({ outcome: 'incomplete' })
+    expect(lab.cloud.content).toEqual(applied ? ['y=1'] : [])
+    const [tx] = await lab.store.txs({ unresolved: true })
+    return { lab, program, token: tx?.token as string }
+  }
+
+  test('it is there, and stays', async () => {
+    const { lab, program, token } = await lostSuccessor(true)
+    await inSession(lab, (s) => s.settle(token, { kind: 'adopt', id: lab.cloud.byName('y')?.id as string }))
+    expect(await lab.apply(program('y', 'b'))).toMatchObject({ outcome: 'applied' })
+    expect((await lab.plan(program('y', 'b'))).empty).toBe(true)
+    expect(lab.cloud.content).toEqual(['y=1'])
+  })
+
+  test('it is there, and goes before the old one is made again', async () => {
+    const { lab, token } = await lostSuccessor(true)
+    await inSession(lab, (s) => s.settle(token, { kind: 'adopt', id: lab.cloud.byName('y')?.id as string }))
+    lab.cloud.calls.length = 0
+    expect(await revert(lab)).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.calls).toEqual(['delete y', 'create x'])
+    expect(lab.cloud.content).toEqual(['x=1'])
+  })
+
+  test('it is not there: the old one is made again', async () => {
+    const { lab, token } = await lostSuccessor(false)
+    await inSession(lab, (s) => s.settle(token, { kind: 'absent' }))
+    expect(await revert(lab)).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.content).toEqual(['x=1'])
+    expect((await lab.store.doctor()).filter((c) => !c.ok)).toEqual([])
+  })
+})
+
 describe('what has moved comes back before what stood on it', () => {
   const before = (lab: Lab) => () => {
     const a = lab.Box('a', { name: 'a' })

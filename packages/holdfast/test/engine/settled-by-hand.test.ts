@@ -98,6 +98,23 @@ describe('S000-88 a change whose answer was lost: status lists the ways out, and
     expect((await readStatus(lab.cx)).open).toMatchObject([{ status: 'unknown' }])
   })
 
+  test('what is sent again by hand, or read for it, has the time that its node says', async () => {
+    const lab = newLab()
+    const { clock } = lab.cx
+    const took = async (act: () => Promise<unknown>) => {
+      const began = clock.now()
+      await act()
+      return clock.now() - began
+    }
+    lab.cloud.fault('create x', 'lost', 'hang')
+    lab.cloud.fault('read x', 'hang')
+    await lab.apply(() => void lab.Box('a', { name: 'x' }, { timeout: { create: '3s', read: '2s' } }))
+    const { tx } = await one(lab, 'create')
+    expect(await took(() => settle(lab, tx, { kind: 'retry' }))).toBe(3_000)
+    expect(await took(() => settle(lab, tx, { kind: 'adopt', id: 'o1' }).catch((e: { code: string }) => expect(e.code).toBe('HF6007')))).toBe(2_000)
+    expect((await readStatus(lab.cx)).open).toMatchObject([{ status: 'unknown' }])
+  })
+
   test('a create that was sent again by hand and turned away is still a question: the lost one may stand', async () => {
     const { lab, tx } = await lost('create', true)
     expect(await settle(lab, tx, { kind: 'retry' })).toMatchObject({ status: 'unknown', evidence: expect.stringContaining('sent again by hand: rejected (a: x exists), which does not tell whether the lost call was applied') })

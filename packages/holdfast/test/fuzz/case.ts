@@ -42,6 +42,8 @@ export interface NodeSpec {
   readonly retain?: true
   readonly retries?: number
   readonly tag?: string
+  /** Seconds until another object is to take its place. */
+  readonly ttl?: number
   readonly movedFrom?: readonly string[]
   /** The world refuses it. */
   readonly fail?: true
@@ -72,6 +74,8 @@ export interface Fault {
 }
 
 interface Around {
+  /** Time that passes before it begins. */
+  readonly waitMs?: number
   readonly faults?: readonly Fault[]
   /** The process ends around its n-th commit: it dies, the disk is full from then on, or somebody interrupts it once or twice. */
   readonly end?: { readonly how: 'dies' | 'full' | 'stop' | 'abort'; readonly commit: number; readonly phase: 'before' | 'after' }

@@ -46,6 +46,8 @@ export class Checks implements Watcher {
   before = new Map<string, string>()
   pendingBefore = new Set<string>()
   revisionBefore = 0
+  /** When the plan of the present command began to be made. */
+  plannedAt = 0
   openRunBefore: string | undefined
   readonly #lab: Lab
   readonly #keys = new Map<string, string>()

@@ -48,15 +48,18 @@ export interface Inputs {
   readonly fail?: boolean | undefined
   /** Id of the object that it lies in. */
   readonly within?: string | undefined
+  readonly ttl?: number | undefined
 }
 export interface Outputs {
   readonly id: string
   readonly name: string
   readonly size: number
+  /** When another is to take its place. */
+  readonly due?: string | undefined
 }
 
-const inputs = z.object({ name: z.string(), size: z.number(), zone: z.string(), slot: z.number().optional(), refs: z.array(z.string()), note: z.number().optional(), fail: z.boolean().optional(), within: z.string().optional() })
-const outputs = z.object({ id: z.string(), name: z.string(), size: z.number() })
+const inputs = z.object({ name: z.string(), size: z.number(), zone: z.string(), slot: z.number().optional(), refs: z.array(z.string()), note: z.number().optional(), fail: z.boolean().optional(), within: z.string().optional(), ttl: z.number().optional() })
+const outputs = z.object({ id: z.string(), name: z.string(), size: z.number(), due: z.string().optional() })
 const idOnly = z.object({ id: z.string() })
 
 const missing = (): never => {
@@ -67,7 +70,7 @@ const specs = kindNames.map((name): ResourceType => {
   const spec: ResourceSpec = {
     type: k.type, inputs: inputs as never, outputs: (k.readable ? outputs : idOnly) as never, replaceOn: (k.byName ? ['zone', 'name'] : ['zone']) as never,
     create: missing, delete: missing, ...(k.update === 'none' ? {} : { update: missing }), ...(k.readable ? { read: missing } : {}), ...(k.search ? { find: missing } : {}),
-    ...(k.deleteFirst ? { deleteFirst: true, identity: 'new' as const } : {}), ...(k.stable ? { stable: ['id'] as never } : {}), limit: 4, timeout: '5s',
+    ...(k.deleteFirst ? { deleteFirst: true, identity: 'new' as const } : {}), ...(k.stable ? { stable: ['id'] as never } : {}), ...(k.readable ? { renewAt: 'due' as never } : {}), limit: 4, timeout: '5s',
     capability: {
       create: k.create === 'A' ? { token: { windowMs: 86_400_000 } } : k.create === 'B' ? { name: true } : k.create === 'C' ? { find: true } : 'none',
       update: k.update === 'full' ? 'full' : 'patch', maxCallMs: 0,

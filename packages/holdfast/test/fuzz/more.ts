@@ -17,6 +17,7 @@ const more: Readonly<Record<string, More>> = {
   adopt: { chance: 0.1, draw: drawAdopt },
   deleteFirst: { chance: 0.1, draw: (r, c) => onNodes(r, c, (at) => (at.referred || at.waitedFor ? {} : { deleteFirst: r.chance(0.8) })) },
   replaceWhen: { chance: 0.12, draw: drawWhen },
+  renewal: { chance: 0.1, draw: drawRenewal },
   forget: { chance: 0.08, draw: (r, c) => beforeOp(r, c, { kind: 'forget', address: some(r, c)[0] as string }) },
   retry: { chance: 0.3, draw: (r, c) => ({ ...c, ops: c.ops.map((o) => (o.person === true && r.chance(0.6) ? { ...o, person: 'retry' as const } : o)) }) },
   taint: { chance: 0.1, draw: (r, c) => beforeOp(r, c, { kind: 'taint', addresses: some(r, c), ...(r.chance(0.1) ? { off: true as const } : {}) }) },
@@ -175,6 +176,12 @@ function byPattern(r: Stream, c: FuzzCase, o: Op): Op {
   if (!('onFailure' in o || o.kind === 'refresh') || !c.programs.some((p) => p.some((n) => n.address.includes('/')))) return o
   const word = () => r.pick(['c/**', 'c/**', '*'])
   return { ...o, ...(o.targets && r.chance(0.6) ? { targets: [word()] } : {}), ...(o.excludes && r.chance(0.6) ? { excludes: [word()] } : {}) }
+}
+
+/** Objects that are due some time after they were made, and time that passes between commands. */
+function drawRenewal(r: Stream, c: FuzzCase): FuzzCase {
+  const ttl = r.between(20, 60)
+  return { ...onNodes(r, c, () => ({ ttl })), ops: c.ops.map((o, i) => (i > 0 && r.chance(0.6) ? { ...o, waitMs: 1000 * r.between(5, 70) } : o)) }
 }
 
 /** A value that is another one from program to program, or that of an earlier node. */

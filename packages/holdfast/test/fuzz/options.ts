@@ -2,6 +2,7 @@ import { canonical } from '../../src/base/index.ts'
 import type { ResourceRow, TxRow } from '../../src/state/index.ts'
 import type { NodeSpec, Op, Program } from './case.ts'
 import type { Checks } from './check.ts'
+import { kindOf } from './kinds.ts'
 import { depsOf } from './program.ts'
 import type { Outcome } from './run.ts'
 import { markText, type Given, type Mutation } from './world.ts'
@@ -109,6 +110,7 @@ export function checkCommand(c: Checks, out: Outcome): void {
     const anew = markText(was) !== markText(is)
     if ('refresh' in op && op.refresh) c.must(!c.lab.world.ours(is).some((o) => o.drifted), 'r', () => `${n.address} was changed from outside, was looked at, and is not as the program says`)
     c.must(!was.meta.tainted || anew, 'o', () => `${n.address} was tainted, and is not made anew`)
+    if (!('stored' in op) && kindOf(was.type).readable) c.must((c.lab.world.dueAt.get(markText(was)) ?? Number.POSITIVE_INFINITY) > c.plannedAt || anew, 'o', () => `${n.address} was due, and is not made anew`)
     const [before, after] = [was.meta.rules?.replaceWhen, is.meta.rules?.replaceWhen]
     c.must(before === undefined || after === undefined || before === after || anew, 'o', () => `the value of replaceWhen of ${n.address} is another one, and the object is not`)
     for (const a of tiesOf(n)) {

@@ -41,7 +41,7 @@ function whenOf({ when, whenOf }: NodeSpec, program: Program): { readonly replac
 }
 
 function inputsOf(n: NodeSpec): ExprNode {
-  const plain = { name: n.name, size: n.size, zone: n.zone, ...(n.slot === undefined ? {} : { slot: n.slot }), ...(n.fail ? { fail: true } : {}) }
+  const plain = { name: n.name, size: n.size, zone: n.zone, ...(n.slot === undefined ? {} : { slot: n.slot }), ...(n.fail ? { fail: true } : {}), ...(n.ttl === undefined ? {} : { ttl: n.ttl }) }
   if (!n.refs?.length && n.sizeOf === undefined && n.deletedWith === undefined) return lit({ ...plain, refs: [] })
   return {
     k: 'obj', keys: [...Object.keys(plain), 'refs', ...(n.sizeOf === undefined ? [] : ['note']), ...(n.deletedWith === undefined ? [] : ['within'])],

@@ -1,4 +1,6 @@
 import { emptyTables, fold, type Tables } from '../../src/journal/index.ts'
+import type { Clock, Random } from '../../src/base/index.ts'
+import { MemoryStore } from '../../src/store/index.ts'
 import { rules } from '../../src/store/doctor.ts'
 import type { Committed } from './process.ts'
 
@@ -25,8 +27,18 @@ export function replayed(live: Tables, commits: readonly Committed[]): string | 
   return tables.find((name) => text(again[name]) !== text(live[name]))
 }
 
-/** Maps and sets as lists, in the order of their keys; empty ones stand for nothing. */
+/** Moves the state, as it is at this moment, to a store that was empty. Gives the first table that is not the same there; undefined: all are. */
+export async function moved(live: Tables, clock: Clock, random: Random): Promise<string | undefined> {
+  const again = emptyTables()
+  const to = new MemoryStore({ clock, random, tables: again })
+  await to.import(new MemoryStore({ clock, random, tables: live }).export())
+  const name = ([...tables, 'leases', 'tickets'] as const).find((n) => text(again[n]) !== text(live[n]))
+  return name && `${name}: ${text(live[name])} became ${text(again[name])}`
+}
+
+/** Maps and sets as lists, and objects, in the order of their keys; empty maps stand for nothing. */
 const text = (v: unknown): string => JSON.stringify(v, (_, x: unknown) => {
   if (x instanceof Map) return [...x].filter(([, y]) => !((y instanceof Map || y instanceof Set) && y.size === 0)).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1))
-  return x instanceof Set ? [...x].sort() : x
+  if (x instanceof Set) return [...x].sort()
+  return typeof x === 'object' && x !== null && !Array.isArray(x) ? Object.fromEntries(Object.entries(x).sort(([a], [b]) => (a < b ? -1 : 1))) : x
 })

@@ -14,6 +14,7 @@ import { kinds, typesFor } from './kinds.ts'
 import { settleAll } from './person.ts'
 import { Process, ProcessStore, type Committed } from './process.ts'
 import { APP, graphOf } from './program.ts'
+import { moved } from './replay.ts'
 import { ProcessClock, Time, turn } from './time.ts'
 import { World } from './world.ts'
 
@@ -22,6 +23,8 @@ const CONVERGE_MAX = 4
 /** Turns of one operation, at most. */
 const TURNS_MAX = 3000
 const STORE_ID = 'st-fuzz'
+/** In one case of so many it is looked after each operation whether the state can be moved to another store. */
+const MOVE_EVERY = 16
 const KEY = new Uint8Array(32).fill(7)
 
 let ring: Keyring | undefined
@@ -133,6 +136,7 @@ export class Lab {
   /** One operation as a process of its own, and every check after it. */
   async carryOut(op: Op): Promise<Outcome> {
     this.ops++
+    this.time.now += op.waitMs ?? 0
     for (const d of op.drift ?? []) this.checks.drifted(this.world.drift(d.name, d.what, (o) => this.checks.seenBy(op, o, d.what)), d.what)
     this.world.faults = [...(op.faults ?? [])]
     const { process, cx } = this.process(op.end)
@@ -145,6 +149,10 @@ export class Lab {
     if (process.died) {
       await this.#compare()
       await this.file?.reopen()
+    }
+    if (this.fuzz.seed % MOVE_EVERY === 0) {
+      const differs = await moved(this.tables, process.clock, this.#bytes)
+      if (differs !== undefined) throw new Broken('e', `the state that was exported and imported has other ${differs}`)
     }
     const code = process.died ? 'dead' : String(out.code)
     this.codes[code] = (this.codes[code] ?? 0) + 1
@@ -189,6 +197,7 @@ export class Lab {
         if (repair) this.note(() => `drift ${JSON.stringify(repair.drifted)}`)
         const graph = op.kind === 'destroy' ? undefined : graphOf(this.programs[op.program] as Program)
         this.movedOn = stored !== undefined && stored.seq !== this.checks.env?.seq
+        this.checks.plannedAt = this.time.now
         const planned = stored ? await session.load({ id: stored.id }) : await session.plan({
           graph, repair, ...wordsOf(op),
           ...('replace' in op && op.replace ? { replace: op.replace } : {}), ...('unprotect' in op && op.unprotect ? { unprotect: op.unprotect } : {}),

@@ -61,7 +61,7 @@ function* candidates(c: FuzzCase): Generator<FuzzCase> {
   }
 }
 
-const optional = ['slot', 'refs', 'sizeOf', 'dependsOn', 'protect', 'retain', 'retries', 'tag', 'movedFrom', 'fail', 'ignore', 'replaceOn', 'replaceWith', 'deleteFirst', 'when', 'whenOf', 'deletedWith', 'adopt', 'hooks', 'timeouts'] as const
+const optional = ['slot', 'refs', 'sizeOf', 'dependsOn', 'protect', 'retain', 'retries', 'tag', 'ttl', 'movedFrom', 'fail', 'ignore', 'replaceOn', 'replaceWith', 'deleteFirst', 'when', 'whenOf', 'deletedWith', 'adopt', 'hooks', 'timeouts'] as const
 
 function less(n: NodeSpec, key: (typeof optional)[number]): NodeSpec {
   const { [key]: _, ...rest } = n
@@ -89,7 +89,7 @@ function dropped(p: Program, address: string): Program {
 }
 
 function* simpler(o: Op): Generator<Op> {
-  for (const key of ['faults', 'end', 'drift', 'person', 'targets', 'excludes', 'targetDependents', 'excludeDependents', 'replace', 'unprotect', 'refresh', 'stored'] as const) {
+  for (const key of ['waitMs', 'faults', 'end', 'drift', 'person', 'targets', 'excludes', 'targetDependents', 'excludeDependents', 'replace', 'unprotect', 'refresh', 'stored'] as const) {
     if (!(key in o)) continue
     const { [key]: _, ...rest } = o as Op & Record<typeof key, unknown>
     yield rest as Op

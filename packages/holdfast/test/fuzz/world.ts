@@ -20,6 +20,7 @@ export interface WorldObject {
   found?: { readonly mark: Mark; readonly revision: number | undefined; readonly spec: string }
   readonly born: number
   spec: Inputs
+  readonly due?: string
   /** Somebody else changed it. */
   drifted: boolean
   /** And that was recorded. */
@@ -84,6 +85,8 @@ export class World {
   watcher: Watcher | undefined
   now: () => number = () => 0
   note: (line: () => string) => void = () => undefined
+  /** When what was ever made was due. */
+  readonly dueAt = new Map<string, number>()
   readonly #tokens = new Map<string, string>()
   #born = 0
 
@@ -120,7 +123,7 @@ export class World {
   }
 
   outputsOf(o: WorldObject): Partial<Outputs> {
-    return o.kind.readable ? { id: o.id, name: o.spec.name, size: o.spec.size } : { id: o.id }
+    return o.kind.readable ? { id: o.id, name: o.spec.name, size: o.spec.size, ...(o.due === undefined ? {} : { due: o.due }) } : { id: o.id }
   }
 
   /** Somebody else changes something. */
@@ -154,7 +157,7 @@ export class World {
       const id = g.kind.byName ? `name/${g.inputs.name}` : `o${this.#born + 1}`
       if (g.kind.byName && this.objects.has(id)) throw new Refused(`${g.inputs.name} exists`)
       this.watcher?.landing('create', g, undefined)
-      const o: WorldObject = { id, kind: g.kind, mark: g.mark, born: ++this.#born, spec: g.inputs, drifted: false }
+      const o: WorldObject = { id, kind: g.kind, mark: g.mark, born: ++this.#born, spec: g.inputs, drifted: false, ...this.#dueOf(g) }
       this.objects.set(id, o)
       if (g.kind.create === 'A') this.#tokens.set(g.key, id)
       this.#effect('create', o)
@@ -213,6 +216,13 @@ export class World {
 
   search(g: Given): Promise<Partial<Outputs>[]> {
     return this.#call('read', g, () => this.ours(g.mark).filter((o) => o.kind === g.kind).map((o) => this.outputsOf(o)))
+  }
+
+  #dueOf({ inputs: { ttl }, mark }: Given): { readonly due?: string } {
+    if (ttl === undefined) return {}
+    const at = this.now() + ttl * 1000
+    this.dueAt.set(markText(mark), at)
+    return { due: new Date(at).toISOString() }
   }
 
   #effect(op: Mutation, o: WorldObject): void {

@@ -1,5 +1,5 @@
 import { isFailure } from '../../src/base/index.ts'
-import { beginRun, makePlan, type EngineContext, type OnFailure, type PlannedRun, type RunDocument, type RunSession, type SettleHow } from '../../src/engine/index.ts'
+import { beginRun, makePlan, repairOf, type EngineContext, type OnFailure, type PlannedRun, type RunDocument, type RunSession, type SettleHow } from '../../src/engine/index.ts'
 import type { TxRow } from '../../src/state/index.ts'
 import type { Process } from './kernel.ts'
 import { committedRows, MARKER, type Lab } from './lab.ts'
@@ -11,7 +11,7 @@ import type { Inputs } from './world.ts'
 
 /** A command, with its program at hand. */
 export type Job =
-  | { readonly do: 'apply'; readonly program: Program; readonly onFailure: OnFailure; readonly part?: Part | undefined }
+  | { readonly do: 'apply'; readonly program: Program; readonly onFailure: OnFailure; readonly part?: Part | undefined; readonly refresh?: true | undefined }
   | { readonly do: 'destroy'; readonly onFailure?: OnFailure | undefined }
   | { readonly do: 'revert' | 'resume' | 'refresh' }
 
@@ -64,7 +64,7 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
   const early = await planEarly(lab, process, cx, job)
   const part = job.do === 'apply' ? job.part : undefined
   const request = { graph: job.do === 'apply' ? graphOf(job.program) : undefined, ...(part ? { targets: part.targets } : {}) }
-  const session = await beginRun(cx, { lockTimeoutMs: o.lockTimeoutMs, stop, abort, only: request })
+  const session = await beginRun(cx, { lockTimeoutMs: o.lockTimeoutMs, stop, abort, only: job.do === 'apply' && job.refresh ? undefined : request })
   if (part && process.dead === false) kernel.count([...lab.tables.leases.values()].some((l) => l.holder.pid === process.pid && l.scope.includes(':')) ? 'a part is held' : 'the whole is held for a part')
   try {
     if (o.person) await settleByHand(lab, process, cx, session)
@@ -74,7 +74,8 @@ async function command(lab: Lab, process: Process, cx: EngineContext, job: Job, 
     else if (job.do === 'resume') a.doc = await session.resume(how)
     else if (job.do === 'refresh') a.doc = await session.refresh({}, { stop })
     else {
-      const planned = (early === undefined ? undefined : await asPlanned(session, early)) ?? (await session.plan(request))
+      const repair = job.do === 'apply' && job.refresh ? repairOf(await session.refresh({}, { stop })) : undefined
+      const planned = (early === undefined || repair ? undefined : await asPlanned(session, early)) ?? (await session.plan({ ...request, ...(repair ? { repair } : {}) }))
       a.empty = planned.empty
       kernel.remark(process.name, () => `plan ${planned.plan.changes.map((c) => `${c.doc.action}${c.deleteFirst ? '!' : ''}${c.phase === 'contract' ? '~' : ''} ${c.doc.address} <${c.after.join(',')}>`).join('; ')}`)
       a.doc = await session.apply(planned, how)

@@ -78,7 +78,7 @@ export class Life {
   }
 
   #job(c: Command): Job {
-    return c.do === 'apply' ? { do: 'apply', program: this.#scenario.programs[c.program] ?? [], onFailure: c.onFailure, part: c.part } : c
+    return c.do === 'apply' ? { do: 'apply', program: this.#scenario.programs[c.program] ?? [], onFailure: c.onFailure, part: c.part, refresh: c.refresh } : c
   }
 
   #start(name: string, command: Command, how: Try): Attempt {

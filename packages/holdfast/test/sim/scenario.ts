@@ -52,7 +52,7 @@ export interface ConvergeStep {
 }
 
 export type Command =
-  | { readonly do: 'apply'; readonly program: string; readonly onFailure: OnFailure; readonly part?: Part | undefined }
+  | { readonly do: 'apply'; readonly program: string; readonly onFailure: OnFailure; readonly part?: Part | undefined; readonly refresh?: true | undefined }
   | { readonly do: 'destroy'; readonly onFailure?: OnFailure | undefined }
   | { readonly do: 'revert' | 'resume' | 'refresh' }
 
