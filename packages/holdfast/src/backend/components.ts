@@ -1,7 +1,7 @@
 import type { Entry } from '../journal/index.ts'
 import { unresolved, type ComponentRow, type EnvRow, type ReferenceRow, type ResourceDocs, type ResourceRow } from '../state/index.ts'
 import { refuseOpenRun } from './changes.ts'
-import { checkDifference, checkExports, checkReference, checkTexts } from './check.ts'
+import { checkDifference, checkExports, checkReference, checkTexts, kept } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import { ComponentAlreadyExists, ComponentBusy, ComponentDoesNotExist, ComponentNotEmpty, InvalidDifference, PermissionDenied, ResourceReferenceError } from './errors.ts'
 import type { ComponentDifference, ComponentExport, ResourceReferenceDifference, ResourceReferenceModel } from './models.ts'
@@ -159,9 +159,11 @@ export async function setExports(s: Session, stateUuid: string, component: strin
 export async function resolveReference(s: Session, stateUuid: string, diff: ResourceReferenceDifference, ctx: RequestContext | undefined, note: Note): Promise<void> {
   const env = await stateOf(s, stateUuid)
   checkDifference('reference', diff)
-  const { actionType, originatingComponentName: consumer, resourceReference } = diff
+  const { actionType, resourceReference } = diff
   if (actionType !== 'CREATE' && actionType !== 'DELETE') throw new InvalidDifference(`${String(actionType)} is no action of a reference.`)
   checkReference(diff)
+  const consumer = kept(diff.originatingComponentName)
+  checkTexts({ originatingComponentName: consumer })
   return s.settled(env, async (now) => {
     if (!(await componentExists(s, now, consumer))) throw missing(now, consumer)
     const place = await placeOfReference(s, now, resourceReference)
@@ -186,7 +188,7 @@ async function placeOfReference(s: Session, env: EnvRow, r: ResourceReferenceMod
     owner = parent === undefined ? undefined : await s.store.envById(parent)
     if (!owner) throw new ResourceReferenceError(`${shown} is said to be in the parent of ${stateName(env)}, which has none.`)
   }
-  return { env: owner, component: r.componentName, address: addressOf(r.componentName, r.name), type: r.ruuid, shown }
+  return { env: owner, component: r.componentName.normalize('NFC'), address: addressOf(r.componentName, r.name), type: r.ruuid, shown }
 }
 
 const pointsAt = (r: ReferenceRow, place: Place, uid: string | undefined): boolean =>

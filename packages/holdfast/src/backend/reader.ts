@@ -2,7 +2,7 @@ import { canonical, textOf } from '../base/index.ts'
 import type { Value } from '../model/index.ts'
 import { unresolved, type ComponentRow, type EnvRow, type ReferenceRow, type ResourceDocs, type ResourceRow, type TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
-import { checkContext, checkTexts } from './check.ts'
+import { checkContext, checkTexts, storable } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import { componentHash } from './digest.ts'
 import { CloudOutputDoesNotExist, ComponentDoesNotExist, ResourceDoesNotExist, ResourceStateDoesNotExist } from './errors.ts'
@@ -23,7 +23,7 @@ export const changeDoc = (tx: TxRow): ChangeDoc | undefined => (tx.target.change
 
 /** Gives the state, or fails ResourceStateDoesNotExist. */
 export async function stateOf(s: Session, uuid: string): Promise<EnvRow> {
-  const env = typeof uuid === 'string' ? await s.store.envById(uuid) : undefined
+  const env = typeof uuid === 'string' && storable(uuid) ? await s.store.envById(uuid) : undefined
   if (!env || env.app === '/gone') throw new ResourceStateDoesNotExist(`There is no resource state ${textOf(uuid)}.`)
   return env
 }
