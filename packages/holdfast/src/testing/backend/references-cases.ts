@@ -50,6 +50,15 @@ export const referenceCases = cases((test) => {
     await refused(ComponentDoesNotExist, t.be.resolveReferenceChange(state, refer('none', to('A', r('1')))))
     await refused(ComponentDoesNotExist, t.be.resolveReferenceChange(state, unrefer('none', to('A', r('1')))))
   })
+  test('S000-94 a component refers to another while a change of its own is open', async (t) => {
+    const state = await t.state('demo', 'A', 'C')
+    await t.make(state, 'A', r('1'))
+    const [token] = await t.be.createResourceChangeTransaction(state, 'C', creating('C', r('2')))
+    await t.be.resolveReferenceChange(state, refer('C', to('A', r('1'))))
+    assert.deepEqual((await t.be.getComponent(state, 'A')).externalReferences, { [`${X};1`]: { cnt: 1 } })
+    await t.be.resolveReferenceChange(state, unrefer('C', to('A', r('1'))))
+    await t.be.completeResourceChange(state, 'C', creating('C', r('2')), token, {})
+  })
   test('B8.5#93 the same reference made twice is one', async (t) => {
     const state = await t.state('demo', 'A', 'C')
     await t.make(state, 'A', r('1'))
