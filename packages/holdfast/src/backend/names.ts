@@ -22,7 +22,8 @@ export const childrenApp = (env: Pick<EnvRow, 'id'>): string => `/${env.id}`
 
 /** What a change locks: its component, so that others can change others; an apply, which takes the state around it, is kept out by each. */
 export function scopeOf(env: Pick<EnvRow, 'id' | 'app' | 'name'>, component?: string): string {
-  const state = env.app.startsWith('/') ? `state/${env.id}` : `${env.app}/${env.name}`
+  // A colon ends the state in the name of a scope.
+  const state = env.app.startsWith('/') || env.app.includes(':') || env.name.includes(':') ? `state/${env.id}` : `${env.app}/${env.name}`
   return component === undefined ? state : `${state}:${component}`
 }
 

@@ -63,6 +63,15 @@ describe.each(backends)('%s', (_, be) => {
     }
   })
 
+  test('a colon in the name of a state or a component parts nothing', async () => {
+    const state = await be.createResourceState('shop/prod:blue')
+    await be.updateComponent(state, { actionType: 'CREATE', newName: 'db:1' })
+    const diff = { ...create({ name: 'a:b' }), componentName: 'db:1' }
+    const [token] = await be.createResourceChangeTransaction(state, 'db:1', diff)
+    await be.completeResourceChange(state, 'db:1', diff, token, {})
+    expect(await be.getResourceByName(state, 'db:1', 't', 'a:b')).toMatchObject({ hash: 'h' })
+  })
+
   test('which way a change is recovered is said with true or false, and what was resolved is an object', async () => {
     const state = await be.createResourceState('ways')
     await be.updateComponent(state, { actionType: 'CREATE', newName: 'db' })
