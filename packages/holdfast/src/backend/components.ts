@@ -7,7 +7,7 @@ import { ComponentAlreadyExists, ComponentBusy, ComponentDoesNotExist, Component
 import type { ComponentDifference, ComponentExport, ResourceReferenceDifference, ResourceReferenceModel } from './models.ts'
 import { addressOf, checkedPath, componentOf, nameIn, parentOf, stateName } from './names.ts'
 import { demand, exported } from './permit.ts'
-import { componentExists, stateOf, uidOf } from './reader.ts'
+import { componentExists, means, stateOf, targetOf, uidOf } from './reader.ts'
 import type { Session } from './session.ts'
 
 type Note = () => Entry[]
@@ -54,9 +54,8 @@ async function create(s: Session, env: EnvRow, name: string, ctx: RequestContext
 
 /** Who refers to resources of a component, by name. */
 async function referrersOf(s: Session, env: EnvRow, component: string): Promise<string[]> {
-  const pointing = (await s.store.references({ targetEnv: env.id })).filter((r) => componentOf(r.address) === component)
   const names: string[] = []
-  for (const r of pointing) names.push((await s.store.components(r.env)).find((c) => c.uid === r.component)?.name ?? r.component)
+  for (const r of await s.store.references({ targetEnv: env.id })) if (componentOf((await targetOf(s, r)).address) === component) names.push((await s.store.components(r.env)).find((c) => c.uid === r.component)?.name ?? r.component)
   return [...new Set(names)].sort()
 }
 
@@ -191,8 +190,12 @@ async function placeOfReference(s: Session, env: EnvRow, r: ResourceReferenceMod
   return { env: owner, component: r.componentName.normalize('NFC'), address: addressOf(r.componentName, r.name), type: r.ruuid, shown }
 }
 
-const pointsAt = (r: ReferenceRow, place: Place, uid: string | undefined): boolean =>
-  r.targetEnv === place.env.id && (r.targetUid === uid || (r.address === place.address && r.type === place.type))
+/** The references of a component to a place. */
+async function heldBy(s: Session, env: EnvRow, component: string, place: Place, uid: string | undefined): Promise<ReferenceRow[]> {
+  const out: ReferenceRow[] = []
+  for (const r of await s.store.references({ env: env.id })) if (r.component === component && await means(s, r, { ...place, env: place.env.id }, uid)) out.push(r)
+  return out
+}
 
 async function refer(s: Session, env: EnvRow, consumer: string, place: Place, ctx: RequestContext | undefined, note: Note): Promise<void> {
   if (!(await componentExists(s, place.env, place.component))) throw new ResourceReferenceError(`There is no component ${place.component} in ${stateName(place.env)}.`)
@@ -206,7 +209,7 @@ async function refer(s: Session, env: EnvRow, consumer: string, place: Place, ct
     throw new PermissionDenied(`${place.component} does not export ${place.type};${nameIn(place.address)} to ${stateName(env)}.`, 'Have the component export it.', [], { details: about })
   }
   const row = await identity(s, env, consumer)
-  const held = (await s.store.references({ env: env.id })).some((r) => r.component === row.uid && pointsAt(r, place, target.uid))
+  const held = (await heldBy(s, env, row.uid, place, target.uid)).length > 0
   const extra = note()
   if (held && extra.length === 0) return
   await s.commit(env, [
@@ -220,7 +223,7 @@ async function refer(s: Session, env: EnvRow, consumer: string, place: Place, ct
 async function dereference(s: Session, env: EnvRow, consumer: string, place: Place, ctx: RequestContext | undefined, note: Note): Promise<void> {
   const row = await identity(s, env, consumer)
   const target = (await s.store.find(place.env.id, 'committed', { address: place.address })).find((r) => r.type === place.type)
-  const held = (await s.store.references({ env: env.id })).filter((r) => r.component === row.uid && pointsAt(r, place, target?.uid))
+  const held = await heldBy(s, env, row.uid, place, target?.uid)
   if (held.length === 0) throw new ResourceReferenceError(`${consumer} does not refer to ${place.shown}.`)
   await demand(s.permit, ctx, 'reference:delete', { state: stateName(env), component: consumer })
   await s.commit(env, [

@@ -115,6 +115,16 @@ export async function targetOf(s: Session, reference: ReferenceRow): Promise<Pic
   return moved ?? reference
 }
 
+/**
+ * Whether a reference means what stands at an address: its target, or what came in the place of a target that is gone. A target that was renamed keeps the references
+ * that other states have to it, whatever is called as it was before.
+ */
+export async function means(s: Session, r: ReferenceRow, place: Pick<ResourceRow, 'env' | 'address' | 'type'>, uid: string | undefined): Promise<boolean> {
+  if (r.targetUid === uid) return true
+  if (r.targetEnv !== place.env || r.address !== place.address || r.type !== place.type) return false
+  return !(await s.store.resources(r.targetEnv, 'committed')).some((row) => row.uid === r.targetUid)
+}
+
 async function referenceModel(s: Session, reference: ReferenceRow): Promise<ResourceReferenceModel> {
   const target = await targetOf(s, reference)
   return { componentName: componentOf(target.address), ruuid: target.type, name: nameIn(target.address), ...(reference.targetEnv === reference.env ? {} : { isInParentResourceState: true }) }
@@ -126,16 +136,18 @@ async function assemble(s: Session, around: Surroundings, name: string, rows: re
   const cloudOutput: Record<string, CloudOutput> = {}
   const previousResolvedCloudValues: Record<string, Record<string, unknown>> = {}
   const externalReferences: Record<string, { cnt: number }> = {}
-  const resources = rows.map((row, i) => {
+  const resources: ResourceModel[] = []
+  for (const [i, row] of rows.entries()) {
     const key = keyOfRow(row)
     const doc = docs[i] as ResourceDocs
     if (!row.meta.noOutputs) cloudOutput[key] = (shown(decode(row.uid, row.type, 'outputs', doc.outputs, s.ring), clear(row)) ?? {}) as CloudOutput
     const read = resolved[i]
     if (read) previousResolvedCloudValues[key] = shown(decode(row.uid, row.type, 'resolved', read.doc, s.ring), clear(row)) as Record<string, unknown>
-    const cnt = around.pointing.filter((r) => r.targetUid === row.uid || (r.address === row.address && r.type === row.type)).length
+    let cnt = 0
+    for (const r of around.pointing) if (r.targetUid === row.uid || (r.address === row.address && await means(s, r, row, row.uid))) cnt++
     if (cnt > 0) externalReferences[key] = { cnt }
-    return modelOf(row, decode(row.uid, row.type, 'inputs', doc.inputs, s.ring), clear(row))
-  })
+    resources.push(modelOf(row, decode(row.uid, row.type, 'inputs', doc.inputs, s.ring), clear(row)))
+  }
   const uid = around.rows.get(name)?.uid
   const references: ResourceReferenceModel[] = []
   for (const r of around.held) if (r.component === uid) references.push(await referenceModel(s, r))
