@@ -11,7 +11,7 @@ import {
 import type { CloudOutput, ResourceDifference, ResourceModel } from './models.ts'
 import { addressOf, checkedName, componentOf, nameIn, namespaceToken, scopeOf, seedOf, stateName } from './names.ts'
 import { demand, type Action } from './permit.ts'
-import { callerOf, componentExists, demandComponent, stateOf, type ChangeDoc } from './reader.ts'
+import { callerOf, componentExists, demandComponent, docsOf, stateOf, type ChangeDoc } from './reader.ts'
 import type { Session } from './session.ts'
 import { attributesOf, decode, digestOf, encode, keepSecrets, tagsOf } from './values.ts'
 
@@ -137,7 +137,7 @@ async function recordIntent(s: Session, env: EnvRow, componentName: string, seed
   const now = s.clock.now()
   const entries: Entry[] = []
   const ring = () => s.ringToSeal(entries)
-  const [prior] = old ? await s.store.docs([old]) : []
+  const [prior] = old ? await docsOf(s, [old]) : []
   const address = addressOf(componentName, (previous ?? next as ResourceModel).name)
   let row: Omit<ResourceRow, 'seq'> | undefined
   let inputs = prior?.inputs ?? '{}'

@@ -7,8 +7,9 @@ import { ComponentAlreadyExists, ComponentBusy, ComponentDoesNotExist, Component
 import type { ComponentDifference, ComponentExport, ResourceReferenceDifference, ResourceReferenceModel } from './models.ts'
 import { addressOf, checkedPath, componentOf, nameIn, parentOf, stateName } from './names.ts'
 import { demand, exported } from './permit.ts'
-import { componentExists, means, stateOf, targetOf, uidOf } from './reader.ts'
+import { componentExists, docsOf, means, stateOf, targetOf, uidOf } from './reader.ts'
 import type { Session } from './session.ts'
+import { stored } from './values.ts'
 
 type Note = () => Entry[]
 const event = (s: Session, kind: string, data: object): Entry => ({ t: 'event', at: s.clock.now(), kind, data: JSON.stringify(data) })
@@ -118,7 +119,7 @@ async function moves(s: Session, env: EnvRow, to: string, rows: readonly Resourc
   const names = new Map(rows.map((r) => [r.address, addressOf(to, nameIn(r.address))]))
   const all = rows.every((r) => r.meta.provider === 'holdfast/backend') ? rows : await s.store.resources(env.id, 'current')
   const changed = all.filter((r) => inside.has(r.uid) || r.meta.deps.some((d) => names.has(d)))
-  const docs = await s.store.docs(changed)
+  const docs = await docsOf(s, changed)
   const entries: Entry[] = []
   changed.forEach((r, i) => {
     const { seq: _seq, ...row } = r
@@ -205,7 +206,7 @@ async function refer(s: Session, env: EnvRow, consumer: string, place: Place, ct
   const about = { state: stateName(place.env), component: place.component, ruuid: place.type, name: nameIn(place.address), tags: target.meta.tags }
   await demand(s.permit, ctx, 'reference:create', about)
   const exports = (await s.store.component(place.env.id, place.component))?.exports
-  if (!exported(exports === undefined ? undefined : JSON.parse(exports) as ComponentExport[], `${place.type};${nameIn(place.address)}`, stateName(env))) {
+  if (!exported(exports === undefined ? undefined : stored(exports) as ComponentExport[], `${place.type};${nameIn(place.address)}`, stateName(env))) {
     throw new PermissionDenied(`${place.component} does not export ${place.type};${nameIn(place.address)} to ${stateName(env)}.`, 'Have the component export it.', [], { details: about })
   }
   const row = await identity(s, env, consumer)

@@ -5,12 +5,12 @@ import { holderAlive } from '../store/index.ts'
 import { checkContext, checkTexts, storable } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import { componentHash } from './digest.ts'
-import { CloudOutputDoesNotExist, ComponentDoesNotExist, ResourceDoesNotExist, ResourceStateDoesNotExist } from './errors.ts'
+import { CloudOutputDoesNotExist, ComponentDoesNotExist, ResourceDoesNotExist, ResourceStateDoesNotExist, StoreCorrupt } from './errors.ts'
 import type { ChangeRecord, ChangeStatus, CloudOutput, ComponentModel, FailedResourceChange, OpenResourceChange, ResourceDifference, ResourceModel, ResourceReferenceModel, ResourceState } from './models.ts'
 import { addressOf, childrenApp, componentOf, derivedUid, nameIn, parentOf, stateName } from './names.ts'
 import { demand, type PermitRequest } from './permit.ts'
 import type { Session } from './session.ts'
-import { decode, keyOfRow, modelOf, shown } from './values.ts'
+import { decode, keyOfRow, modelOf, shown, stored } from './values.ts'
 
 /** What a change said when it was opened; stored with its transaction, whose `payloadDigest` tells the difference from any other. */
 export interface ChangeDoc {
@@ -19,7 +19,7 @@ export interface ChangeDoc {
   readonly previous?: { readonly name: string; readonly hash: string }
 }
 
-export const changeDoc = (tx: TxRow): ChangeDoc | undefined => (tx.target.change === undefined ? undefined : (JSON.parse(tx.target.change) as ChangeDoc))
+export const changeDoc = (tx: TxRow): ChangeDoc | undefined => (tx.target.change === undefined ? undefined : (stored(tx.target.change) as ChangeDoc))
 
 /** Gives the state, or fails ResourceStateDoesNotExist. */
 export async function stateOf(s: Session, uuid: string): Promise<EnvRow> {
@@ -83,13 +83,22 @@ export async function resourcesByTag(s: Session, env: EnvRow, component: string,
 
 /** Outputs of a resource. Fails CloudOutputDoesNotExist. */
 export async function outputsOf(s: Session, row: ResourceRow): Promise<Value> {
-  const [docs] = row.meta.noOutputs ? [] : await s.store.docs([row])
+  const [docs] = row.meta.noOutputs ? [] : await docsOf(s, [row])
   if (!docs) throw new CloudOutputDoesNotExist(`${row.type} ${nameIn(row.address)} has no output.`)
   return decode(row.uid, row.type, 'outputs', docs.outputs, s.ring)
 }
 
-export async function modelsOf(s: Session, rows: readonly ResourceRow[], clear: boolean): Promise<ResourceModel[]> {
+/** Inputs and outputs of rows that are there. Fails StoreCorrupt. */
+export async function docsOf(s: Session, rows: readonly ResourceRow[]): Promise<readonly ResourceDocs[]> {
   const docs = await s.store.docs(rows)
+  rows.forEach((row, i) => {
+    if (!docs[i]) throw new StoreCorrupt(`${row.address} (${row.uid}) has lost its inputs and outputs.`)
+  })
+  return docs as readonly ResourceDocs[]
+}
+
+export async function modelsOf(s: Session, rows: readonly ResourceRow[], clear: boolean): Promise<ResourceModel[]> {
+  const docs = await docsOf(s, rows)
   return rows.map((row, i) => modelOf(row, decode(row.uid, row.type, 'inputs', (docs[i] as ResourceDocs).inputs, s.ring), clear))
 }
 
@@ -131,7 +140,7 @@ async function referenceModel(s: Session, reference: ReferenceRow): Promise<Reso
 }
 
 async function assemble(s: Session, around: Surroundings, name: string, rows: readonly ResourceRow[], clear: (row: ResourceRow) => boolean): Promise<ComponentModel> {
-  const docs = await s.store.docs(rows)
+  const docs = await docsOf(s, rows)
   const resolved = await s.store.resolved(rows.map((r) => r.uid))
   const cloudOutput: Record<string, CloudOutput> = {}
   const previousResolvedCloudValues: Record<string, Record<string, unknown>> = {}

@@ -17,7 +17,7 @@ import { callerOf, componentsOf, modelsOf, outputsOf, readable, readComponent, r
 import { once } from './requests.ts'
 import { Session, type KeyPlace } from './session.ts'
 import { hasCode, translate, translated } from './translate.ts'
-import { shown } from './values.ts'
+import { shown, stored } from './values.ts'
 
 export interface StoreBackendOptions {
   readonly capabilities: BackendCapabilities
@@ -349,7 +349,7 @@ export class StoreBackend extends AbstractBackend {
       return s.store.watch(env.id, { from, signal })
     })
     try {
-      for await (const { seq, n, at, kind, data } of events) yield { revision: seq, n, at: new Date(at).toISOString(), kind, data: JSON.parse(data) as Record<string, unknown> }
+      for await (const { seq, n, at, kind, data } of events) yield { revision: seq, n, at: new Date(at).toISOString(), kind, data: stored(data) as Record<string, unknown> }
     } catch (e) {
       throw translate(e)
     }
