@@ -2,7 +2,7 @@ import { completeLone, dropLone, failLone, loneRun, openLone, type Entry, type L
 import type { EnvRow, ResourceDocs, ResourceRow, TxRow } from '../state/index.ts'
 import { unresolved } from '../state/index.ts'
 import { conflict, oldEvents } from '../store/index.ts'
-import { checkOutput, checkTexts } from './check.ts'
+import { checkOutput, checkResolved, checkTexts, checkToPrevious, storable } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import {
   ComponentBusy, ComponentDoesNotExist, InvalidDifference, OutputsRequired, PermissionDenied, ResourceAlreadyExists, ResourceBusy, ResourceChangeTransactionDoesNotExist, ResourceDoesNotExist,
@@ -11,7 +11,7 @@ import {
 import type { CloudOutput, ResourceDifference, ResourceModel } from './models.ts'
 import { addressOf, checkedName, componentOf, nameIn, namespaceToken, scopeOf, seedOf, stateName } from './names.ts'
 import { demand, type Action } from './permit.ts'
-import { callerOf, componentExists, demandComponent, stateOf, type ChangeDoc } from './reader.ts'
+import { callerOf, componentExists, demandComponent, docsOf, stateOf, type ChangeDoc } from './reader.ts'
 import type { Session } from './session.ts'
 import { attributesOf, decode, digestOf, encode, keepSecrets, tagsOf } from './values.ts'
 
@@ -26,13 +26,15 @@ function sides(diff: ResourceDifference): { readonly previous: ResourceModel | u
   if (!['CREATE', 'UPDATE_IDENTITY', 'UPDATE_NAME', 'DELETE'].includes(actionType)) throw bad(`${String(actionType)} is no action`)
   if ((actionType === 'CREATE') !== (previous === undefined || previous === null)) throw bad('CREATE has no previous resource, and the others have one')
   if ((actionType === 'DELETE') !== (next === undefined || next === null)) throw bad('DELETE has no new resource, and the others have one')
-  for (const model of [previous, next]) {
-    if (!model) continue
-    checkedName('The name of a resource', model.name)
-    for (const field of ['ruuid', 'hash'] as const) if (typeof model[field] !== 'string' || model[field] === '') throw bad(`\`${field}\` must be a text`)
+  const checked = (model: ResourceModel | null | undefined): ResourceModel | undefined => {
+    if (!model) return undefined
+    const name = checkedName('The name of a resource', model.name)
+    for (const field of ['ruuid', 'hash'] as const) if (typeof model[field] !== 'string' || model[field] === '' || !storable(model[field])) throw bad(`\`${field}\` must be a text, without NUL and without half characters`)
+    return name === model.name ? model : { ...model, name }
   }
+  const out = { previous: checked(previous), next: checked(next) }
   if (previous && next && previous.ruuid !== next.ruuid) throw bad('a resource cannot change its type; delete it and create another')
-  return { previous: previous ?? undefined, next: next ?? undefined }
+  return out
 }
 
 /** What tells one difference from another: names, types, hashes, and what is new. */
@@ -59,8 +61,8 @@ const busy = (row: Pick<TxRow, 'token' | 'address'>) =>
 async function refuseMixUp(s: Session, env: EnvRow, component: string, named: unknown): Promise<void> {
   if (named === undefined || named === null || named === component) return
   const bad = (why: string) => new InvalidDifference(`The difference of a resource is not well formed: ${why}.`)
-  if (typeof named !== 'string') throw bad('componentName must be a text')
-  if (await componentExists(s, env, named)) throw bad(`its componentName is ${named}, and the call is about ${component}`)
+  if (typeof named !== 'string' || !storable(named)) throw bad('componentName must be a text')
+  if (named.normalize('NFC') !== component && await componentExists(s, env, named.normalize('NFC'))) throw bad(`its componentName is ${named}, and the call is about ${component}`)
 }
 
 export async function openChange(s: Session, stateUuid: string, componentName: string, diff: ResourceDifference, ctx: RequestContext | undefined, note: (answer: [string, string]) => Entry[]): Promise<[string, string]> {
@@ -135,7 +137,7 @@ async function recordIntent(s: Session, env: EnvRow, componentName: string, seed
   const now = s.clock.now()
   const entries: Entry[] = []
   const ring = () => s.ringToSeal(entries)
-  const [prior] = old ? await s.store.docs([old]) : []
+  const [prior] = old ? await docsOf(s, [old]) : []
   const address = addressOf(componentName, (previous ?? next as ResourceModel).name)
   let row: Omit<ResourceRow, 'seq'> | undefined
   let inputs = prior?.inputs ?? '{}'
@@ -175,6 +177,7 @@ async function openTx(s: Session, env: EnvRow, token: string): Promise<TxRow> {
 
 /** What a call about an open transaction has to fit. */
 async function ownTx(s: Session, env: EnvRow, componentName: string, diff: ResourceDifference, token: string): Promise<TxRow> {
+  checkTexts({ component: componentName })
   const tx = await openTx(s, env, token)
   if (!(await componentExists(s, env, componentName))) throw new ComponentDoesNotExist(`${stateName(env)} has no component ${componentName}.`)
   if (componentOf(tx.address) !== componentName || tx.target.change === undefined || tx.payloadDigest !== digestOfDiff(s, diff)) {
@@ -188,14 +191,15 @@ export async function completeChange(
 ): Promise<void> {
   const env = await stateOf(s, stateUuid)
   const tx = await ownTx(s, env, componentName, diff, token)
-  await finish(s, env, tx, output, resolved, undefined, ctx, note)
+  checkOutput(output)
+  await finish(s, env, tx, output, resolved ?? {}, undefined, ctx, note)
 }
 
 /** The change becomes true: outputs, resolved values, row, revision and the end of the transaction in one commit. */
 async function finish(
   s: Session, env: EnvRow, tx: TxRow, output: CloudOutput | undefined, resolved: Readonly<Record<string, unknown>>, evidence: string | undefined, ctx: RequestContext | undefined, note: () => Entry[],
 ): Promise<void> {
-  checkOutput(output)
+  checkResolved(resolved)
   // What a change of ours is to make has no row before it completes.
   const makes = tx.op === 'create' && tx.target.change !== undefined
   const old = makes ? undefined : (await s.store.find(env.id, 'current', { address: tx.address })).find((r) => r.uid === tx.uid)
@@ -258,6 +262,8 @@ export async function amendChange(s: Session, stateUuid: string, token: string, 
 
 export async function recoverChange(s: Session, stateUuid: string, token: string, toPrevious: boolean, output: CloudOutput | undefined, ctx: RequestContext | undefined, note: () => Entry[]): Promise<void> {
   const env = await stateOf(s, stateUuid)
+  checkToPrevious(toPrevious)
+  checkOutput(output)
   const tx = await failedTx(s, env, token)
   const component = componentOf(tx.address)
   if (!(await componentExists(s, env, component))) throw new ComponentDoesNotExist(`${stateName(env)} has no component ${component}.`)

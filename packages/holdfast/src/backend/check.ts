@@ -5,7 +5,12 @@ import type { ResourceReferenceDifference } from './models.ts'
 
 /** What callers without types give: looked at before anything is read or written. Pure. */
 
-const { flag, object, text, texts } = optionKind
+const { flag, object } = optionKind
+/** What a column can carry: no half of a surrogate pair, and no NUL, where a text in the store would end. */
+export const storable = (v: string): boolean => !v.includes('\0') && !/\p{Cs}/u.test(v)
+const isText = (v: unknown): v is string => typeof v === 'string' && v !== '' && storable(v)
+const text: Kind = { says: 'a text that is not empty, without NUL and without half characters', is: isText }
+const texts: Kind = { says: 'a list of texts', is: (v) => Array.isArray(v) && v.every(isText) }
 const fail = (message: string): never => {
   throw new InvalidArgument(`${message}.`)
 }
@@ -22,7 +27,7 @@ export function checkParts(options: unknown): void {
 
 const FENCE: Kinds = new Map<string, Kind>([['scope', text], ['fence', optionKind.count]])
 const CONTEXT: Kinds = new Map<string, Kind>([
-  ['requestId', text], ['principal', { says: 'a text', is: (v) => typeof v === 'string' }], ['fence', { says: '{ scope, fence } of a lease', is: (v) => misfit(v, FENCE, ['scope', 'fence']) === undefined }],
+  ['requestId', text], ['principal', { says: 'a text', is: (v) => typeof v === 'string' && storable(v) }], ['fence', { says: '{ scope, fence } of a lease', is: (v) => misfit(v, FENCE, ['scope', 'fence']) === undefined }],
   ['expectedRevision', optionKind.count], ['reveal', flag],
 ])
 /** Fails InvalidArgument. */
@@ -34,10 +39,28 @@ export function checkContext(ctx: RequestContext | undefined): void {
 
 /** Arguments by their names. What is undefined and may be left out is not among them. Fails InvalidArgument. */
 export function checkTexts(given: Readonly<Record<string, unknown>>): void {
-  for (const name in given) if (typeof given[name] !== 'string') fail(`${name} must be a text`)
+  for (const name in given) {
+    const v = given[name]
+    if (typeof v !== 'string' || !storable(v)) fail(`${name} must be a text, without NUL and without half characters`)
+  }
 }
 
 const FILTER: Kinds = new Map<string, Kind>([['status', oneOf('open', 'failed', 'unknown', 'completed', 'abandoned')], ['stateUuid', text]])
+/** A name in the form in which names are kept. What is no text is left as it is, to be refused. */
+export const kept = <T>(name: T): T => (typeof name === 'string' ? (name.normalize('NFC') as T & string) : name)
+export const keptNames = <T extends { readonly component?: string; readonly name?: string }>(about: T): T =>
+  ({ ...about, ...('component' in about ? { component: kept(about.component) } : {}), ...('name' in about ? { name: kept(about.name) } : {}) })
+
+/** Fails InvalidArgument. */
+export function checkToPrevious(toPrevious: unknown): void {
+  if (!flag.is(toPrevious)) fail(`toPreviousState must be ${flag.says}`)
+}
+
+/** Fails InvalidArgument. */
+export function checkResolved(resolved: unknown): void {
+  if (resolved !== undefined && resolved !== null && !object.is(resolved)) fail('What was resolved for a resource must be an object of data')
+}
+
 /** Fails InvalidArgument. */
 export function checkFilter(filter: unknown): void {
   const wrong = misfit(filter, FILTER)
@@ -90,7 +113,7 @@ export function checkedContents<T extends { readonly resources: readonly unknown
       if (wrong !== undefined) fail(`${where}: references: ${wrong}`)
     }
   }
-  return components.map((c) => ((c.resources as unknown) ? c : { ...c, resources: [] }))
+  return components.map(asKept)
 }
 
 /** What the identity of a component is made of. Fails InvalidArgument. */
@@ -104,9 +127,31 @@ export function checkHashed(content: unknown): void {
   if (wrong !== undefined) fail(`componentHash: references: ${wrong}`)
 }
 
-/** Fails InvalidArgument. */
-export function checkNames(names: unknown): void {
+interface Names { readonly name: string; readonly componentName?: string; readonly aliases?: readonly string[] | null }
+/** Names as they are kept; what has them already is left as it is. */
+function named<T extends Names>(x: T): T {
+  const { name, componentName, aliases } = x
+  const list = Array.isArray(aliases) ? aliases as readonly unknown[] : []
+  if (kept(name) === name && kept(componentName) === componentName && list.every((a) => kept(a) === a)) return x
+  return { ...x, name: kept(name), ...(componentName === undefined ? {} : { componentName: kept(componentName) }), ...(list.length === 0 ? {} : { aliases: list.map(kept) }) } as T
+}
+
+function asKept<T extends { readonly resources: readonly unknown[] }>(c: T): T {
+  const { references } = c as { readonly references?: readonly Names[] | null }
+  const resources = ((c.resources as unknown) ? c.resources : []) as readonly Names[]
+  const of = named(c as T & Names)
+  const changed = <X extends Names>(list: readonly X[]): readonly X[] => {
+    const out = list.map(named)
+    return out.every((x, i) => x === list[i]) ? list : out
+  }
+  const [r, refs] = [changed(resources), references && changed(references)]
+  return r === c.resources && refs === references ? of : { ...of, resources: r, ...(refs ? { references: refs } : {}) }
+}
+
+/** Gives them as names are kept. Fails InvalidArgument. */
+export function checkedNames(names: unknown): readonly string[] {
   if (!texts.is(names)) fail('oldComponents must be a list of names')
+  return (names as readonly string[]).map((n) => n.normalize('NFC'))
 }
 
 const WATCH: Kinds = new Map<string, Kind>([['from', { says: "the revision that was seen last, or 'now'", is: (v) => v === 'now' || optionKind.count.is(v) }], ['signal', optionKind.signal]])

@@ -1,14 +1,15 @@
 import type { Entry } from '../journal/index.ts'
 import { unresolved, type ComponentRow, type EnvRow, type ReferenceRow, type ResourceDocs, type ResourceRow } from '../state/index.ts'
 import { refuseOpenRun } from './changes.ts'
-import { checkDifference, checkExports, checkReference, checkTexts } from './check.ts'
+import { checkDifference, checkExports, checkReference, checkTexts, kept } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import { ComponentAlreadyExists, ComponentBusy, ComponentDoesNotExist, ComponentNotEmpty, InvalidDifference, PermissionDenied, ResourceReferenceError } from './errors.ts'
 import type { ComponentDifference, ComponentExport, ResourceReferenceDifference, ResourceReferenceModel } from './models.ts'
 import { addressOf, checkedPath, componentOf, nameIn, parentOf, stateName } from './names.ts'
 import { demand, exported } from './permit.ts'
-import { componentExists, stateOf, uidOf } from './reader.ts'
+import { componentExists, docsOf, means, stateOf, targetOf, uidOf } from './reader.ts'
 import type { Session } from './session.ts'
+import { stored } from './values.ts'
 
 type Note = () => Entry[]
 const event = (s: Session, kind: string, data: object): Entry => ({ t: 'event', at: s.clock.now(), kind, data: JSON.stringify(data) })
@@ -54,9 +55,8 @@ async function create(s: Session, env: EnvRow, name: string, ctx: RequestContext
 
 /** Who refers to resources of a component, by name. */
 async function referrersOf(s: Session, env: EnvRow, component: string): Promise<string[]> {
-  const pointing = (await s.store.references({ targetEnv: env.id })).filter((r) => componentOf(r.address) === component)
   const names: string[] = []
-  for (const r of pointing) names.push((await s.store.components(r.env)).find((c) => c.uid === r.component)?.name ?? r.component)
+  for (const r of await s.store.references({ targetEnv: env.id })) if (componentOf((await targetOf(s, r)).address) === component) names.push((await s.store.components(r.env)).find((c) => c.uid === r.component)?.name ?? r.component)
   return [...new Set(names)].sort()
 }
 
@@ -119,7 +119,7 @@ async function moves(s: Session, env: EnvRow, to: string, rows: readonly Resourc
   const names = new Map(rows.map((r) => [r.address, addressOf(to, nameIn(r.address))]))
   const all = rows.every((r) => r.meta.provider === 'holdfast/backend') ? rows : await s.store.resources(env.id, 'current')
   const changed = all.filter((r) => inside.has(r.uid) || r.meta.deps.some((d) => names.has(d)))
-  const docs = await s.store.docs(changed)
+  const docs = await docsOf(s, changed)
   const entries: Entry[] = []
   changed.forEach((r, i) => {
     const { seq: _seq, ...row } = r
@@ -159,9 +159,11 @@ export async function setExports(s: Session, stateUuid: string, component: strin
 export async function resolveReference(s: Session, stateUuid: string, diff: ResourceReferenceDifference, ctx: RequestContext | undefined, note: Note): Promise<void> {
   const env = await stateOf(s, stateUuid)
   checkDifference('reference', diff)
-  const { actionType, originatingComponentName: consumer, resourceReference } = diff
+  const { actionType, resourceReference } = diff
   if (actionType !== 'CREATE' && actionType !== 'DELETE') throw new InvalidDifference(`${String(actionType)} is no action of a reference.`)
   checkReference(diff)
+  const consumer = kept(diff.originatingComponentName)
+  checkTexts({ originatingComponentName: consumer })
   return s.settled(env, async (now) => {
     if (!(await componentExists(s, now, consumer))) throw missing(now, consumer)
     const place = await placeOfReference(s, now, resourceReference)
@@ -186,11 +188,15 @@ async function placeOfReference(s: Session, env: EnvRow, r: ResourceReferenceMod
     owner = parent === undefined ? undefined : await s.store.envById(parent)
     if (!owner) throw new ResourceReferenceError(`${shown} is said to be in the parent of ${stateName(env)}, which has none.`)
   }
-  return { env: owner, component: r.componentName, address: addressOf(r.componentName, r.name), type: r.ruuid, shown }
+  return { env: owner, component: r.componentName.normalize('NFC'), address: addressOf(r.componentName, r.name), type: r.ruuid, shown }
 }
 
-const pointsAt = (r: ReferenceRow, place: Place, uid: string | undefined): boolean =>
-  r.targetEnv === place.env.id && (r.targetUid === uid || (r.address === place.address && r.type === place.type))
+/** The references of a component to a place. */
+async function heldBy(s: Session, env: EnvRow, component: string, place: Place, uid: string | undefined): Promise<ReferenceRow[]> {
+  const out: ReferenceRow[] = []
+  for (const r of await s.store.references({ env: env.id })) if (r.component === component && await means(s, r, { ...place, env: place.env.id }, uid)) out.push(r)
+  return out
+}
 
 async function refer(s: Session, env: EnvRow, consumer: string, place: Place, ctx: RequestContext | undefined, note: Note): Promise<void> {
   if (!(await componentExists(s, place.env, place.component))) throw new ResourceReferenceError(`There is no component ${place.component} in ${stateName(place.env)}.`)
@@ -200,11 +206,11 @@ async function refer(s: Session, env: EnvRow, consumer: string, place: Place, ct
   const about = { state: stateName(place.env), component: place.component, ruuid: place.type, name: nameIn(place.address), tags: target.meta.tags }
   await demand(s.permit, ctx, 'reference:create', about)
   const exports = (await s.store.component(place.env.id, place.component))?.exports
-  if (!exported(exports === undefined ? undefined : JSON.parse(exports) as ComponentExport[], `${place.type};${nameIn(place.address)}`, stateName(env))) {
+  if (!exported(exports === undefined ? undefined : stored(exports) as ComponentExport[], `${place.type};${nameIn(place.address)}`, stateName(env))) {
     throw new PermissionDenied(`${place.component} does not export ${place.type};${nameIn(place.address)} to ${stateName(env)}.`, 'Have the component export it.', [], { details: about })
   }
   const row = await identity(s, env, consumer)
-  const held = (await s.store.references({ env: env.id })).some((r) => r.component === row.uid && pointsAt(r, place, target.uid))
+  const held = (await heldBy(s, env, row.uid, place, target.uid)).length > 0
   const extra = note()
   if (held && extra.length === 0) return
   await s.commit(env, [
@@ -218,7 +224,7 @@ async function refer(s: Session, env: EnvRow, consumer: string, place: Place, ct
 async function dereference(s: Session, env: EnvRow, consumer: string, place: Place, ctx: RequestContext | undefined, note: Note): Promise<void> {
   const row = await identity(s, env, consumer)
   const target = (await s.store.find(place.env.id, 'committed', { address: place.address })).find((r) => r.type === place.type)
-  const held = (await s.store.references({ env: env.id })).filter((r) => r.component === row.uid && pointsAt(r, place, target?.uid))
+  const held = await heldBy(s, env, row.uid, place, target?.uid)
   if (held.length === 0) throw new ResourceReferenceError(`${consumer} does not refer to ${place.shown}.`)
   await demand(s.permit, ctx, 'reference:delete', { state: stateName(env), component: consumer })
   await s.commit(env, [

@@ -1,7 +1,8 @@
 import { sha256hex } from '../base/index.ts'
 import { componentOf } from '../journal/index.ts'
 import type { ComponentRow, EnvRow } from '../state/index.ts'
-import { BackendError } from './errors.ts'
+import { storable } from './check.ts'
+import { InvalidDifference } from './errors.ts'
 
 /** Where the founding contract and the store call one thing by two names. Pure. */
 
@@ -21,23 +22,28 @@ export const childrenApp = (env: Pick<EnvRow, 'id'>): string => `/${env.id}`
 
 /** What a change locks: its component, so that others can change others; an apply, which takes the state around it, is kept out by each. */
 export function scopeOf(env: Pick<EnvRow, 'id' | 'app' | 'name'>, component?: string): string {
-  const state = env.app.startsWith('/') ? `state/${env.id}` : `${env.app}/${env.name}`
+  // A colon ends the state in the name of a scope.
+  const state = env.app.startsWith('/') || env.app.includes(':') || env.name.includes(':') ? `state/${env.id}` : `${env.app}/${env.name}`
   return component === undefined ? state : `${state}:${component}`
 }
 
-export const addressOf = (component: string, name: string): string => (component === '.' ? name : `${component}/${name}`)
+export const addressOf = (component: string, name: string): string => (component === '.' ? name : `${component}/${name}`).normalize('NFC')
 export const nameIn = (address: string): string => address.slice(address.lastIndexOf('/') + 1)
 export { componentOf }
 
+const unstorable = (what: string) => new InvalidDifference(`${what} has a NUL or half a character in it.`, 'Use another name.')
+
 /** One segment of an address. */
 export function checkedName(what: string, name: unknown): string {
-  if (typeof name !== 'string' || name.length === 0 || name.includes('/')) throw new BackendError(`${what} must be a text without a slash.`, 'Use another name.', [], { code: 'INVALID_DIFFERENCE' })
+  if (typeof name !== 'string' || name.length === 0 || name.includes('/')) throw new InvalidDifference(`${what} must be a text without a slash.`, 'Use another name.')
+  if (!storable(name)) throw unstorable(what)
   return name.normalize('NFC')
 }
 
 /** A path; `.` for what is outside any component. */
 export function checkedPath(what: string, name: unknown): string {
-  if (typeof name !== 'string' || name.length === 0 || name.split('/').some((part) => part === '')) throw new BackendError(`${what} must be a text; a slash may only stand between two names.`, 'Use another name.', [], { code: 'INVALID_DIFFERENCE' })
+  if (typeof name !== 'string' || name.length === 0 || name.split('/').some((part) => part === '')) throw new InvalidDifference(`${what} must be a text; a slash may only stand between two names.`, 'Use another name.')
+  if (!storable(name)) throw unstorable(what)
   return name.normalize('NFC')
 }
 

@@ -7,9 +7,9 @@ import type { ComponentDifference, ComponentExport, NewComponent, ResourceDiffer
 import { parentOf, stateName } from './names.ts'
 import type { Content } from './pairing.ts'
 import { denial, exported, type Action, type PermitRequest } from './permit.ts'
-import { demandComponent, readComponents } from './reader.ts'
+import { demandComponent, docsOf, readComponents } from './reader.ts'
 import type { Session } from './session.ts'
-import { decode, modelOf } from './values.ts'
+import { decode, modelOf, stored } from './values.ts'
 
 /**
  * What has to change in a state so that the named components become the new ones. Reads only.
@@ -35,7 +35,7 @@ export async function stateDifferences(s: Session, env: EnvRow, newComponents: r
 async function contentOf(s: Session, env: EnvRow, name: string): Promise<Content> {
   const rows = await s.store.find(env.id, 'committed', { component: name })
   if (rows.length === 0) await demandComponent(s, env, name)
-  const docs = await s.store.docs(rows)
+  const docs = await docsOf(s, rows)
   return { name, resources: rows.map((row, i) => modelOf(row, decode(row.uid, row.type, 'inputs', (docs[i] as ResourceDocs).inputs, s.ring), 'closed')) }
 }
 
@@ -83,6 +83,6 @@ async function referenceDenial(s: Session, env: EnvRow, d: ResourceReferenceDiff
   if (!owner) return undefined
   const about: PermitRequest['resource'] = { state: stateName(owner), component: componentName, ruuid, name }
   const exports = (await s.store.component(owner.id, componentName))?.exports
-  if (exports !== undefined && !exported(JSON.parse(exports) as ComponentExport[], `${ruuid};${name}`, stateName(env))) return `${componentName} does not export ${ruuid};${name} to ${stateName(env)}.`
+  if (exports !== undefined && !exported(stored(exports) as ComponentExport[], `${ruuid};${name}`, stateName(env))) return `${componentName} does not export ${ruuid};${name} to ${stateName(env)}.`
   return denial(s.permit, ctx, action, about)
 }

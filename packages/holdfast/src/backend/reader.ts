@@ -2,15 +2,15 @@ import { canonical, textOf } from '../base/index.ts'
 import type { Value } from '../model/index.ts'
 import { unresolved, type ComponentRow, type EnvRow, type ReferenceRow, type ResourceDocs, type ResourceRow, type TxRow } from '../state/index.ts'
 import { holderAlive } from '../store/index.ts'
-import { checkContext, checkTexts } from './check.ts'
+import { checkContext, checkTexts, storable } from './check.ts'
 import type { RequestContext } from './contract.ts'
 import { componentHash } from './digest.ts'
-import { CloudOutputDoesNotExist, ComponentDoesNotExist, ResourceDoesNotExist, ResourceStateDoesNotExist } from './errors.ts'
+import { CloudOutputDoesNotExist, ComponentDoesNotExist, ResourceDoesNotExist, ResourceStateDoesNotExist, StoreCorrupt } from './errors.ts'
 import type { ChangeRecord, ChangeStatus, CloudOutput, ComponentModel, FailedResourceChange, OpenResourceChange, ResourceDifference, ResourceModel, ResourceReferenceModel, ResourceState } from './models.ts'
 import { addressOf, childrenApp, componentOf, derivedUid, nameIn, parentOf, stateName } from './names.ts'
 import { demand, type PermitRequest } from './permit.ts'
 import type { Session } from './session.ts'
-import { decode, keyOfRow, modelOf, shown } from './values.ts'
+import { decode, keyOfRow, modelOf, shown, stored } from './values.ts'
 
 /** What a change said when it was opened; stored with its transaction, whose `payloadDigest` tells the difference from any other. */
 export interface ChangeDoc {
@@ -19,11 +19,11 @@ export interface ChangeDoc {
   readonly previous?: { readonly name: string; readonly hash: string }
 }
 
-export const changeDoc = (tx: TxRow): ChangeDoc | undefined => (tx.target.change === undefined ? undefined : (JSON.parse(tx.target.change) as ChangeDoc))
+export const changeDoc = (tx: TxRow): ChangeDoc | undefined => (tx.target.change === undefined ? undefined : (stored(tx.target.change) as ChangeDoc))
 
 /** Gives the state, or fails ResourceStateDoesNotExist. */
 export async function stateOf(s: Session, uuid: string): Promise<EnvRow> {
-  const env = typeof uuid === 'string' ? await s.store.envById(uuid) : undefined
+  const env = typeof uuid === 'string' && storable(uuid) ? await s.store.envById(uuid) : undefined
   if (!env || env.app === '/gone') throw new ResourceStateDoesNotExist(`There is no resource state ${textOf(uuid)}.`)
   return env
 }
@@ -83,13 +83,22 @@ export async function resourcesByTag(s: Session, env: EnvRow, component: string,
 
 /** Outputs of a resource. Fails CloudOutputDoesNotExist. */
 export async function outputsOf(s: Session, row: ResourceRow): Promise<Value> {
-  const [docs] = row.meta.noOutputs ? [] : await s.store.docs([row])
+  const [docs] = row.meta.noOutputs ? [] : await docsOf(s, [row])
   if (!docs) throw new CloudOutputDoesNotExist(`${row.type} ${nameIn(row.address)} has no output.`)
   return decode(row.uid, row.type, 'outputs', docs.outputs, s.ring)
 }
 
-export async function modelsOf(s: Session, rows: readonly ResourceRow[], clear: boolean): Promise<ResourceModel[]> {
+/** Inputs and outputs of rows that are there. Fails StoreCorrupt. */
+export async function docsOf(s: Session, rows: readonly ResourceRow[]): Promise<readonly ResourceDocs[]> {
   const docs = await s.store.docs(rows)
+  rows.forEach((row, i) => {
+    if (!docs[i]) throw new StoreCorrupt(`${row.address} (${row.uid}) has lost its inputs and outputs.`)
+  })
+  return docs as readonly ResourceDocs[]
+}
+
+export async function modelsOf(s: Session, rows: readonly ResourceRow[], clear: boolean): Promise<ResourceModel[]> {
+  const docs = await docsOf(s, rows)
   return rows.map((row, i) => modelOf(row, decode(row.uid, row.type, 'inputs', (docs[i] as ResourceDocs).inputs, s.ring), clear))
 }
 
@@ -115,27 +124,39 @@ export async function targetOf(s: Session, reference: ReferenceRow): Promise<Pic
   return moved ?? reference
 }
 
+/**
+ * Whether a reference means what stands at an address: its target, or what came in the place of a target that is gone. A target that was renamed keeps the references
+ * that other states have to it, whatever is called as it was before.
+ */
+export async function means(s: Session, r: ReferenceRow, place: Pick<ResourceRow, 'env' | 'address' | 'type'>, uid: string | undefined): Promise<boolean> {
+  if (r.targetUid === uid) return true
+  if (r.targetEnv !== place.env || r.address !== place.address || r.type !== place.type) return false
+  return !(await s.store.resources(r.targetEnv, 'committed')).some((row) => row.uid === r.targetUid)
+}
+
 async function referenceModel(s: Session, reference: ReferenceRow): Promise<ResourceReferenceModel> {
   const target = await targetOf(s, reference)
   return { componentName: componentOf(target.address), ruuid: target.type, name: nameIn(target.address), ...(reference.targetEnv === reference.env ? {} : { isInParentResourceState: true }) }
 }
 
 async function assemble(s: Session, around: Surroundings, name: string, rows: readonly ResourceRow[], clear: (row: ResourceRow) => boolean): Promise<ComponentModel> {
-  const docs = await s.store.docs(rows)
+  const docs = await docsOf(s, rows)
   const resolved = await s.store.resolved(rows.map((r) => r.uid))
   const cloudOutput: Record<string, CloudOutput> = {}
   const previousResolvedCloudValues: Record<string, Record<string, unknown>> = {}
   const externalReferences: Record<string, { cnt: number }> = {}
-  const resources = rows.map((row, i) => {
+  const resources: ResourceModel[] = []
+  for (const [i, row] of rows.entries()) {
     const key = keyOfRow(row)
     const doc = docs[i] as ResourceDocs
     if (!row.meta.noOutputs) cloudOutput[key] = (shown(decode(row.uid, row.type, 'outputs', doc.outputs, s.ring), clear(row)) ?? {}) as CloudOutput
     const read = resolved[i]
     if (read) previousResolvedCloudValues[key] = shown(decode(row.uid, row.type, 'resolved', read.doc, s.ring), clear(row)) as Record<string, unknown>
-    const cnt = around.pointing.filter((r) => r.targetUid === row.uid || (r.address === row.address && r.type === row.type)).length
+    let cnt = 0
+    for (const r of around.pointing) if (r.targetUid === row.uid || (r.address === row.address && await means(s, r, row, row.uid))) cnt++
     if (cnt > 0) externalReferences[key] = { cnt }
-    return modelOf(row, decode(row.uid, row.type, 'inputs', doc.inputs, s.ring), clear(row))
-  })
+    resources.push(modelOf(row, decode(row.uid, row.type, 'inputs', doc.inputs, s.ring), clear(row)))
+  }
   const uid = around.rows.get(name)?.uid
   const references: ResourceReferenceModel[] = []
   for (const r of around.held) if (r.component === uid) references.push(await referenceModel(s, r))

@@ -4,7 +4,7 @@ import type { RequestContext } from './contract.ts'
 import { RequestIdConflict } from './errors.ts'
 import type { Session } from './session.ts'
 import { hasCode } from './translate.ts'
-import { digestOf } from './values.ts'
+import { digestOf, stored } from './values.ts'
 
 /**
  * Runs what changes something, or gives the answer that its request id got the first time (spec of the contract: a repeated request changes nothing).
@@ -23,7 +23,7 @@ export async function once<T>(
     const row = await s.store.request(scope, id)
     if (!row) return undefined
     if (row.method !== method || row.digest !== digest) throw new RequestIdConflict(`The request id ${id} was used for another request (${row.method}).`, undefined, [], { details: { requestId: id, method: row.method } })
-    return { answer: JSON.parse(row.result) as T }
+    return { answer: stored(row.result) as T }
   }
   const before = await known()
   if (before) return before.answer

@@ -3,7 +3,7 @@ import { hasSecret, reveal, type Value } from '../model/index.ts'
 import type { Entry } from '../journal/index.ts'
 import type { EnvRow, ResourceRow } from '../state/index.ts'
 import type { Store } from '../store/index.ts'
-import { checkContext, checkedContents, checkFilter, checkNames, checkParts, checkTransform, checkWatch } from './check.ts'
+import { checkContext, checkedContents, checkedNames, checkFilter, checkParts, checkTransform, checkWatch, kept, keptNames, storable } from './check.ts'
 import { amendChange, completeChange, failChange, openChange, recoverChange, removeChange } from './changes.ts'
 import { componentUid, resolveReference, setExports, updateComponent } from './components.ts'
 import { AbstractBackend, type BackendCapabilities, type ChangeFilter, type Differences, type RequestContext } from './contract.ts'
@@ -17,7 +17,7 @@ import { callerOf, componentsOf, modelsOf, outputsOf, readable, readComponent, r
 import { once } from './requests.ts'
 import { Session, type KeyPlace } from './session.ts'
 import { hasCode, translate, translated } from './translate.ts'
-import { shown } from './values.ts'
+import { shown, stored } from './values.ts'
 
 export interface StoreBackendOptions {
   readonly capabilities: BackendCapabilities
@@ -95,7 +95,7 @@ export class StoreBackend extends AbstractBackend {
   override createResourceState(name: string, parent?: string | null, ctx?: RequestContext): Promise<string> {
     return this.#change<string>('', 'createResourceState', [name, parent ?? null], ctx, async (s, note) => {
       const above = parent === undefined || parent === null ? undefined : await stateOf(s, parent)
-      if (typeof name !== 'string' || name === '') throw new InvalidArgument('The name of a resource state must be a text.')
+      if (typeof name !== 'string' || name === '' || !storable(name)) throw new InvalidArgument('The name of a resource state must be a text, without NUL and without half characters.')
       const place = placeOf(name.normalize('NFC'), above?.id)
       const taken = () => new ResourceStateAlreadyExists(`There is a resource state ${name} already${above ? ` under ${stateName(above)}` : ''}.`)
       if (await s.store.env(place.app, place.name)) throw taken()
@@ -155,8 +155,9 @@ export class StoreBackend extends AbstractBackend {
 
   override getComponent(uuid: string, component: string, ctx?: RequestContext): Promise<ComponentModel> {
     return this.#do(async (s) => {
-      const env = await readable(s, uuid, ctx, 'component:read', { component })
-      return readComponent(s, env, component, await this.#clear(s, ctx, env, { component }))
+      const at = keptNames({ component })
+      const env = await readable(s, uuid, ctx, 'component:read', at)
+      return readComponent(s, env, at.component, await this.#clear(s, ctx, env, at))
     })
   }
 
@@ -165,19 +166,22 @@ export class StoreBackend extends AbstractBackend {
   }
 
   override getComponentUuid(uuid: string, component: string, ctx?: RequestContext): Promise<string> {
-    return this.#do(async (s) => componentUid(s, await readable(s, uuid, ctx, 'component:read', { component }), component))
+    return this.#do(async (s) => {
+      const at = keptNames({ component })
+      return componentUid(s, await readable(s, uuid, ctx, 'component:read', at), at.component)
+    })
   }
 
   /** What others may refer to in a component; null: everything, as in the beginning. */
   setComponentExports(uuid: string, component: string, exports: readonly ComponentExport[] | null, ctx?: RequestContext): Promise<void> {
-    return this.#change<void>(uuid, 'setComponentExports', [uuid, component, exports], ctx, (s, note) => setExports(s, uuid, component, exports, ctx, note))
+    return this.#change<void>(uuid, 'setComponentExports', [uuid, component, exports], ctx, (s, note) => setExports(s, uuid, kept(component), exports, ctx, note))
   }
 
   override createResourceChangeTransaction(uuid: string, component: string, diff: ResourceDifference, ctx?: RequestContext): Promise<[string, string]> {
     return this.#change<[string, string]>(uuid, 'createResourceChangeTransaction', [uuid, component, diff], ctx, async (s, note) => {
       for (let attempt = 0; ; attempt++) {
         try {
-          return await openChange(s, uuid, component, diff, ctx, note)
+          return await openChange(s, uuid, kept(component), diff, ctx, note)
         } catch (e) {
           // The resource was changed between our look and our commit: the next look says how.
           if (!hasCode(e, 'HF2401') || ctx?.expectedRevision !== undefined || attempt > 3) throw e
@@ -187,11 +191,11 @@ export class StoreBackend extends AbstractBackend {
   }
 
   override completeResourceChange(uuid: string, component: string, diff: ResourceDifference, token: string, output: CloudOutput, resolved: Readonly<Record<string, unknown>> = {}, ctx?: RequestContext): Promise<void> {
-    return this.#change<void>(uuid, 'completeResourceChange', [uuid, component, diff, token, output, resolved], ctx, (s, note) => completeChange(s, uuid, component, diff, token, output, resolved, ctx, note))
+    return this.#change<void>(uuid, 'completeResourceChange', [uuid, component, diff, token, output, resolved], ctx, (s, note) => completeChange(s, uuid, kept(component), diff, token, output, resolved, ctx, note))
   }
 
   override failResourceChange(uuid: string, component: string, diff: ResourceDifference, token: string, failedState: unknown, ctx?: RequestContext): Promise<void> {
-    return this.#change<void>(uuid, 'failResourceChange', [uuid, component, diff, token, failedState], ctx, (s, note) => failChange(s, uuid, component, diff, token, failedState, ctx, note))
+    return this.#change<void>(uuid, 'failResourceChange', [uuid, component, diff, token, failedState], ctx, (s, note) => failChange(s, uuid, kept(component), diff, token, failedState, ctx, note))
   }
 
   override resolveReferenceChange(uuid: string, diff: ResourceReferenceDifference, ctx?: RequestContext): Promise<void> {
@@ -211,17 +215,18 @@ export class StoreBackend extends AbstractBackend {
   }
 
   override getResourceByName(uuid: string, component: string, type: string, name: string, ctx?: RequestContext): Promise<ResourceModel> {
-    return this.#resource(uuid, ctx, { component, ruuid: type, name }, (s, env) => resourceByName(s, env, component, type, name))
+    return this.#resource(uuid, ctx, { component, ruuid: type, name }, (s, env, at) => resourceByName(s, env, at.component, type, at.name as string))
   }
 
   override getResourceByHash(uuid: string, component: string, type: string, hash: string, ctx?: RequestContext): Promise<ResourceModel> {
-    return this.#resource(uuid, ctx, { component, ruuid: type }, (s, env) => resourceByHash(s, env, component, type, hash))
+    return this.#resource(uuid, ctx, { component, ruuid: type }, (s, env, at) => resourceByHash(s, env, at.component, type, hash))
   }
 
-  #resource(uuid: string, ctx: RequestContext | undefined, about: About, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<ResourceModel> {
+  #resource(uuid: string, ctx: RequestContext | undefined, about: About, find: Find): Promise<ResourceModel> {
     return this.#do(async (s) => {
-      const env = await readable(s, uuid, ctx, 'component:read', about)
-      const row = await find(s, env)
+      const at = keptNames(about)
+      const env = await readable(s, uuid, ctx, 'component:read', at)
+      const row = await find(s, env, at)
       const [model] = await modelsOf(s, [row], (await this.#clear(s, ctx, env, { component: componentOf(row.address), ruuid: row.type, name: nameIn(row.address) }))(row))
       return model as ResourceModel
     })
@@ -235,26 +240,27 @@ export class StoreBackend extends AbstractBackend {
 
   override listResourcesByTag(uuid: string, component: string, type: string, tag: string, ctx?: RequestContext): Promise<ResourceModel[]> {
     return this.#do(async (s) => {
-      const env = await readable(s, uuid, ctx, 'component:read', { component, ruuid: type })
-      const [first, ...rest] = await resourcesByTag(s, env, component, type, tag)
-      return first ? modelsOf(s, [first, ...rest], (await this.#clear(s, ctx, env, { component, ruuid: type }))(first)) : []
+      const at = keptNames({ component, ruuid: type })
+      const env = await readable(s, uuid, ctx, 'component:read', at)
+      const [first, ...rest] = await resourcesByTag(s, env, at.component, type, tag)
+      return first ? modelsOf(s, [first, ...rest], (await this.#clear(s, ctx, env, at))(first)) : []
     })
   }
 
   override getCloudOutputValueByName(uuid: string, component: string, type: string, name: string, key: string, transform?: (value: any) => unknown, ctx?: RequestContext): Promise<any> {
-    return this.#value(uuid, { component, ruuid: type, name, key }, transform, ctx, (s, env) => resourceByName(s, env, component, type, name))
+    return this.#value(uuid, { component, ruuid: type, name, key }, transform, ctx, (s, env, at) => resourceByName(s, env, at.component, type, at.name as string))
   }
 
   override getCloudOutputValueByHash(uuid: string, component: string, type: string, hash: string, key: string, transform?: (value: any) => unknown, ctx?: RequestContext): Promise<any> {
-    return this.#value(uuid, { component, ruuid: type, key }, transform, ctx, (s, env) => this.#byHash(s, env, component, type, hash))
+    return this.#value(uuid, { component, ruuid: type, key }, transform, ctx, (s, env, at) => this.#byHash(s, env, at.component, type, hash))
   }
 
   override getCloudOutputByName(uuid: string, component: string, type: string, name: string, ctx?: RequestContext): Promise<CloudOutput> {
-    return this.#output(uuid, { component, ruuid: type, name }, ctx, (s, env) => resourceByName(s, env, component, type, name))
+    return this.#output(uuid, { component, ruuid: type, name }, ctx, (s, env, at) => resourceByName(s, env, at.component, type, at.name as string))
   }
 
   override getCloudOutputByHash(uuid: string, component: string, type: string, hash: string, ctx?: RequestContext): Promise<CloudOutput> {
-    return this.#output(uuid, { component, ruuid: type }, ctx, (s, env) => this.#byHash(s, env, component, type, hash))
+    return this.#output(uuid, { component, ruuid: type }, ctx, (s, env, at) => this.#byHash(s, env, at.component, type, hash))
   }
 
   /** A component by its name, or by its uuid where nothing is called so. */
@@ -270,12 +276,13 @@ export class StoreBackend extends AbstractBackend {
     }
   }
 
-  async #value(uuid: string, about: About & { readonly key: string }, transform: ((value: any) => unknown) | undefined, ctx: RequestContext | undefined, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<unknown> {
+  async #value(uuid: string, about: About & { readonly key: string }, transform: ((value: any) => unknown) | undefined, ctx: RequestContext | undefined, find: Find): Promise<unknown> {
     checkTransform(transform)
     const { key } = about
     const value = await this.#do(async (s) => {
-      const env = await readable(s, uuid, ctx, 'output:read', about)
-      const row = await find(s, env)
+      const at = keptNames(about)
+      const env = await readable(s, uuid, ctx, 'output:read', at)
+      const row = await find(s, env, at)
       const outputs = await outputsOf(s, row) as Record<string, Value>
       if (!Object.hasOwn(outputs, key)) throw new KeyNotInCloudOutput(`The output of ${row.type} ${nameIn(row.address)} has no key ${key}.`, undefined, [], { details: { key, keys: Object.keys(outputs) } })
       const found = outputs[key] as Value
@@ -286,10 +293,11 @@ export class StoreBackend extends AbstractBackend {
     return transform ? transform(value) : value // what it throws is its caller's
   }
 
-  #output(uuid: string, about: About, ctx: RequestContext | undefined, find: (s: Session, env: EnvRow) => Promise<ResourceRow>): Promise<CloudOutput> {
+  #output(uuid: string, about: About, ctx: RequestContext | undefined, find: Find): Promise<CloudOutput> {
     return this.#do(async (s) => {
-      const env = await readable(s, uuid, ctx, 'output:read', about)
-      const row = await find(s, env)
+      const at = keptNames(about)
+      const env = await readable(s, uuid, ctx, 'output:read', at)
+      const row = await find(s, env, at)
       const outputs = await outputsOf(s, row)
       return (shown(outputs, hasSecret(outputs) && (await this.#clear(s, ctx, env, { component: componentOf(row.address), ruuid: row.type, name: nameIn(row.address) }))(row)) ?? {}) as CloudOutput
     })
@@ -299,8 +307,7 @@ export class StoreBackend extends AbstractBackend {
     return this.#do(async (s) => {
       const env = await readable(s, uuid, ctx)
       const components = checkedContents('new', newComponents)
-      checkNames(oldComponents)
-      return stateDifferences(s, env, components, oldComponents, ctx)
+      return stateDifferences(s, env, components, checkedNames(oldComponents), ctx)
     })
   }
 
@@ -342,7 +349,7 @@ export class StoreBackend extends AbstractBackend {
       return s.store.watch(env.id, { from, signal })
     })
     try {
-      for await (const { seq, n, at, kind, data } of events) yield { revision: seq, n, at: new Date(at).toISOString(), kind, data: JSON.parse(data) as Record<string, unknown> }
+      for await (const { seq, n, at, kind, data } of events) yield { revision: seq, n, at: new Date(at).toISOString(), kind, data: stored(data) as Record<string, unknown> }
     } catch (e) {
       throw translate(e)
     }
@@ -356,7 +363,7 @@ export class StoreBackend extends AbstractBackend {
    * Fails    ResourceStateDoesNotExist, PermissionDenied (`lease:force`), LeaseConflict when somebody else took it in the same moment.
    */
   forceUnlock(uuid: string, component?: string | null, ctx?: RequestContext): Promise<ForcedLease[]> {
-    return this.#change<ForcedLease[]>(uuid, 'forceUnlock', [uuid, component ?? null], ctx, (s, note) => forceUnlock(s, uuid, component ?? undefined, ctx, note))
+    return this.#change<ForcedLease[]>(uuid, 'forceUnlock', [uuid, component ?? null], ctx, (s, note) => forceUnlock(s, uuid, kept(component ?? undefined), ctx, note))
   }
 
   /** Whether the secrets of rows may be given out in clear: asked for, allowed, and the key is here. Written down before they are. Fails PermissionDenied. */
@@ -369,6 +376,7 @@ export class StoreBackend extends AbstractBackend {
 
 /** What a look-up is about, as the permission hook is asked. */
 type About = Omit<PermitRequest['resource'], 'state' | 'component'> & { readonly component: string }
+type Find = (s: Session, env: EnvRow, at: About) => Promise<ResourceRow>
 
 /** The caller may see secrets in clear, and that it did is durable. Fails PermissionDenied. */
 async function openSecrets(s: Session, ctx: RequestContext | undefined, env: EnvRow, about: Partial<About>): Promise<void> {

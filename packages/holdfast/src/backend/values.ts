@@ -2,12 +2,21 @@ import { canonical, setOwn, sha256hex, type Plain } from '../base/index.ts'
 import { hasSecret, isSecret, masked, reveal, SecretValue, type Value } from '../model/index.ts'
 import { decodeDoc, encodeDoc, type Keyring } from '../secret/index.ts'
 import type { ResourceRow } from '../state/index.ts'
-import { InvalidDifference } from './errors.ts'
+import { InvalidDifference, StoreCorrupt } from './errors.ts'
 import type { ResourceModel } from './models.ts'
 import { nameIn } from './names.ts'
 
 export type Fields = Readonly<Record<string, Value | undefined>>
 type Field = 'inputs' | 'outputs' | 'failed' | 'resolved'
+
+/** JSON of a row. Fails StoreCorrupt. */
+export function stored(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new StoreCorrupt('A row of the state holds a text that cannot be read.') // which is not shown: it may be anybody's data
+  }
+}
 
 /** Marks a value as a secret wherever it stands in attributes, outputs, resolved values or a failed state: it is sealed before it is stored, and shown as `{ secret: true }`. */
 export const secret = (plain: Plain): unknown => new SecretValue('', () => plain)

@@ -112,7 +112,7 @@ async function refuseReferenced(state: EnvState, changes: readonly PlannedChange
   if (state.env.seq === 0) return
   const references = await state.cx.store.references({ targetEnv: state.env.id })
   for (const r of references) {
-    const going = changes.find((c) => (c.doc.action === 'delete' || c.doc.action === 'forget') && (c.uid === r.targetUid || c.doc.address === r.address))
+    const going = changes.find((c) => (c.doc.action === 'delete' || c.doc.action === 'forget') && (c.uid === r.targetUid || (c.doc.address === r.address && !state.current.has(r.targetUid))))
     if (!going) continue
     const names = new Map((await state.cx.store.components(r.env)).map((c) => [c.uid, c.name]))
     throw failure('HF4103', { address: going.doc.address, message: `The plan would delete ${going.doc.address}, which is used by ${names.get(r.component) ?? r.component}.`, details: { referrers: [names.get(r.component) ?? r.component] } })

@@ -9,7 +9,9 @@ export function checkEntries(entries: readonly Entry[], env: string, scopes: rea
   // The lease of a whole environment covers all of it.
   const within = held.length > 0 && held.every((h) => h !== undefined) ? (held as string[]) : undefined
   for (const e of entries) {
-    if (within) assert(!('row' in e) || !('address' in e.row) || liesIn(e.row.address, within), `${e.t}: ${'row' in e && 'address' in e.row ? e.row.address : ''} does not lie in ${within.join(', ')}, whose lease the commit names`)
+    // The address of a reference is that of its target: who refers has the lease, and not who is referred to.
+    const address = 'row' in e && 'address' in e.row && e.t !== 'reference.put' ? e.row.address : undefined
+    if (within && address !== undefined) assert(liesIn(address, within), `${e.t}: ${address} does not lie in ${within.join(', ')}, whose lease the commit names`)
     let owner: string | undefined
     if (e.t === 'env.create') owner = e.row.id
     else if ('env' in e) owner = e.env

@@ -49,10 +49,15 @@ export function encodeDoc(value: Value, ctx: DocContext, ring: Keyring | undefin
 /**
  * Reads what {@link encodeDoc} wrote. Secrets are opened when somebody asks for them, once each.
  *
- * Fails    HF4303 when a secret's envelope has the wrong form. Later, on opening: HF4301 without a key, HF4303 when it was damaged or moved.
+ * Fails    HF4001 when the text is none that was written; HF4303 when a secret's envelope has the wrong form. Later, on opening: HF4301 without a key, HF4303 when it was damaged or moved.
  */
 export function decodeDoc(text: string, ctx: Omit<DocContext, 'tx'>, ring: Keyring | undefined): Value {
-  return parseCanonical(text, (tag, body, path) => (tag === '$secret' ? secretFrom(body, ctx, fieldPath(ctx.field, path), ring) : undefined)) as Value
+  try {
+    return parseCanonical(text, (tag, body, path) => (tag === '$secret' ? secretFrom(body, ctx, fieldPath(ctx.field, path), ring) : undefined)) as Value
+  } catch (e) {
+    if (e instanceof SyntaxError) throw failure('HF4001', { message: `The ${ctx.field} of ${ctx.row} cannot be read: the text is damaged.` })
+    throw e
+  }
 }
 
 function sealFor(secret: SecretValue, ctx: DocContext, field: string, ring: Keyring | undefined): Sealed {

@@ -3,6 +3,9 @@ import { linksOf } from '../journal/index.ts'
 import type { ChainRow, ClaimRow, EnvRow, EventRow, LeaseRow, PlanRow, ResourceRow, TicketRow, TxRow } from '../state/index.ts'
 import { unresolved } from '../state/index.ts'
 
+/** The one check that says nothing of what is stored. */
+export const OWNER_ONLY = 'only the owner can read the files'
+
 export interface Check {
   readonly name: string
   readonly ok: boolean

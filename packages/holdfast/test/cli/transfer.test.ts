@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
+import { driver } from '../../src/store/sqlite/driver.ts'
 import { endProjects, makeProject, program } from './support.ts'
 
 afterAll(endProjects)
@@ -39,6 +40,17 @@ test('state export and state import move a state: nothing is lost, secrets open 
   const piped = makeProject({ 'app.ts': source })
   expect((await piped.run('state', 'import', '-', { stdin: after })).stdout).toMatch(/^Imported 1 envs, 1 runs, .* into .*state\.db\.\n$/)
   expect((await piped.run('state', 'export')).stdout).toBe(after)
+}, 60_000)
+
+test('an export of a damaged state holds what can be read, and ends 13 with what the doctor finds', async () => {
+  const p = makeProject({ 'app.ts': program(`Value('a', { input: 'as it was' })`) })
+  await p.run('apply', '--yes')
+  const db = driver().open(join(p.root, '.holdfast/state.db'))
+  db.exec("update docs set inputs = replace(inputs, 'as it was', 'as it is'); pragma wal_checkpoint(truncate)")
+  db.close()
+  const ran = await p.run('state', 'export')
+  expect([ran.code, ran.stdout.trimEnd().split('\n').at(-1)?.includes('"table":"end"')]).toEqual([13, true])
+  expect(ran.stderr).toMatch(/HF4001[\s\S]*values are as they were written: inputs or outputs of/)
 }, 60_000)
 
 test('what is no export is refused (HF4009, HF4002, HF1001), and no state is begun with it', async () => {

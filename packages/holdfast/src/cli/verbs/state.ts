@@ -1,5 +1,6 @@
 import { failure } from '../../base/index.ts'
 import { compactHistory, listResources, showResource } from '../../engine/index.ts'
+import { OWNER_ONLY } from '../../store/index.ts'
 import { confirm } from '../ask.ts'
 import { count, duration } from '../flags.ts'
 import { rowsText } from '../screen/rows.ts'
@@ -33,7 +34,10 @@ export const stateDoctor: Verb = (io, call) => withProject(io, call, { access: '
 
 export const stateExport: Verb = (io, call) => withProject(io, call, { access: 'read', programOptional: true }, async (s) => {
   if (call.flags.json) throw failure('HF1001', { message: 'state export writes lines of JSON, not one document; leave --json out.' })
+  const damaged = (await s.cx.store.doctor()).filter((c) => !c.ok && c.name !== OWNER_ONLY)
   for await (const line of s.cx.store.export()) io.out(line.endsWith('\n') ? line : `${line}\n`)
+  // Everything that can be read is written first: it may be all that is left.
+  if (damaged.length > 0) throw failure('HF4001', { message: `The export is written, and the state that it comes from is damaged: ${damaged.map((c) => `${c.name}: ${c.detail}`).join('; ')}.` })
   return 0
 })
 

@@ -159,6 +159,9 @@ const LOG_INDEX_BYTES = 65_536
 
 /** SQLite's error in the words of the registry. Anything else passes through. */
 export function storeFailure(e: unknown, path: string, doing: 'read' | 'write'): HoldfastError | Bug | unknown {
+  // What stands in a row was JSON when it was written, and tables and columns are those of the migrations. The text that is none now is not shown: it may be anybody's data.
+  if (e instanceof SyntaxError || (e instanceof Error && e.message === 'malformed JSON')) return failure('HF4001', { message: `${path} is damaged: a row holds a text that cannot be read.` })
+  if (e instanceof Error && /^no such (table|column): /.test(e.message)) return failure('HF4001', { message: `${path} is damaged: its tables are not those that were made (${e.message}).`, cause: e })
   const code = resultCode(e)
   if (code === undefined) return e
   const text = (e as Error).message

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { TaskRow, TxRow } from '../../state/index.ts'
-import { rules, verdict, type Check } from '../doctor.ts'
+import { OWNER_ONLY, rules, verdict, type Check } from '../doctor.ts'
 import { compareText, exportLine, TABLES, type TableName } from '../rows.ts'
 import { framed } from '../transfer.ts'
 import { sumOf } from './sum.ts'
@@ -34,7 +34,7 @@ export function examine(db: Connection, path: string): Check[] {
   const version = Number(db.prepare('select max(version) as v from schema_versions').get()?.v)
   checks.push(verdict('the schema is known', version === migrations.length ? [] : [`schema ${version}; this version knows ${migrations.length}`]))
   const open = [dirname(path), path, `${path}-wal`, `${path}-shm`].filter((f) => existsSync(f) && statSync(f).mode & SECRET_BITS)
-  checks.push(verdict('only the owner can read the files', open.map((f) => `${f} has mode ${(statSync(f).mode & 0o777).toString(8)}`)))
+  checks.push(verdict(OWNER_ONLY, open.map((f) => `${f} has mode ${(statSync(f).mode & 0o777).toString(8)}`)))
 
   checks.push(verdict('tables refer to rows that are there', damageOf(() => [...dangling(db)])))
   checks.push(verdict('values are as they were written', damageOf(() => [...changedValues(db)])))

@@ -14,6 +14,7 @@ import { failpointSetting, makeFailpoint, type Failpoint } from './failpoint.ts'
 import { importLines } from './import.ts'
 import { examine, exportLines } from './inspect.ts'
 import { WatchHub } from './hub.ts'
+import { refuseDamagedLog } from './log-check.ts'
 import { becomeReader, connect, connectReadOnly, createFile, mayWrite, migrate, rollback, schemaOf, SINGLE_CHANGES, STATE_FILE, tightenMode } from './open.ts'
 import { Reader } from './read.ts'
 import { migrations } from './migrations.ts'
@@ -56,6 +57,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   }
   const writable = mayWrite(path)
   if (!readonly && !writable) throw failure('HF4003', { message: `${path} or its folder cannot be written by this user.` })
+  await refuseDamagedLog(path)
   let db: Connection | undefined
   try {
     if (!writable) db = connectReadOnly(path)

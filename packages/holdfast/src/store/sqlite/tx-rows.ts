@@ -122,7 +122,10 @@ export class TxRows {
       const me = this.sql("select uid, (select outputs ->> '$[0][3]' from docs where id = target) as address from txs where token = ?").get(token) as Row
       throw this.busy(me.address as string, me.uid as string)
     }
-    if (target !== null) this.sql("update docs set inputs = ?, outputs = json_set(outputs, '$[1]', json(?)), sum = null where id = (select target from txs where token = ?)").run(target, c[at + 3] as Cell, token)
+    if (target !== null) {
+      const d = this.sql("update docs set inputs = ?, outputs = json_set(outputs, '$[1]', json(?)), sum = null where id = (select target from txs where token = ?) returning id, inputs, outputs").get(target, c[at + 3] as Cell, token) as Row
+      this.sql('update docs set sum = ? where id = ?').run(sumOf(d.inputs, d.outputs), d.id as number)
+    }
     if (to === 'completed') this.completed = token
   }
 
