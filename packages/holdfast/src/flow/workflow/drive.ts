@@ -4,7 +4,7 @@ import type { FlowChange, FlowJournal } from '../../store/index.ts'
 import { Bodies, type BodiesOptions } from './bodies.ts'
 import type { Failure } from './failure.ts'
 import type { Machine } from './machine.ts'
-import type { Act, Atom, Event, Notice } from './motion.ts'
+import { kindOf, type Act, type Atom, type Event, type Notice } from './motion.ts'
 import { flowMove } from './moves.ts'
 import type { Listeners, TraceEvent } from './port.ts'
 import { encodeValue, rowOf } from './rows.ts'
@@ -197,7 +197,7 @@ export class Drive {
     if (event) this.trace.push({ task: v.name, event })
     for (const l of this.#o.listeners) {
       this.#safely(() => l.onTask?.(n.state, {
-        flow: this.#o.name, id: this.#o.id, task: v.name, kind: v.kind === 'retry' ? 'retry' : 'task', old: n.old, attempt, ...(n.restarted ? { restarted: true } : {}),
+        flow: this.#o.name, id: this.#o.id, task: v.name, kind: kindOf(n.atom), old: n.old, attempt, ...(n.restarted ? { restarted: true } : {}),
         ...('result' in n ? { result: n.result } : {}), ...(n.failure ? { failure: n.failure } : {}),
       }))
     }
