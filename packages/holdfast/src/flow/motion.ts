@@ -50,7 +50,7 @@ export interface Flow {
 }
 
 export interface HalfUndo { readonly node: TaskNode; readonly half: 'withdraw' | 'restore' }
-export interface Queue { items: TaskNode[]; head: number }
+interface Queue { items: TaskNode[]; head: number }
 
 export type FlowEvent =
   | { readonly kind: 'start' }

@@ -112,7 +112,7 @@ export async function checkProvider(suite: ProviderSuite): Promise<readonly { re
 }
 
 /** Runs one case in a corner of its own; throws an AssertionError when it does not hold. */
-export async function runProviderCase(suite: ProviderSuite, name: ProviderCase): Promise<void> {
+async function runProviderCase(suite: ProviderSuite, name: ProviderCase): Promise<void> {
   const subject = await suite.make()
   try {
     await cases[name](new Trial(suite, subject))
