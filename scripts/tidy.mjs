@@ -13,7 +13,7 @@ const { values: flags } = parseArgs({ options: { src: { type: 'string' } } })
 const src = resolve(flags.src ?? join(holdfast, 'src'))
 const { layers } = await loadTs(join(holdfast, 'src/layers.ts'))
 
-const LINES_MAX = 600
+const LINES_MAX = 420
 
 /** Where the outside world may be touched. Everything else decides on values, so that a simulator can stand in for the outside. */
 const touchesTheWorld = ['builtin/', 'project/', 'cli/', 'testing/', 'store/sqlite/', 'base/time.ts', 'base/random.ts']

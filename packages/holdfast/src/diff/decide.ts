@@ -25,7 +25,7 @@ export interface Asks {
   /** `replaceWhen` has another value. */
   readonly when?: Cause | undefined
 }
-export const asksNothing: Asks = Object.freeze({})
+const asksNothing: Asks = Object.freeze({})
 
 /**
  * `record`: only what the store keeps about the node differs (options, tags, dependencies, address): no provider call.

@@ -5,6 +5,6 @@
  * @module
  */
 export { compare, equal, type PathDiff } from './compare.ts'
-export { asksNothing, decide, type Asks, type Cause, type Decision, type Rules } from './decide.ts'
+export { decide, type Asks, type Cause, type Decision, type Rules } from './decide.ts'
 export { match, type Matches } from './match.ts'
 export { differentAt, withStored, type DifferentAt } from './paths.ts'

@@ -79,7 +79,7 @@ export async function revertOn(state: EnvState, o: RunOptions): Promise<RunDocum
   return documentOf(run, null, error ?? run.tasks.error ?? (stuck() ? unknownLeft(state) : undefined))
 }
 
-export function unknownLeft(state: EnvState): HoldfastError {
+function unknownLeft(state: EnvState): HoldfastError {
   const [tx] = state.undecided
   return failure('HF3103', { ...(tx ? { address: tx.address, task: tx.token } : {}), message: `${tx?.address}: ${tx?.evidence}. Whether the ${tx?.op} happened is unknown.` })
 }

@@ -7,5 +7,6 @@
  */
 export { withoutCircles, type Edge } from './circles.ts'
 export { graph, linear, unordered, type FlowSpec, type TaskSpec } from './spec.ts'
-export { backoffMs, makeFlow, step, type Act, type Flow, type FlowEvent, type FlowOutcome, type NodeState } from './step.ts'
+export type { Act, Flow, FlowEvent, FlowOutcome, NodeState } from './motion.ts'
+export { backoffMs, makeFlow, step } from './step.ts'
 export { DeadlinePassed, runFlow, type Executor, type RunOptions, type TaskResult, type UndoResult } from './run.ts'

@@ -1,5 +1,6 @@
 import { type Clock, type Millis } from '../base/index.ts'
-import { makeFlow, step, type Act, type Flow, type FlowOutcome } from './step.ts'
+import type { Act, Flow, FlowOutcome } from './motion.ts'
+import { makeFlow, step } from './step.ts'
 import type { FlowSpec } from './spec.ts'
 
 export type TaskResult =

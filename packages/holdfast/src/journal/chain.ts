@@ -5,7 +5,7 @@ import type { ChainRow, EventRow } from '../state/index.ts'
 export type ChainedEvent = readonly [at: number, kind: string, data: string]
 
 /** Before the first event. */
-export const CHAIN_START = ''
+const CHAIN_START = ''
 
 /** Hash of a chain after a commit that has events. Whoever changes, drops or moves one of them changes every hash from there on. */
 export function chainHash(before: string, env: string, seq: number, events: readonly ChainedEvent[]): string {

@@ -1,5 +1,5 @@
 import { assert, limits, mutant, unreachable } from '../base/index.ts'
-import { runMoves, txMoves, type ChainRow, type EnvRow, type EventRow } from '../state/index.ts'
+import { runMayBecome, txMoves, type ChainRow, type EnvRow, type EventRow } from '../state/index.ts'
 import { chainHash, compactedChain, newChain, type ChainedEvent } from './chain.ts'
 import { checkEntries, OTHER_ENV, scopesOf } from './check.ts'
 import { dropClaims, freeClaims, putClaim } from './claim-rows.ts'
@@ -92,7 +92,7 @@ class Change {
       case 'part.close': return closePart(t, edits, this.env(), e.tag, e.to)
       case 'run.put': {
         const old = t.runs.get(e.row.id)
-        assert(!old || old.status === e.row.status || (runMoves[old.status] as readonly string[]).includes(e.row.status), `run.put: ${e.row.id} cannot move from ${old?.status} to ${e.row.status}`)
+        assert(!old || runMayBecome(old.status, e.row.status), `run.put: ${e.row.id} cannot move from ${old?.status} to ${e.row.status}`)
         return edits.set(t.runs, e.row.id, e.row)
       }
       case 'plan.put':

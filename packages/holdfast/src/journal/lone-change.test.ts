@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isFailure } from '../base/index.ts'
+import { codeOf } from '../base/code-of.fixture.ts'
 import type { EnvRow, Holder } from '../state/index.ts'
 import { createEnv, ENV, put, resourceRow, txRow } from '../testing/store-fixtures.ts'
 import type { Entry } from './entry.ts'
@@ -14,16 +14,6 @@ function world(): { tables: Tables; commit(...entries: Entry[]): void; env(): En
   const commit = (...entries: Entry[]) => void fold(tables, entries, { env: ENV })
   commit(createEnv())
   return { tables, commit, env: () => tables.envs.get(ENV) as EnvRow }
-}
-
-const codeOf = (act: () => void): unknown => {
-  try {
-    act()
-    return undefined
-  } catch (e) {
-    if (!isFailure(e)) throw e
-    return e.code
-  }
 }
 
 const lone = (w: ReturnType<typeof world>, token: string, uid: string, op: 'create' | 'update' | 'delete', hash?: string): LoneChange => ({

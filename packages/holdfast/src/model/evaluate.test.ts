@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { canonical, isFailure, type Plain } from '../base/index.ts'
+import { codeOf } from '../base/code-of.fixture.ts'
 import type { ExprNode, FunctionName } from './expr.ts'
 import { evaluate, refsOf, showExpr, type Scope } from './evaluate.ts'
 import { masked, reveal, SecretValue, UnknownValue, type Value } from './value.ts'
@@ -26,14 +27,6 @@ const str = (parts: string[], ...args: ExprNode[]): ExprNode => ({ k: 'str', par
 const each = (list: ExprNode, body: ExprNode): ExprNode => ({ k: 'each', list, name: 'e', body })
 const element: ExprNode = { k: 'var', name: 'e', path: [] }
 const ev = (e: ExprNode): Value => evaluate(e, scope)
-const codeOf = (f: () => unknown): unknown => {
-  try {
-    f()
-  } catch (e) {
-    return isFailure(e) ? e.code : e
-  }
-  return undefined
-}
 
 describe('an unknown', () => {
   test.each<[string, ExprNode, string]>([

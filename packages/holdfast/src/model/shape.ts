@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { isSecret, isUnknown, type Value } from './value.ts'
+import { isSecret, isUnknown, mapChildren, type Value } from './value.ts'
 
 // The only file, with sample.ts, that looks inside a zod schema. It reads `_zod.def.type` and the members of that kind, never `instanceof`:
 // two copies of zod may meet in one process.
@@ -202,19 +202,8 @@ function wrap(schema: z.ZodType, value: Value | undefined, w: Wrapping, path: re
 }
 
 function mapped(value: Value, schemaOf: (key: string) => z.ZodType | undefined, w: Wrapping, path: readonly string[]): Value {
-  let changed = false
-  const step = (x: Value, k: string): Value => {
+  return mapChildren(value, (x, k) => {
     const s = schemaOf(k)
-    if (!s) return x
-    const y = wrap(s, x, w, [...path, k])
-    if (y !== x) changed = true
-    return y
-  }
-  if (Array.isArray(value)) {
-    const out = value.map((x, i) => step(x as Value, String(i)))
-    return changed ? out : value
-  }
-  const out: Record<string, Value> = {}
-  for (const [k, x] of Object.entries(value as Record<string, Value | undefined>)) if (x !== undefined) out[k] = step(x, k)
-  return changed ? out : value
+    return s ? wrap(s, x, w, [...path, k]) : x
+  })
 }

@@ -74,11 +74,19 @@ export function hasSecret(v: Value | undefined): boolean {
 export function mapLeaves(v: Value, f: (leaf: SecretValue | UnknownValue, path: readonly string[]) => Value, path: string[] = []): Value {
   if (isSecret(v) || isUnknown(v)) return f(v, path)
   if (isLeaf(v)) return v
-  let changed = false
-  const step = (x: Value, k: string): Value => {
+  return mapChildren(v, (x, k) => {
     path.push(k)
     const y = mapLeaves(x, f, path)
     path.pop()
+    return y
+  })
+}
+
+/** Same list or object with every part replaced; it itself is returned where nothing changes. */
+export function mapChildren(v: Value, f: (child: Value, key: string) => Value): Value {
+  let changed = false
+  const step = (x: Value, k: string): Value => {
+    const y = f(x, k)
     if (y !== x) changed = true
     return y
   }

@@ -82,7 +82,7 @@ export function readInputs(d: Pick<Declaration, 'inputs' | 'shape' | 'type' | 'a
 }
 
 const required = new WeakMap<Shape, readonly string[]>()
-export function requiredFields(shape: Shape): readonly string[] {
+function requiredFields(shape: Shape): readonly string[] {
   if (shape.kind !== 'object') return []
   let fields = required.get(shape)
   if (!fields) required.set(shape, (fields = shape.fields.filter((k) => shape.field(k)?.optional === false)))

@@ -18,7 +18,7 @@ export function ensureHome(home: string): void {
 
 let made = 0
 /** The whole text or nothing, 0600: a reader never sees a half-written file. */
-export function writeWhole(path: string, data: string | Uint8Array): void {
+function writeWhole(path: string, data: string | Uint8Array): void {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${made++}`)
   makeFolders(dirname(path), 0o700)
   writeFileSync(temporary, data, { mode: 0o600 })

@@ -24,7 +24,7 @@ export function loadFailure(e: unknown, file: string, syntax: SyntaxMessage | un
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 /** The first frame of a stack that is the user's own file. */
-export function userSite(error: Error, mapSite: (site: Site) => Site): Site | undefined {
+function userSite(error: Error, mapSite: (site: Site) => Site): Site | undefined {
   for (const line of (error.stack ?? '').split('\n')) {
     const m = /(file:\/\/\/.+?|\/.+?)(?:\?[^:]*)?:(\d+):(\d+)\)?$/.exec(line)
     if (!m || m[1]?.includes('/node_modules/')) continue

@@ -1,12 +1,12 @@
 import { failure, isFailure, mutant, type HoldfastError, type Millis } from '../base/index.ts'
 import { compare, decide, type Asks, type Decision, type PathDiff } from '../diff/index.ts'
 import type { Executor, TaskResult, UndoResult } from '../flow/index.ts'
-import { tokenHonoured, type Entry } from '../journal/index.ts'
+import type { Entry } from '../journal/index.ts'
 import type { Scope, Value } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
 import type { ResourceType } from '../provider/index.ts'
-import type { ResourceRow, TxRow } from '../state/index.ts'
-import { attempt, draftOf, fail, type Change, type ChangeResult, type RowDraft, type Work } from './change.ts'
+import type { ResourceRow } from '../state/index.ts'
+import { draftOf, type Change, type RowDraft, type Work } from './change.ts'
 import { upgraded } from './diff.ts'
 import { claimsOf, resolveInputs, rulesOf, shapeOf, type Fields } from './facts.ts'
 import { forcedBy, mustGo, refuseProtected, replacedWith, withIgnored } from './known.ts'
@@ -15,8 +15,7 @@ import { Recorder } from './recorded.ts'
 import { owesOnly, removalOf, type RemovalMode } from './remove.ts'
 import { claimEntries, closing, draftRow } from './rows.ts'
 import { asksOf, triggerOf } from './rules.ts'
-import { settle } from './settle.ts'
-import { StepHooks } from './step-hooks.ts'
+import { Steps } from './steps.ts'
 import { fromTrash } from './trash.ts'
 import { oneAtATime, undoTask } from './undo.ts'
 
@@ -30,7 +29,6 @@ export interface Planned {
 export class ResourceTasks implements Executor {
   readonly work: Work
   readonly log: TaskLog
-  /** The flow has begun to take back, or to stop: a rejected attempt is final. */
   readonly #scope: Scope
   readonly #changes = new Map<string, PlannedChange>()
   readonly #removals = new Map<string, Removal>()
@@ -38,15 +36,12 @@ export class ResourceTasks implements Executor {
   readonly #pulled = new Map<string, PlannedChange[]>()
   /** Objects that went in the call of another. */
   readonly #taken = new Map<string, string>()
-  /** Transactions of tasks that will be attempted again. */
-  readonly #retrying = new Map<string, { readonly tx: TxRow; readonly error: HoldfastError; readonly applied: 'no' | 'partly' }>()
   /** Uids whose fate a task decided; what its undo looks at. */
   readonly #touched = new Map<string, string | Set<string>>()
   readonly #alone = oneAtATime()
-  readonly #hooks: StepHooks
+  readonly #steps: Steps
   readonly #recorder: Recorder
   readonly #planned: Planned
-  error: HoldfastError | undefined
 
   /** Takes `planned`: on what the plan was made. What was written since is its own work, of an earlier attempt perhaps. */
   constructor(work: Work, scope: Scope, log: TaskLog, planned: Planned) {
@@ -54,8 +49,16 @@ export class ResourceTasks implements Executor {
     this.#scope = scope
     this.#planned = planned
     this.log = log
-    this.#hooks = new StepHooks(work, log, (id, change) => this.#deadline(id, change))
+    this.#steps = new Steps(work, log, (id, change) => this.#deadline(id, change))
     this.#recorder = new Recorder(work, log, (id, uid) => this.#touch(id, uid))
+  }
+
+  /** The first failure that was final. */
+  get error(): HoldfastError | undefined {
+    return this.#steps.error
+  }
+  set error(e: HoldfastError | undefined) {
+    this.#steps.error = e
   }
 
   plan(id: string, change: PlannedChange): void {
@@ -94,17 +97,13 @@ export class ResourceTasks implements Executor {
       if (stops(e)) throw e
       e.address ??= address
       e.site ??= change?.site
-      this.#failed(id, address, removal ? 'delete' : (change as PlannedChange).doc.action, e, false)
+      this.#steps.failed(id, address, removal ? 'delete' : (change as PlannedChange).doc.action, e, false)
       return { kind: 'failed', retry: false }
     }
   }
 
   async undo(id: string, half: 'withdraw' | 'restore', signal: AbortSignal): Promise<UndoResult> {
-    const left = this.#retrying.get(id)
-    if (left) {
-      this.#retrying.delete(id)
-      await fail(this.work, left.tx, left.applied, left.error)
-    }
+    await this.#steps.closeRetry(id)
     return undoTask(this.work, this.log, id, this.#undoneBy(id), half, signal, (e) => {
       this.error ??= e
     }, this.#alone)
@@ -122,11 +121,8 @@ export class ResourceTasks implements Executor {
   }
 
   /** Writes down the rejections of tasks that were waiting for another attempt when the flow stopped. */
-  async closeRetries(): Promise<void> {
-    for (const [id, left] of this.#retrying) {
-      this.#retrying.delete(id)
-      await fail(this.work, left.tx, left.applied, left.error)
-    }
+  closeRetries(): Promise<void> {
+    return this.#steps.closeRetries()
   }
 
   async #make(id: string, c: PlannedChange, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
@@ -140,7 +136,7 @@ export class ResourceTasks implements Executor {
     const lookedUp = state.rowAt(address)?.meta.lookup ? state.rowAt(address) as ResourceRow : undefined
     const standing = (lookedUp ? undefined : state.rowAt(address) ?? (c.uid === undefined ? undefined : state.current.get(c.uid))) as ResourceRow | undefined
     const row = standing?.type === type.type && standing.status !== 'deleting' ? standing : undefined
-    const retry = this.#retrying.get(id)?.tx
+    const retry = this.#steps.retryOf(id)
     const takesOver = c.adopt !== undefined && row?.meta.physicalId !== c.adopt.id
     const inputs = options.ignore && !takesOver ? await withIgnored(this.work.state, c, type, row, asked, options.ignore) : asked
     if (takesOver) return this.#takeOver(id, c, type, inputs, standing, lookedUp, attemptNo, signal)
@@ -170,7 +166,7 @@ export class ResourceTasks implements Executor {
         const draft = draftRow(state, { ...common, uid: kept.uid, ordinal: kept.ordinal, physicalName: kept.meta.physicalName, kept: kept.meta, ...(options.hooks?.afterUpdate ? { due: 'afterUpdate' as const } : {}) })
         const keys = claimEntries(state, kept.uid, claims, kept.meta.claims)
         this.#touch(id, kept.uid)
-        return this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'update', kind: 'update', prior: before, opening: keys.opening, also: keys.also, before: closing(state, kept.uid) }, attemptNo, options.retries ?? 0, retry, signal)
+        return this.#steps.run(id, { ...this.#change(id, c, type, draft, inputs), op: 'update', kind: 'update', prior: before, opening: keys.opening, also: keys.also, before: closing(state, kept.uid) }, attemptNo, options.retries ?? 0, retry, signal)
       }
       case 'create': case 'replace': {
         const again = c.force === 'gone' && row && decision.action === 'create'
@@ -189,7 +185,7 @@ export class ResourceTasks implements Executor {
         const trash = fromTrash(state, type, draft, inputs, decision.action === 'replace')
         const { opening, also } = claimEntries(state, uid, claims, again ? row.meta.claims : [])
         if (trash?.outputs) return this.#recorder.adopt(id, c, draft, inputs, trash.outputs, [...opening, ...moves, trash.drop, ...also])
-        const made = await this.#run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop, ...also] : also }, attemptNo, options.retries ?? 0, retry, signal)
+        const made = await this.#steps.run(id, { ...this.#change(id, c, type, draft, inputs), op: 'create', kind: decision.action === 'replace' ? 'replace' : 'create', prior: undefined, opening, before: moves, also: trash ? [trash.drop, ...also] : also }, attemptNo, options.retries ?? 0, retry, signal)
         if (made.kind === 'succeeded' && old && mutant('replaced-deleted-at-once')) await this.#remove(deleteTask(address), { uid: old.uid, mode: 'contract', takes: [], address }, undefined, 1, signal)
         return made.kind === 'succeeded' && old && moves.length > 0 ? { ...made, beside: true } : made
       }
@@ -213,14 +209,14 @@ export class ResourceTasks implements Executor {
       }
       this.#touch(id, old.uid)
     }
-    const retry = this.#retrying.get(id)?.tx
+    const retry = this.#steps.retryOf(id)
     const uid = retry?.uid ?? state.cx.ids.next('u')
     const claims = [...new Set([...(claimsOf(type, inputs, state.cx.host, { address, site: c.site }) ?? []), ...adopt.claims])].sort()
     const draft = retry?.target.row ?? draftRow(state, { address, type, inputs, expr: c.inputs, options, deps: c.deps, claims, lookup: false, storeId: this.work.storeId, uid, ordinal: 1, physicalName: undefined, trigger: triggerOf(state, type.type, { address, site: c.site, options }, this.#scope)?.digest, adopted: true })
     const moves = old && state.current.has(old.uid) ? await this.#recorder.setAside(old, options, c.ties, retain) : this.#recorder.close(lookedUp)
     this.#touch(id, uid)
     const change: Change = { ...this.#change(id, c, type, draft, inputs), op: 'read', kind: 'adopt', prior: undefined, adopt, opening: claimEntries(state, uid, claims, []).opening, before: moves, also: [] }
-    const made = await this.#run(id, change, attemptNo, options.retries ?? 0, retry, signal)
+    const made = await this.#steps.run(id, change, attemptNo, options.retries ?? 0, retry, signal)
     const taken: TaskResult = made.kind === 'succeeded' && old && moves.length > 0 ? { ...made, beside: true } : made
     if (made.kind !== 'succeeded' || adopt.only) return taken
     const rest = await this.#make(id, c, attemptNo, signal)
@@ -250,75 +246,14 @@ export class ResourceTasks implements Executor {
     return { task: id, address: c.doc.address, site: c.site, type, uid: row.uid, ordinal: row.ordinal, physicalName: row.meta.physicalName, undo: false, inputs, row, hooks: c.options?.hooks }
   }
 
-  async #run(id: string, change: Change, attemptNo: number, retries: number, tx: TxRow | undefined, signal: AbortSignal): Promise<TaskResult> {
-    const began = this.log.start(id, change.address, change.kind, attemptNo)
-    const refused = await this.#hooks.run(id, change, 'before', change.prior?.outputs, attemptNo, signal)
-    if (refused) {
-      const waiting = this.#retrying.get(id)
-      this.#retrying.delete(id)
-      if (waiting) await fail(this.work, waiting.tx, waiting.applied, refused)
-      else await this.#hooks.note(id, change, refused, attemptNo)
-      this.#failed(id, change.address, change.kind, refused, false)
-      return { kind: 'failed', retry: false }
-    }
-    const earlier = this.#retrying.get(id)?.applied
-    const first = await attempt(this.work, change, tx && { ...tx, applied: earlier }, signal)
-    this.#retrying.delete(id)
-    let result: ChangeResult | Awaited<ReturnType<typeof settle>> = first.result
-    if (result.kind === 'lost' && attemptNo <= retries && mutant('retry-without-settling')) result = { kind: 'failed', tx: first.tx, error: failure('HF3101', { address: change.address, message: result.evidence }), applied: 'no' }
-    if (result.kind === 'lost') result = await settle(this.work, first.tx, result.evidence, result.timedOut, change.site, this.work.abort, this.#deadline(id, change))
-    switch (result.kind) {
-      case 'done':
-        return this.#done(id, change, began, result, first.tx.token, attemptNo, signal)
-      case 'failed': {
-        // A rejection says nothing of what an earlier attempt has done; whoever has looked knows.
-        const applied = first.result.kind === 'failed' && earlier === 'partly' ? earlier : result.applied
-        // A creation that left something can only be repeated under a key that finds it.
-        const repeatable = applied === 'no' || change.op !== 'create' || tokenHonoured(result.tx.capability, result.tx.firstSentAt ?? 0, this.work.state.cx.clock.now())
-        const retry = repeatable && (attemptNo <= retries || await this.#hooks.asksAgain(id, change, result.error, attemptNo, signal))
-        if (retry) this.#retrying.set(id, { tx: result.tx, error: result.error, applied })
-        else await fail(this.work, result.tx, applied, result.error)
-        this.#failed(id, change.address, change.kind, result.error, retry)
-        return { kind: 'failed', retry }
-      }
-      case 'unknown': case 'lost': {
-        const e = failure('HF3103', { address: change.address, site: change.site, task: first.tx.token, message: `${change.address}: ${result.evidence}. Whether the ${change.op} happened is unknown.` })
-        this.error ??= e
-        this.log.unknown(id, began, e, first.tx.token)
-        return { kind: 'unknown' }
-      }
-    }
-  }
-
-  /** The step stands. A hook after it that fails lets the run fail; what becomes of the step is decided there. */
-  async #done(id: string, change: Change, began: number, result: Extract<ChangeResult, { kind: 'done' }>, tx: string, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
-    this.log.succeed(id, began, result.outputs, result.note, tx)
-    const refused = await this.#hooks.run(id, change, 'after', result.outputs ?? change.prior?.outputs, attemptNo, signal)
-    if (!refused) {
-      if (change.row?.meta.due) await this.#hooks.paid(change.uid)
-      else if (change.op === 'delete') await this.#hooks.paidAfterDelete(change.uid)
-      return { kind: 'succeeded' }
-    }
-    await this.#hooks.note(id, change, refused, attemptNo)
-    this.#failed(id, change.address, change.kind, refused, false)
-    return { kind: 'failed', retry: false }
-  }
-
   /** A step whose hook after it failed, or was never reached because the process died, runs it before anything else. */
   async #owed(id: string, c: PlannedChange, type: ResourceType, row: ResourceRow, due: NonNullable<ResourceRow['meta']['due']>, attemptNo: number, signal: AbortSignal): Promise<TaskResult> {
     const { state } = this.work
     const { inputs, outputs } = await upgraded(state, type, row)
     const draft = draftOf(row)
     const change: Change = { ...this.#change(id, c, type, draft, inputs), op: due === 'afterCreate' ? 'create' : 'update', kind: 'update', prior: { inputs, outputs }, opening: [], before: [], also: [] }
-    const began = this.log.start(id, c.doc.address, 'update', attemptNo)
-    const refused = await this.#hooks.run(id, change, 'after', outputs, attemptNo, signal)
-    if (refused) {
-      await this.#hooks.note(id, change, refused, attemptNo)
-      this.#failed(id, change.address, 'update', refused, false)
-      return { kind: 'failed', retry: false }
-    }
-    await this.#hooks.paid(row.uid)
-    this.log.succeed(id, began, outputs, undefined, undefined)
+    const paid = await this.#steps.owed(id, change, attemptNo, signal)
+    if (paid.kind !== 'succeeded') return paid
     const rest = await this.#make(id, c, attemptNo, signal)
     return rest.kind === 'skipped' ? { kind: 'succeeded' } : rest
   }
@@ -329,16 +264,7 @@ export class ResourceTasks implements Executor {
     const change = await removalOf(state, row, id, r.mode)
     if (!change) return { kind: 'skipped' }
     this.#touch(id, r.uid)
-    const began = this.log.start(id, row.address, 'delete', attemptNo)
-    const refused = await this.#hooks.run(id, { ...change, undo: false }, 'after', change.prior?.outputs, attemptNo, signal)
-    if (refused) {
-      await this.#hooks.note(id, change, refused, attemptNo)
-      this.#failed(id, row.address, 'delete', refused, false)
-      return { kind: 'failed', retry: false }
-    }
-    await this.#hooks.paidAfterDelete(r.uid)
-    this.log.succeed(id, began, undefined, 'its hook ran', undefined)
-    return { kind: 'succeeded' }
+    return this.#steps.owed(id, { ...change, undo: false }, attemptNo, signal)
   }
 
   #deadline(id: string, change: Change): Millis | undefined {
@@ -361,7 +287,7 @@ export class ResourceTasks implements Executor {
     const change = await removalOf(state, row, id, r.mode, takes)
     if (!change) return { kind: 'skipped' }
     this.#touch(id, r.uid)
-    const result = await this.#run(id, change, attemptNo, 0, this.#retrying.get(id)?.tx, signal)
+    const result = await this.#steps.run(id, change, attemptNo, 0, this.#steps.retryOf(id), signal)
     if (result.kind === 'succeeded') for (const t of takes) if (!state.current.has(t.uid)) this.#taken.set(t.uid, id)
     return result
   }
@@ -392,11 +318,6 @@ export class ResourceTasks implements Executor {
       if (!root || !standing || (await mustGo(this.work.state, this.#scope, root, standing))) return true
     }
     return false
-  }
-
-  #failed(id: string, address: string, op: string, e: HoldfastError, retry: boolean): void {
-    if (!retry) this.error ??= e
-    this.log.fail(id, address, op, e, retry)
   }
 }
 

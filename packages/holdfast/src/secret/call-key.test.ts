@@ -1,17 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { isFailure, systemRandom } from '../base/index.ts'
+import { systemRandom } from '../base/index.ts'
+import { codeOf } from '../base/code-of.fixture.ts'
 import { callKey, makeKeyring, physicalName } from './index.ts'
 
 const ring = makeKeyring(new Uint8Array(32), 'store-1', systemRandom)
 const tx = { token: 't-1', uid: 'u-1', ordinal: 0, epoch: 0 }
-const codeOf = (f: () => unknown): unknown => {
-  try {
-    f()
-  } catch (e) {
-    return isFailure(e) ? e.code : e
-  }
-  return undefined
-}
 
 describe.each([['with a key', ring], ['without a key', undefined]] as const)('a call key %s', (_, r) => {
   test('is 64 hex characters and the same on every retry', () => {

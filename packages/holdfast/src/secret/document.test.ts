@@ -1,19 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { Bug, isFailure, systemRandom, type Plain, type Random } from '../base/index.ts'
+import { Bug, systemRandom, type Plain, type Random } from '../base/index.ts'
+import { codeOf } from '../base/code-of.fixture.ts'
 import { isSecret, masked, reveal, SecretValue, UnknownValue, type Value } from '../model/index.ts'
 import { decodeDoc, encodeDoc, makeKeyring, type DocContext, type Keyring } from './index.ts'
 
 const ring = makeKeyring(new Uint8Array(32).fill(7), 'store-1', systemRandom)
 const ctx: DocContext = { table: 'resources', row: 'u-1', field: 'outputs', tx: 't-1', type: 'random.Password' }
 const secret = (plain: Plain): SecretValue => new SecretValue('x:1', () => plain)
-const codeOf = (f: () => unknown): unknown => {
-  try {
-    f()
-  } catch (e) {
-    return isFailure(e) ? e.code : e
-  }
-  return undefined
-}
 const at = (v: Value, ...path: (string | number)[]): SecretValue => path.reduce<unknown>((x, k) => (x as Record<string, unknown>)[k], v) as SecretValue
 /** Counts what the key is used for. */
 const counted = (): { ring: Keyring; used: { seal: number; open: number } } => {

@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { isFailure, systemRandom, type Plain, type Random } from '../base/index.ts'
+import { systemRandom, type Plain, type Random } from '../base/index.ts'
+import { codeOf } from '../base/code-of.fixture.ts'
 import { createKeyFile, keyFromText, makeKeyring, readKeyFile, type SealContext } from './index.ts'
 import { randomFrom } from './random.fixture.ts'
 
@@ -16,14 +17,6 @@ const counting = (): Random => {
 }
 const ring = makeKeyring(KEY, 'store-1', systemRandom)
 const ctx: SealContext = { table: 'resources', row: 'u-1', field: 'outputs.value', tx: 't-1' }
-const codeOf = (f: () => unknown): unknown => {
-  try {
-    f()
-  } catch (e) {
-    return isFailure(e) ? e.code : e
-  }
-  return undefined
-}
 
 describe('a sealed value', () => {
   test.each<[string, Plain]>([

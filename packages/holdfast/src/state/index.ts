@@ -6,7 +6,7 @@
  */
 export { isKept, keptFor } from './kept.ts'
 export { PART_TAGS } from './records.ts'
-export { runMoves, taskMoves, txMoves, unresolved } from './moves.ts'
+export { runMayBecome, runMoves, taskMoves, txMoves, unresolved } from './moves.ts'
 export type {
   ChainRow, ClaimRow, ComponentRow, EnvRow, EventRow, Holder, LeaseMode, LeaseRow, OpenPart, OutputsRow, PlanApproval, PlanRow, ReferenceRow, RequestRow, ResolvedRow, ResourceDocs, ResourceMeta, ResourceRow, RunRow, RunStatus, SecretRow, StoreMeta, StoredRules,
   TaskKind, TaskRow, TaskState, TicketRow, TrashRow, TxOp, TxRow, TxStatus, TxTarget,

@@ -18,6 +18,9 @@ export const runMoves = {
   kept: [],
 } as const satisfies Record<RunStatus, readonly RunStatus[]>
 
+/** A run may be written again as it is. */
+export const runMayBecome = (from: RunStatus, to: RunStatus): boolean => from === to || (runMoves[from] as readonly RunStatus[]).includes(to)
+
 export const taskMoves = {
   running: ['success', 'failure', 'running', 'skipped'],
   success: ['reverting'],

@@ -10,7 +10,7 @@ export interface StoredFlow {
 export const UNFINISHED = ['PENDING', 'RUNNING', 'SUSPENDING', 'SUSPENDED', 'RESUMING'] as const satisfies readonly FlowState[]
 
 /** States in which a flow is over. */
-export const ENDED = ['SUCCESS', 'REVERTED', 'FAILURE', 'STUCK', 'PARTIALLY_REVERTED'] as const satisfies readonly FlowState[]
+const ENDED = ['SUCCESS', 'REVERTED', 'FAILURE', 'STUCK', 'PARTIALLY_REVERTED'] as const satisfies readonly FlowState[]
 
 export interface ForgetQuery {
   /** Flows that ended before this moment. */

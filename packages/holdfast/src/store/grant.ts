@@ -7,7 +7,7 @@ import type { Hold } from './port.ts'
  * Names of scopes. `*` is the whole store, `app/env` a state, `app/env:db` a component, `app/env:db/disk` a component inside it.
  * What a scope covers follows from its name, so nobody can forget to mark the scopes around the one he takes.
  */
-export const STORE_SCOPE = '*'
+const STORE_SCOPE = '*'
 
 /** Whether `inner` lies inside of `outer`; a scope does not lie inside itself. */
 export function covers(outer: string, inner: string): boolean {

@@ -8,7 +8,7 @@
 export { oldEvents } from './compact.ts'
 export { OWNER_ONLY } from './doctor.ts'
 export { clockPutOn, currentHolder, holderAlive } from './holder.ts'
-export { conflict, covers, grant, STORE_SCOPE, type Acquired, type GrantActs, type GrantRequest, type GrantRows } from './grant.ts'
+export { conflict, covers, grant, type Acquired, type GrantActs, type GrantRequest, type GrantRows } from './grant.ts'
 export type { AcquireOptions, Committed, CommitOptions, Fence, Hold, Leases, Lookup, ResourceView, Store, StoreTraits } from './port.ts'
 export { exportLine, type TableName } from './rows.ts'
 export { framed, type Imported } from './transfer.ts'

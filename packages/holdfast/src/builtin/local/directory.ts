@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { limits } from '../../base/index.ts'
 import { notOurs, type CallContext, type ResourceSpec } from '../../provider/index.ts'
-import { absolutePath, carriesTrace, codeOf, diskFailure, identityOf, kindOf, look, sameObject, syncFolder, taken, traceMoment, traceOf, type CallTrace } from './disk.ts'
+import { absolutePath, carriesTrace, codeOf, diskFailure, identityOf, kindOf, look, notMadeByUs, placeOf, sameObject, syncFolder, taken, traceMoment, type CallTrace } from './disk.ts'
 import { fileMode, ownerName } from './file.ts'
 import { completedIn, dropHolder, ensureHolder, isRestored, noteHolder } from './holders.ts'
 import { forgetMade, isMade, makeFolders, removeMadeFolders, writeNote } from './made-folders.ts'
@@ -125,7 +125,7 @@ export const directorySpec: ResourceSpec<typeof inputs, typeof outputs> = {
       if (look(trace.temporary)) rmSync(trace.temporary, { recursive: true })
       const stats = look(path)
       if (stats) {
-        if (!stats.isDirectory() || !sameObject(a.outputs, stats)) throw notOurs(`${shown}: ${kindOf(stats)} stands there that Holdfast did not make; it was left alone.`)
+        if (!stats.isDirectory() || !sameObject(a.outputs, stats)) throw notMadeByUs(shown, stats)
         if (a.inputs.data) {
           await moveToTrash(home, { path, mark: a.mark, env: a.host.env, completed: completedIn(home, path) })
           a.log(`${shown}: moved to the trash, as ${a.mark.uid}`)
@@ -147,11 +147,6 @@ export const directorySpec: ResourceSpec<typeof inputs, typeof outputs> = {
 }
 
 type Call = CallContext & { readonly inputs: Inputs }
-
-const placeOf = (a: Call): { path: string; trace: CallTrace; shown: string } => {
-  const path = absolutePath(a.host, a.inputs.path)
-  return { path, trace: traceOf(path, a.key.toString()), shown: a.host.redact(a.inputs.path) }
-}
 
 const outputsOf = (path: string, s: Stats): Outputs => ({ path, mode: s.mode & 0o7777, uid: s.uid, gid: s.gid, ...identityOf(s) })
 

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, fchmodSync, fchownSync, fstatSync, fsync, futimesSync, linkSync, lstatSync, openSync, readlinkSync, symlinkSync, unlinkSync, writeSync, copyFileSync, constants, type Stats } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { failure, sha256hex } from '../../base/index.ts'
-import type { Host } from '../../provider/index.ts'
+import { notOurs, type CallContext, type Host } from '../../provider/index.ts'
 import { makeFolders } from './made-folders.ts'
 
 /** Paths of local types are relative to the program. */
@@ -66,6 +66,30 @@ export function traceOf(path: string, key: string): CallTrace {
   // The name is cut by bytes: a file name has 255 of them.
   const name = Buffer.from(basename(path)).subarray(0, 200).toString('utf8').replace(/\uFFFD+$/, '')
   return { temporary: join(dirname(path), `.${name}.${digest.slice(0, 16)}.new`), micros: Number.parseInt(digest.slice(-10), 16) % 1_000_000 }
+}
+
+export interface CallPlace {
+  readonly path: string
+  readonly trace: CallTrace
+  /** The path as it may be shown. */
+  readonly shown: string
+}
+/** Where a call works on one path. */
+export function placeOf(a: CallContext & { readonly inputs: { readonly path: string } }): CallPlace {
+  const path = absolutePath(a.host, a.inputs.path)
+  return { path, trace: traceOf(path, a.key.toString()), shown: a.host.redact(a.inputs.path) }
+}
+
+export const notMadeByUs = (shown: string, stats: Stats): Error => notOurs(`${shown}: ${kindOf(stats)} stands there that Holdfast did not make; it was left alone.`)
+
+/** Removes a file or link, and what an earlier attempt of the call left beside it; nothing when it is gone. Fails (not ours) when something of somebody else stands there. */
+export async function unlinkOurs({ path, trace, shown }: CallPlace, isOurs: (stats: Stats) => boolean | Promise<boolean>): Promise<void> {
+  dropQuietly(trace.temporary)
+  const stats = look(path)
+  if (!stats) return
+  if (!(await isOurs(stats))) throw notMadeByUs(shown, stats)
+  unlinkSync(path)
+  await syncFolder(dirname(path))
 }
 
 /** The latest moment up to now whose microseconds are `micros`, in seconds as utimes takes them; half a microsecond keeps the rounding away. */

@@ -1,11 +1,11 @@
-import { chmodSync, chownSync, lstatSync, readFileSync, renameSync, statSync, unlinkSync, type Stats } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, readFileSync, renameSync, statSync, type Stats } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { failure, limits } from '../../base/index.ts'
-import { notOurs, type CallContext, type Host, type ResourceSpec } from '../../provider/index.ts'
-import { absolutePath, carriesTrace, codeOf, diskFailure, dropQuietly, identityOf, kindOf, look, publishedBefore, publishNew, sameObject, syncFolder, taken, traceOf, writeTemporary, type CallTrace } from './disk.ts'
+import type { CallContext, Host, ResourceSpec } from '../../provider/index.ts'
+import { absolutePath, carriesTrace, codeOf, diskFailure, dropQuietly, identityOf, kindOf, look, placeOf, publishedBefore, publishNew, sameObject, syncFolder, taken, unlinkOurs, writeTemporary, type CallTrace } from './disk.ts'
 import { removeMadeFolders } from './made-folders.ts'
 import { ownershipOf } from './users.ts'
 
@@ -126,15 +126,10 @@ export const fileSpec: ResourceSpec<typeof inputs, typeof outputs> = {
   },
 
   async delete(a) {
-    const { path, trace, shown } = placeOf(a)
+    const place = placeOf(a)
+    const { path, shown } = place
     try {
-      dropQuietly(trace.temporary)
-      const stats = look(path)
-      if (stats) {
-        if (!stats.isFile() || !(await isOurs(a, path, stats))) throw notOurs(`${shown}: ${kindOf(stats)} stands there that Holdfast did not make; it was left alone.`)
-        unlinkSync(path)
-        await syncFolder(dirname(path))
-      }
+      await unlinkOurs(place, async (stats) => stats.isFile() && (await isOurs(a, path, stats)))
       removeMadeFolders(a.host.home, dirname(path))
     } catch (e) {
       throw diskFailure(e, `${shown} cannot be removed`)
@@ -154,11 +149,6 @@ export const fileSpec: ResourceSpec<typeof inputs, typeof outputs> = {
 }
 
 type Call = CallContext & { readonly inputs: Inputs }
-
-const placeOf = (a: Call): { path: string; trace: CallTrace; shown: string } => {
-  const path = absolutePath(a.host, a.inputs.path)
-  return { path, trace: traceOf(path, a.key.toString()), shown: a.host.redact(a.inputs.path) }
-}
 
 const digestOf = (bytes: string | Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 

@@ -1,9 +1,9 @@
-import { lstatSync, lutimesSync, readlinkSync, renameSync, symlinkSync, unlinkSync, type Stats } from 'node:fs'
+import { lstatSync, lutimesSync, readlinkSync, renameSync, symlinkSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { limits } from '../../base/index.ts'
-import { notOurs, type CallContext, type ResourceSpec } from '../../provider/index.ts'
-import { absolutePath, carriesTrace, codeOf, diskFailure, dropQuietly, identityOf, kindOf, look, publishedBefore, publishNew, sameObject, syncFolder, taken, traceMoment, traceOf, type CallTrace } from './disk.ts'
+import type { CallContext, ResourceSpec } from '../../provider/index.ts'
+import { absolutePath, carriesTrace, codeOf, diskFailure, dropQuietly, identityOf, kindOf, look, placeOf, publishedBefore, publishNew, sameObject, syncFolder, taken, traceMoment, unlinkOurs, type CallTrace } from './disk.ts'
 import { makeFolders, removeMadeFolders } from './made-folders.ts'
 
 const inputs = z.object({
@@ -81,16 +81,10 @@ export const symlinkSpec: ResourceSpec<typeof inputs, typeof outputs> = {
   },
 
   async delete(a) {
-    const { path, trace, shown } = placeOf(a)
+    const place = placeOf(a)
+    const { path, shown } = place
     try {
-      dropQuietly(trace.temporary)
-      const stats = look(path)
-      if (stats) {
-        const ours = stats.isSymbolicLink() && (sameObject(a.outputs, stats) || readlinkSync(path) === (a.outputs.target ?? a.inputs.target))
-        if (!ours) throw notOurs(`${shown}: ${kindOf(stats)} stands there that Holdfast did not make; it was left alone.`)
-        unlinkSync(path)
-        await syncFolder(dirname(path))
-      }
+      await unlinkOurs(place, (stats) => stats.isSymbolicLink() && (sameObject(a.outputs, stats) || readlinkSync(path) === (a.outputs.target ?? a.inputs.target)))
       removeMadeFolders(a.host.home, dirname(path))
     } catch (e) {
       throw diskFailure(e, `${shown} cannot be removed`)
@@ -106,11 +100,6 @@ export const symlinkSpec: ResourceSpec<typeof inputs, typeof outputs> = {
 }
 
 type Call = CallContext & { readonly inputs: Inputs }
-
-const placeOf = (a: Call): { path: string; trace: CallTrace; shown: string } => {
-  const path = absolutePath(a.host, a.inputs.path)
-  return { path, trace: traceOf(path, a.key.toString()), shown: a.host.redact(a.inputs.path) }
-}
 
 const outputsOf = (shown: string, path: string, s: Stats): Outputs => ({ path: shown, target: readlinkSync(path), ...identityOf(s) })
 

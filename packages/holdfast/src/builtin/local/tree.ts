@@ -37,7 +37,7 @@ function copyEntry(from: string, to: string): void {
 }
 
 /** Over names, kinds, modes and contents. */
-export function treeDigest(path: string): string {
+function treeDigest(path: string): string {
   const hash = createHash('sha256')
   addEntry(hash, path, '')
   return hash.digest('hex')

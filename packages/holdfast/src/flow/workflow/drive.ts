@@ -1,35 +1,25 @@
-import { failure, sha256hex, textOf, type Clock, type Millis } from '../../base/index.ts'
+import { failure, textOf, type Millis } from '../../base/index.ts'
 import type { AtomState, FlowState } from '../../state/index.ts'
 import type { FlowChange, FlowJournal } from '../../store/index.ts'
-import { Failure } from './failure.ts'
-import { failing } from './kinds.ts'
+import { Bodies, type BodiesOptions } from './bodies.ts'
+import type { Failure } from './failure.ts'
 import type { Machine } from './machine.ts'
-import type { Act, Atom, Event, Notice } from './motion.ts'
+import { kindOf, type Act, type Atom, type Event, type Notice } from './motion.ts'
 import { flowMove } from './moves.ts'
-import type { Inputs, Listeners, Outcome, TaskContext, TraceEvent, UndoContext } from './port.ts'
-import { callWorker } from './remote.ts'
-import { clamped, decodeValue, encodeProgress, encodeValue, rowOf } from './rows.ts'
-import { missingOutputs, type BuiltTask } from './task.ts'
+import type { Listeners, TraceEvent } from './port.ts'
+import { encodeValue, rowOf } from './rows.ts'
 
-export interface DriveOptions {
-  readonly id: string
-  /** Tells flows apart that were forgotten and made again under one id; 0 for the first. */
-  readonly born: number
+export interface DriveOptions extends BodiesOptions {
   readonly name: string
-  readonly clock: Clock
   readonly listeners: readonly Listeners[]
   readonly journal: { readonly journal: FlowJournal; readonly fence: number; readonly claimMs: Millis } | undefined
   /** Stored with the first step. */
   readonly first: FlowChange
   /** Rows that exist: atom -> number, and the encoded results. */
   readonly rows: Map<Atom, number>
-  readonly signal: AbortSignal | undefined
   readonly state: FlowState
   readonly warn: (text: string) => void
 }
-
-/** A body that ignores the end of its time is left to itself after this. */
-const GRACE_MS = 1_000
 
 /**
  * Performs the steps of a {@link Machine}: stores what changed, then tells listeners, then starts bodies.
@@ -42,17 +32,14 @@ export class Drive {
   readonly #machine: Machine
   readonly #o: DriveOptions
   readonly #events: Event[] = []
-  readonly #encoded = new Map<Atom, string | undefined>()
+  readonly #bodies: Bodies
   readonly #progress = new Map<Atom, string>()
   readonly #stirred = new Set<Atom>()
-  readonly #controls = new Set<Signal>()
   readonly #timers = new AbortController()
   #nextAt: number
-  #bodies = 0
   #busy = false
   #first: FlowChange | undefined
   #broken: { readonly error: unknown } | undefined
-  #interrupted = false
   #ended = false
   #end: { readonly resolve: () => void; readonly reject: (why: unknown) => void } | undefined
   state: FlowState
@@ -62,16 +49,17 @@ export class Drive {
     this.#o = options
     this.state = options.state
     this.#first = options.first
+    this.#bodies = new Bodies(options, { failures: () => this.failures(), progressed: (...told) => this.#progressed(...told), stir: (atom) => this.#stir(atom) })
     let last = 0
     for (const [a, at] of options.rows) {
       last = Math.max(last, at)
-      if (options.journal) this.#encoded.set(a, encodeValue(a.result, a.v.name))
+      if (options.journal) this.#bodies.loaded(a)
     }
     this.#nextAt = last + 1
   }
 
   get interrupted(): boolean {
-    return this.#interrupted
+    return this.#bodies.interrupted
   }
 
   /** Resolves when the flow is at rest and its state is stored; rejects when it could not be stored. */
@@ -91,7 +79,7 @@ export class Drive {
       this.#keepClaim()
       // Interrupted before it began: both in one step, so that nothing is begun in between.
       if (signal?.aborted) {
-        this.#interrupted = true
+        this.#bodies.interrupted = true
         this.#events.push({ kind: 'suspend' })
       } else signal?.addEventListener('abort', onAbort, { once: true })
       this.#feed({ kind: 'begin' })
@@ -105,14 +93,14 @@ export class Drive {
   }
 
   get #stops(): boolean {
-    return this.#interrupted || this.state === 'SUSPENDING'
+    return this.#bodies.interrupted || this.state === 'SUSPENDING'
   }
 
   #interrupt(reason: unknown): void {
     if (this.#ended) return
-    this.#interrupted = true
+    this.#bodies.interrupted = true
     this.#feed({ kind: 'suspend' })
-    for (const c of this.#controls) c.abort(reason)
+    this.#bodies.abort(reason)
   }
 
   // the loop
@@ -138,7 +126,7 @@ export class Drive {
     }
     this.#busy = false
     if (this.#broken) {
-      if (this.#bodies === 0 && !this.#ended) this.#end?.reject(this.#broken.error)
+      if (this.#bodies.running === 0 && !this.#ended) this.#end?.reject(this.#broken.error)
     } else if (this.#machine.atRest && !this.#ended) this.#end?.resolve()
   }
 
@@ -171,7 +159,7 @@ export class Drive {
 
   #outcome(): FlowState {
     const state = this.#machine.outcome()
-    return this.#interrupted && state === 'SUSPENDED' ? 'FAILURE' : state
+    return this.#bodies.interrupted && state === 'SUSPENDED' ? 'FAILURE' : state
   }
 
   async #store(dirty: ReadonlySet<Atom>, last: FlowState | undefined): Promise<void> {
@@ -180,7 +168,7 @@ export class Drive {
     const tasks = [...dirty].map((a) => {
       let at = rows.get(a)
       if (at === undefined) rows.set(a, (at = this.#nextAt++))
-      return rowOf(a, at, a.v.kind === 'retry' ? encodeValue(a.result, `What ${a.v.name} gave`) : a.result === undefined ? undefined : this.#encoded.get(a), this.#progress.get(a))
+      return rowOf(a, at, a.v.kind === 'retry' ? encodeValue(a.result, `What ${a.v.name} gave`) : a.result === undefined ? undefined : this.#bodies.encoded(a), this.#progress.get(a))
     })
     const first = this.#first
     this.#first = undefined
@@ -193,7 +181,7 @@ export class Drive {
 
   #break(error: unknown): void {
     this.#broken ??= { error }
-    for (const c of this.#controls) c.abort(error)
+    this.#bodies.abort(error)
   }
 
   #to(state: FlowState): void {
@@ -209,7 +197,7 @@ export class Drive {
     if (event) this.trace.push({ task: v.name, event })
     for (const l of this.#o.listeners) {
       this.#safely(() => l.onTask?.(n.state, {
-        flow: this.#o.name, id: this.#o.id, task: v.name, kind: v.kind === 'retry' ? 'retry' : 'task', old: n.old, attempt, ...(n.restarted ? { restarted: true } : {}),
+        flow: this.#o.name, id: this.#o.id, task: v.name, kind: kindOf(n.atom), old: n.old, attempt, ...(n.restarted ? { restarted: true } : {}),
         ...('result' in n ? { result: n.result } : {}), ...(n.failure ? { failure: n.failure } : {}),
       }))
     }
@@ -231,61 +219,7 @@ export class Drive {
       this.#o.clock.sleep(Math.max(0, act.at - this.#o.clock.now()), this.#timers.signal).then(() => this.#feed({ kind: 'woke', atom }), () => undefined)
       return
     }
-    this.#bodies++
-    const body = act.kind === 'start' ? this.#execute(act.atom, act.inputs) : this.#undo(act.atom, act.inputs)
-    void body.then((event) => {
-      this.#bodies--
-      this.#feed(event)
-    })
-  }
-
-  async #execute(atom: Atom, inputs: Inputs): Promise<Event> {
-    const task = atom.v.task as BuiltTask
-    const control = new Signal(this.#controls, this.#interrupted ? this.#o.signal?.reason : undefined)
-    try {
-      const result = await this.#within(task.timeoutMs, atom, control, () => this.#body(task, atom, inputs, control))
-      if (task.slots.size > 0) {
-        const missing = missingOutputs(task.slots, result)
-        if (missing.length > 0) throw failing('HF3215', { message: `${task.name} announced ${missing.join(', ')} and did not return it.`, details: { missing } })
-      }
-      if (this.#o.journal) this.#encoded.set(atom, encodeValue(result, `What ${task.name} returned`))
-      return { kind: 'succeeded', atom, result }
-    } catch (e) {
-      if (this.#interrupted && control.aborted) return { kind: 'interrupted', atom }
-      return { kind: 'failed', atom, failure: Failure.of(e) }
-    } finally {
-      control.release()
-    }
-  }
-
-  #body(task: BuiltTask, atom: Atom, inputs: Inputs, control: Signal): unknown {
-    if (task.remote) return this.#elsewhere(task, atom, 'execute', { inputs }, control.signal)
-    const ctx = this.#context(task, atom, control, '')
-    const { preExecute, postExecute } = task.hooks
-    return preExecute || postExecute ? around(preExecute, postExecute, ctx, () => task.run?.(ctx, inputs)) : task.run?.(ctx, inputs)
-  }
-
-  async #undo(atom: Atom, inputs: Inputs): Promise<Event> {
-    const task = atom.v.task as BuiltTask
-    const control = new Signal(this.#controls, this.#interrupted ? this.#o.signal?.reason : undefined)
-    try {
-      const result = await this.#within(task.timeoutMs, atom, control, () => this.#undoBody(task, atom, inputs, control))
-      if (this.#o.journal) encodeValue(result, `What the undo of ${task.name} returned`)
-      return { kind: 'undone', atom, result }
-    } catch (e) {
-      return { kind: 'undoFailed', atom, failure: Failure.of(e) }
-    } finally {
-      control.release()
-    }
-  }
-
-  #undoBody(task: BuiltTask, atom: Atom, inputs: Inputs, control: Signal): unknown {
-    const outcome: Outcome = { result: atom.failure ?? atom.result, flowFailures: this.failures() }
-    if (task.remote) return task.remote.undo ? this.#elsewhere(task, atom, 'undo', { inputs, outcome }, control.signal) : undefined
-    const ctx = this.#context(task, atom, control, '/undo')
-    const { preUndo, postUndo } = task.hooks
-    const undo = () => task.undo?.(ctx, { ...inputs, ...outcome }, outcome)
-    return preUndo || postUndo ? around(preUndo, postUndo, ctx, undo) : undo()
+    this.#bodies.begin(act, (event) => this.#feed(event))
   }
 
   /** Failures of executions known now, by task. */
@@ -295,64 +229,9 @@ export class Drive {
     return out
   }
 
-  async #within<T>(ms: Millis | undefined, atom: Atom, control: Signal, body: () => T): Promise<Awaited<T>> {
-    if (ms === undefined) return await body()
-    const { clock } = this.#o
-    const cancel = new AbortController()
-    const late = failure('HF3105', { message: `${atom.v.name} took longer than ${ms} ms.` })
-    let passed = false
-    const limit = clock.sleep(ms, cancel.signal).then(async () => {
-      passed = true
-      control.abort(late)
-      await clock.sleep(GRACE_MS, cancel.signal)
-      throw late
-    })
-    limit.catch(() => undefined)
-    try {
-      const result = await Promise.race([body(), limit])
-      if (passed) throw late
-      return result
-    } catch (e) {
-      throw passed ? late : e
-    } finally {
-      cancel.abort()
-    }
-  }
-
-  #elsewhere(task: BuiltTask, atom: Atom, action: 'execute' | 'undo', doc: { readonly inputs: Inputs; readonly outcome?: Outcome }, signal: AbortSignal): Promise<unknown> {
-    const { journal, clock, id } = this.#o
-    if (!journal || !task.remote) throw failing('HF3203', { message: `${task.name} runs on a worker: its flow needs a journal.` })
-    const key = this.#key(task, atom)
-    return callWorker({
-      journal: journal.journal, clock, flow: id, task: task.name, remote: task.remote, action, key: action === 'undo' ? `${key}/undo` : key, signal, ...doc,
-      onAttempt: (attempt) => {
-        atom.attempt = Math.max(atom.attempt, attempt)
-        this.#stir(atom)
-      },
-      onProgress: (text) => {
-        const { done, details } = decodeValue(text) as { readonly done: number; readonly details?: unknown }
-        this.#progressed(task, atom, text, done, details)
-      },
-    })
-  }
-
-  #context(task: BuiltTask, atom: Atom, control: Signal, half: '' | '/undo'): UndoContext {
-    const executeKey = () => this.#key(task, atom)
-    return {
-      flow: this.#o.id, task: task.name, attempt: atom.attempt,
-      get key() { return `${executeKey()}${half}` },
-      get executeKey() { return executeKey() },
-      get signal() { return control.signal },
-      progress: (done, details) => {
-        const x = clamped(done)
-        this.#progressed(task, atom, encodeProgress(task.name, x, details), x, details)
-      },
-    }
-  }
-
-  #progressed(task: BuiltTask, atom: Atom, text: string, done: number, details: unknown): void {
+  #progressed(atom: Atom, text: string, done: number, details: unknown): void {
     this.#progress.set(atom, text)
-    for (const l of this.#o.listeners) this.#safely(() => l.onProgress?.(task.name, done, details))
+    for (const l of this.#o.listeners) this.#safely(() => l.onProgress?.(atom.v.name, done, details))
     this.#stir(atom)
   }
 
@@ -361,11 +240,6 @@ export class Drive {
     if (this.#ended) return
     this.#stirred.add(atom)
     if (!this.#busy) void this.#pump()
-  }
-
-  #key(task: BuiltTask, atom: Atom): string {
-    const { id, born } = this.#o
-    return `fk1-${sha256hex(`holdfast:flow\0${id}\0${task.key}\0${atom.epoch}${born === 0 ? '' : `\0${born}`}`).slice(0, 32)}`
   }
 
   /** The claim is renewed while the flow runs; when it was lost, everything stops. */
@@ -384,46 +258,6 @@ export class Drive {
       this.#break(e)
       if (!this.#busy) void this.#pump()
     })
-  }
-}
-
-/** The signal of one body: made when it is first asked for, because most bodies never do. */
-class Signal {
-  readonly #all: Set<Signal>
-  #control: AbortController | undefined
-  #reason: { readonly reason: unknown } | undefined
-
-  constructor(all: Set<Signal>, reason: unknown) {
-    this.#all = all
-    if (reason !== undefined) this.#reason = { reason }
-    all.add(this)
-  }
-
-  get signal(): AbortSignal {
-    if (!this.#control) {
-      this.#control = new AbortController()
-      if (this.#reason) this.#control.abort(this.#reason.reason)
-    }
-    return this.#control.signal
-  }
-  get aborted(): boolean {
-    return this.#reason !== undefined
-  }
-  abort(reason: unknown): void {
-    this.#reason ??= { reason }
-    this.#control?.abort(reason)
-  }
-  release(): void {
-    this.#all.delete(this)
-  }
-}
-
-async function around(before: ((ctx: TaskContext) => unknown) | undefined, after: ((ctx: TaskContext) => unknown) | undefined, ctx: TaskContext, body: () => unknown): Promise<unknown> {
-  await before?.(ctx)
-  try {
-    return await body()
-  } finally {
-    await after?.(ctx)
   }
 }
 

@@ -7,7 +7,7 @@ import { Failure, type FailureDoc } from './failure.ts'
 import { BuiltFlow, flowOf, nodeOf } from './flow.ts'
 import { checkOptions, factoryKind, failing, journalKind, retryKind } from './kinds.ts'
 import { Machine } from './machine.ts'
-import type { Atom } from './motion.ts'
+import { kindOf, type Atom } from './motion.ts'
 import { flowMove } from './moves.ts'
 import type { EngineOptions, Flow, FlowEngine, FlowOptions, FlowReport, FlowType, Inputs, LinkOptions, Listeners, RemoteOptions, Task, TaskContext, TaskOptions, TaskReport, WorkFlowEngine } from './port.ts'
 import { decodeValue, encodeValue, restore, rowOf } from './rows.ts'
@@ -179,7 +179,7 @@ class Engine implements FlowEngine {
         const tasks = [...this.#rows].map(([a, at]) => rowOf(a, at, undefined, undefined))
         await held.journal.commit(this.#id, held.fence, { clear: true, tasks, set: { state: 'PENDING', structure: this.#structure.join('\n'), rejected: '' }, release: true })
       }
-      for (const n of step.notices) this.#tell((l) => l.onTask?.(n.state, { flow: this.flow.name, id: this.#id, task: n.atom.v.name, kind: n.atom.v.kind === 'retry' ? 'retry' : 'task', old: n.old, attempt: n.atom.attempt }))
+      for (const n of step.notices) this.#tell((l) => l.onTask?.(n.state, { flow: this.flow.name, id: this.#id, task: n.atom.v.name, kind: kindOf(n.atom), old: n.old, attempt: n.atom.attempt }))
       this.#move('PENDING')
       this.#machine = this.#copy()
     })

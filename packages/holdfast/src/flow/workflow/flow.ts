@@ -1,6 +1,6 @@
 import { textOf } from '../../base/index.ts'
 import { failing } from './kinds.ts'
-import type { Depth, Flow, FlowType, LinkOptions, Retry, Task } from './port.ts'
+import type { Depth, Flow, FlowType, LinkOptions, Retry } from './port.ts'
 import { BuiltTask } from './task.ts'
 
 export type Node = BuiltTask | BuiltFlow
@@ -223,4 +223,3 @@ export function nodeOf(node: unknown): Node {
   if (node instanceof BuiltFlow || node instanceof BuiltTask) return node
   throw failing('HF3201', { message: 'Only tasks of createTask and flows of buildFlow can stand in a flow.' })
 }
-export const isTask = (node: Task | Flow): node is BuiltTask => node instanceof BuiltTask

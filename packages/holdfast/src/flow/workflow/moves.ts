@@ -16,7 +16,7 @@ export const flowMoves = {
 } as const satisfies Record<FlowState, readonly FlowState[]>
 
 /** Asking a flow at rest to suspend asks for nothing. */
-export const ignoredFlowMoves = {
+const ignoredFlowMoves = {
   from: ['PENDING', 'FAILURE', 'SUCCESS', 'SUSPENDED', 'REVERTED', 'PARTIALLY_REVERTED', 'STUCK'],
   to: ['SUSPENDING', 'SUSPENDED', 'RESUMING'],
 } as const satisfies Record<'from' | 'to', readonly FlowState[]>

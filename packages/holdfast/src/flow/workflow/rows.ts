@@ -2,7 +2,7 @@ import { canonical, isFailure, parseCanonical, textOf } from '../../base/index.t
 import type { FlowTaskRow } from '../../state/index.ts'
 import { Failure, type FailureDoc } from './failure.ts'
 import { failing } from './kinds.ts'
-import type { Atom } from './motion.ts'
+import { kindOf, type Atom } from './motion.ts'
 import type { HistoryEntry } from './port.ts'
 
 /** Canonical JSON of a value that a task gave. Fails HF3214 with the path of what cannot be stored. */
@@ -26,7 +26,7 @@ const decodeFailure = (text: string | undefined): Failure | undefined => (text =
 /** What of an atom is kept, and under which number. `encoded`: its result, encoded when it was given. */
 export function rowOf(a: Atom, at: number, encoded: string | undefined, progress: string | undefined): FlowTaskRow {
   return {
-    at, name: a.v.name, kind: a.v.kind === 'retry' ? 'retry' : 'task', state: a.state, intention: a.intention, attempt: a.attempt, epoch: a.epoch,
+    at, name: a.v.name, kind: kindOf(a), state: a.state, intention: a.intention, attempt: a.attempt, epoch: a.epoch,
     result: encoded, failure: encodeFailure(a.failure), undoResult: encodeValue(a.undoResult, `What the undo of ${a.v.name} returned`), undoFailure: encodeFailure(a.undoFailure),
     history: a.history.length === 0 ? undefined : canonical(a.history.map((h) => ({ value: h.value, failures: Object.fromEntries(Object.entries(h.failures).map(([k, f]) => [k, f.toJSON()])) }))),
     wakeAt: a.wakeAt, progress,

@@ -109,7 +109,7 @@ export function bind(requires: readonly string[], optional: readonly string[], r
   return { required, optional: maybe }
 }
 
-export function slotsOf(provides: TaskOptions['provides'], bad: Bad): ReadonlyMap<string, Slot> {
+function slotsOf(provides: TaskOptions['provides'], bad: Bad): ReadonlyMap<string, Slot> {
   if (provides === undefined) return new Map()
   if (typeof provides === 'string') return new Map([[provides, { how: 'whole' }]])
   const list = Array.isArray(provides) || provides instanceof Set ? [...provides as Iterable<unknown>] : bad('provides must be a name, a list or a set of names.')

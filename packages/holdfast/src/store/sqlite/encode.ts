@@ -259,7 +259,7 @@ export function taskRow(t: { readonly id: string; readonly doc: string }, run: s
 }
 
 /** What most rows have is left out: half of the text is the names of empty fields. */
-export function packMeta(meta: ResourceMeta): Partial<ResourceMeta> {
+function packMeta(meta: ResourceMeta): Partial<ResourceMeta> {
   const { deps, claims, protect, retain, tags, ...rest } = meta
   return {
     ...rest, ...(deps.length > 0 && { deps }), ...(claims.length > 0 && { claims }), ...(protect && { protect }), ...(retain && { retain }), ...(Object.keys(tags).length > 0 && { tags }),
@@ -281,7 +281,7 @@ export interface TargetOwner {
  * The target of a transaction without its inputs, as a list without names: it is written for every change, and a third of it would be names of fields
  * and what the transaction says already. `0` stands for "as the transaction", `null` for absent.
  */
-export function packTarget(target: TxTarget, owner?: TargetOwner): string {
+function packTarget(target: TxTarget, owner?: TargetOwner): string {
   const { row, prior, partial, before, also, change, failed } = target
   const unless = (value: string, known: string | undefined) => (value === known ? 0 : value)
   return JSON.stringify([

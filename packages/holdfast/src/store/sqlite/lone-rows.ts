@@ -1,5 +1,5 @@
 import { loneToken } from '../../journal/index.ts'
-import { runMoves, type Holder, type RunRow, type TaskRow } from '../../state/index.ts'
+import { runMayBecome, runMoves, type Holder, type RunRow, type TaskRow } from '../../state/index.ts'
 import type { Connection, Row } from './driver.ts'
 import { loneTaskDoc, RUN_SPAN, taskRow } from './encode.ts'
 
@@ -28,12 +28,14 @@ export function putLoneRun(db: Connection, run: string, doc: () => string, check
   return true
 }
 
+const RUN_STATUSES = Object.keys(runMoves) as RunRow['status'][]
+
 /**
  * SQL that writes run and task of a lone change in the update that moves it, when both are in its row and the run may take the status: what is set, and
  * on which condition. The values come after those of the move: run and task, and the id of the task.
  */
-export const withRunAndTask = Object.fromEntries((Object.keys(runMoves) as RunRow['status'][]).map((status) => {
-  const from = Object.entries(runMoves).filter(([old, tos]) => old === status || (tos as readonly string[]).includes(status)).map(([old]) => ` or run ->> '$[1]' = '${old}'`)
+export const withRunAndTask = Object.fromEntries(RUN_STATUSES.map((status) => {
+  const from = RUN_STATUSES.filter((old) => runMayBecome(old, status)).map((old) => ` or run ->> '$[1]' = '${old}'`)
   return [status, { set: ', run = ?, task = ?', where: ` and k < 0 and (run is null${from.join('')}) and (task is null or task ->> '$[0]' = ?)` }]
 })) as Readonly<Record<RunRow['status'], { readonly set: string; readonly where: string }>>
 

@@ -1,6 +1,6 @@
 import { assert } from '../../base/index.ts'
 import { loneToken, refusals } from '../../journal/index.ts'
-import { runMoves, txMoves, type RunRow } from '../../state/index.ts'
+import { runMayBecome, txMoves, type RunRow } from '../../state/index.ts'
 import { isConstraint, type Cell, type Connection, type Row } from './driver.ts'
 import { loneRunDoc, loneTaskDoc, MOVE_COLUMNS, RUN_CELLS, RUN_SPAN, TASK_CELLS } from './encode.ts'
 import { adoptRun, LONE_SPAN, putLoneRun, putLoneTask, runIdOf, withRunAndTask } from './lone-rows.ts'
@@ -49,7 +49,7 @@ export class TxRows {
     if (this.told.delete(at)) return
     const id = c[at] as string
     const status = c[at + 3] as RunRow['status']
-    const check = (old: RunRow['status'] | undefined) => assert(old === undefined || mayBecome(old, status), `run.put: ${id} cannot move from ${old} to ${status}`)
+    const check = (old: RunRow['status'] | undefined) => assert(old === undefined || runMayBecome(old, status), `run.put: ${id} cannot move from ${old} to ${status}`)
     if (putLoneRun(this.db, id, () => this.runDoc(c, at), check)) return
     check(this.sql('select status from runs where id = ?').get(id)?.status as RunRow['status'] | undefined)
     this.sql(`insert into runs (env, id, kind, plan, status, phase, from_rev, to_rev, holder, started_at, ended_at, result) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -85,7 +85,7 @@ export class TxRows {
       throw isConstraint(e, 'txs.uid') ? this.busy(c[at + 4] as string, c[at + 6] as string) : e
     }
     if (task !== undefined) this.told.add(task)
-    const stands = isLone && adoptRun(this.db, token, id, (text) => numbers.word(text), (old) => run !== undefined && mayBecome(old, c[run + 3] as RunRow['status']))
+    const stands = isLone && adoptRun(this.db, token, id, (text) => numbers.word(text), (old) => run !== undefined && runMayBecome(old, c[run + 3] as RunRow['status']))
     if (run !== undefined && !stands) this.told.add(run)
   }
 
@@ -141,8 +141,6 @@ export class TxRows {
 }
 
 const NOTHING_ALONGSIDE = { run: undefined, task: undefined }
-
-const mayBecome = (old: RunRow['status'], status: RunRow['status']): boolean => old === status || (runMoves[old] as readonly string[]).includes(status)
 
 /** Condition on the status that may become the key: the table of moves, read backwards. No `in (...)`: SQLite builds a table for it with every execution. */
 const sourcesOf: Record<keyof typeof txMoves, string> = Object.fromEntries(

@@ -3,7 +3,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { systemClock } from '../../../base/index.ts'
 
 /** A log is turned over to `.1` when it reaches this size; so a Process keeps at most twice as much. */
-export const LOG_BYTES_MAX = 10_485_760
+const LOG_BYTES_MAX = 10_485_760
 /** A line without an end is cut here. */
 const LINE_CHARS_MAX = 65_536
 /** Lines that a failure shows. */

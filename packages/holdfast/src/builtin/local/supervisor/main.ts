@@ -25,7 +25,7 @@ export interface SupervisorArgs {
 /** A supervisor that nobody gave anything to do goes after this time. */
 const UNUSED_MS_MAX = 10_000
 const IDLE_CHECK_MS = 100
-export const TAKEN = 3
+const TAKEN = 3
 
 async function main(): Promise<void> {
   const { run, log: logPath, mark } = JSON.parse(process.argv[2] ?? '') as SupervisorArgs

@@ -12,7 +12,7 @@ export interface Place {
 }
 
 export const PID_FILE = 'pid'
-export const STATUS_FILE = 'status.json'
+const STATUS_FILE = 'status.json'
 export const SOCKET_FILE = 'ctl.sock'
 
 export function placeOf(home: string, uid: string): Place {
