@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { endianness } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failure } from '../../base/index.ts'
 
@@ -20,19 +21,28 @@ const LOOK_AGAIN_MS = 50
 
 type Sum = readonly [number, number]
 
+/** The log as numbers of the machine that wrote it. */
+function wordsOf(log: Buffer, littleEndian: boolean): Int32Array {
+  const native = littleEndian === (endianness() === 'LE')
+  const bytes = native && log.byteOffset % 4 === 0 ? log : Buffer.from(log)
+  if (!native) bytes.subarray(0, bytes.length & ~3).swap32()
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
+}
+
 /** Where the log of a state file is damaged; undefined where it is not, or is only cut off. Pure. */
 export function damagedAt(log: Buffer): number | undefined {
   if (log.length < HEADER_BYTES) return undefined
   const littleEndian = (log.readUInt32BE(0) & 1) === 0
-  const word = (at: number): number => (littleEndian ? log.readUInt32LE(at) : log.readUInt32BE(at))
-  const sum = (from: number, to: number, [a, b]: Sum): Sum => {
-    for (let at = from; at < to; at += 8) {
-      a = (a + word(at) + b) >>> 0
-      b = (b + word(at + 4) + a) >>> 0
+  const words = wordsOf(log, littleEndian)
+  const sum = (from: number, to: number, start: Sum): Sum => {
+    let [a, b] = start
+    for (let i = from >> 2; i < to >> 2; i += 2) {
+      a = (a + (words[i] as number) + b) | 0
+      b = (b + (words[i + 1] as number) + a) | 0
     }
     return [a, b]
   }
-  const stored = (at: number): Sum => [log.readUInt32BE(at), log.readUInt32BE(at + 4)]
+  const stored = (at: number): Sum => [log.readInt32BE(at), log.readInt32BE(at + 4)]
   const same = (x: Sum, y: Sum) => x[0] === y[0] && x[1] === y[1]
 
   const pageBytes = log.readUInt32BE(8) === 1 ? 65_536 : log.readUInt32BE(8)
