@@ -16,7 +16,7 @@ import type { Session } from './session.ts'
 import { attributesOf, decode, digestOf, encode, keepSecrets, tagsOf } from './values.ts'
 
 /** `provider` of rows that no type of a program made. */
-export const PROVIDER = 'holdfast/backend'
+const PROVIDER = 'holdfast/backend'
 
 /** Both sides of a difference, checked. Fails InvalidDifference. */
 function sides(diff: ResourceDifference): { readonly previous: ResourceModel | undefined; readonly next: ResourceModel | undefined } {

@@ -3,7 +3,7 @@ import { checkHashed } from './check.ts'
 import type { ResourceModel, ResourceReferenceModel } from './models.ts'
 
 /** Of a component without content. */
-export const EMPTY_COMPONENT_HASH = '0'
+const EMPTY_COMPONENT_HASH = '0'
 
 /**
  * Identity of a component's content, computed here and nowhere else: types and hashes of its resources, and what it refers to. Names of resources do not enter,

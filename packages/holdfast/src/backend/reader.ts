@@ -19,7 +19,7 @@ export interface ChangeDoc {
   readonly previous?: { readonly name: string; readonly hash: string }
 }
 
-export const changeDoc = (tx: TxRow): ChangeDoc | undefined => (tx.target.change === undefined ? undefined : (stored(tx.target.change) as ChangeDoc))
+const changeDoc = (tx: TxRow): ChangeDoc | undefined => (tx.target.change === undefined ? undefined : (stored(tx.target.change) as ChangeDoc))
 
 /** Gives the state, or fails ResourceStateDoesNotExist. */
 export async function stateOf(s: Session, uuid: string): Promise<EnvRow> {

@@ -63,7 +63,7 @@ function logLines(details: ErrorDocument['details']): string[] {
 }
 
 /** Shorter where it lies below the current folder. */
-export function shortPath(path: string, cwd: string): string {
+function shortPath(path: string, cwd: string): string {
   const below = relative(cwd, path)
   return below !== '' && !below.startsWith('..') ? below : path
 }

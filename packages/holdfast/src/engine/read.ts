@@ -40,7 +40,7 @@ function outcomeIn(result: string | undefined): string | null {
   return result === undefined ? null : ((JSON.parse(result) as { outcome?: string }).outcome ?? null)
 }
 
-export const openDocument = (t: TxRow): OpenChangeDocument =>
+const openDocument = (t: TxRow): OpenChangeDocument =>
   ({ tx: t.token, address: t.address, op: t.op, status: t.status, since: iso(t.openedAt), evidence: t.evidence ?? null, actions: actionsFor(t) })
 
 export async function listResources(cx: EngineContext, o: { readonly withOutputs?: boolean; readonly tag?: string; readonly open?: boolean } = {}): Promise<ResourceDocument[]> {

@@ -37,18 +37,23 @@ export function json(value: Input<unknown>): Expr<string> {
 export function yaml(value: Input<unknown>): Expr<string> {
   return call(yaml, 'yaml', [value])
 }
+/** The parts of a list as one text. Where it is evaluated, HF1205 for a part that is no text, number or boolean. */
 export function join(list: Input<readonly Text[]>, separator: Input<string> = ','): Expr<string> {
   return call(join, 'join', [list, separator])
 }
+/** The parts of a text between the separators, which are left out. */
 export function split(text: Input<string>, separator: Input<string>): Ref<string[]> {
   return call<string[]>(split, 'split', [text, separator], listOf(leafShape)) as Ref<string[]>
 }
+/** In small letters, by the rules of Unicode and not of a language. */
 export function lower(text: Input<string>): Expr<string> {
   return call(lower, 'lower', [text])
 }
+/** In capital letters, by the rules of Unicode and not of a language. */
 export function upper(text: Input<string>): Expr<string> {
   return call(upper, 'upper', [text])
 }
+/** Without the white space at both ends. */
 export function trim(text: Input<string>): Expr<string> {
   return call(trim, 'trim', [text])
 }
@@ -56,9 +61,11 @@ export function trim(text: Input<string>): Expr<string> {
 export function replace(text: Input<string>, search: Input<string>, replacement: Input<string>): Expr<string> {
   return call(replace, 'replace', [text, search, replacement])
 }
+/** Base64 of bytes, or of a text as UTF-8. */
 export function base64(data: Input<string | Uint8Array>): Expr<string> {
   return call(base64, 'base64', [data])
 }
+/** The text that base64 stands for; the alphabet of URLs is read, too. Where it is evaluated, HF1205 for what is not base64, or not UTF-8 when decoded. */
 export function unbase64(text: Input<string>): Expr<string> {
   return call(unbase64, 'unbase64', [text])
 }
@@ -83,6 +90,7 @@ export interface UrlParts {
   /** A list repeats its key. */
   readonly query?: Readonly<Record<string, Text | readonly Text[] | null | undefined>> | null | undefined
 }
+/** The text of a URL, of parts in which references may stand. */
 export function url(parts: Input<UrlParts>): Expr<string> {
   return call(url, 'url', [parts])
 }
@@ -117,15 +125,19 @@ export function concat(...parts: readonly unknown[]): Expr<unknown> {
 export function length(value: Input<string | Uint8Array | readonly unknown[] | object>): Expr<number> {
   return call(length, 'length', [value])
 }
+/** Whether two values are equal in all their parts; the order of keys does not count. */
 export function eq(a: Input<unknown>, b: Input<unknown>): Expr<boolean> {
   return call(eq, 'eq', [a, b])
 }
+/** The opposite. Where it is evaluated, HF1205 for what is neither true nor false. */
 export function not(value: Input<boolean>): Expr<boolean> {
   return call(not, 'not', [value])
 }
+/** True when all are, and when there are none. Where it is evaluated, HF1205 for what is neither true nor false. */
 export function and(...values: readonly Input<boolean>[]): Expr<boolean> {
   return call(and, 'and', values)
 }
+/** True when one is. Where it is evaluated, HF1205 for what is neither true nor false. */
 export function or(...values: readonly Input<boolean>[]): Expr<boolean> {
   return call(or, 'or', values)
 }
@@ -137,12 +149,15 @@ export function when<A, B>(condition: Input<boolean>, yes: A, no: B): Expr<Known
 export function coalesce<const L extends readonly unknown[]>(...values: L): Expr<Coalesced<L>> {
   return call(coalesce, 'coalesce', values, anyShape)
 }
+/** The sum of numbers, or of bigints. Where it is evaluated, HF1205 for another kind, a mixture of both, and a result that is too large. */
 export function add(...values: readonly [Input<number>, Input<number>, ...Input<number>[]]): Expr<number> {
   return call(add, 'add', values)
 }
+/** `a - b`, of numbers or of bigints. Fails as `add`. */
 export function sub(a: Input<number>, b: Input<number>): Expr<number> {
   return call(sub, 'sub', [a, b])
 }
+/** The product of numbers, or of bigints. Fails as `add`. */
 export function mul(...values: readonly [Input<number>, Input<number>, ...Input<number>[]]): Expr<number> {
   return call(mul, 'mul', values)
 }

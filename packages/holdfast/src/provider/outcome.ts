@@ -15,6 +15,7 @@ export function outcomeUnknown(cause?: unknown): OutcomeUnknown {
 export class NotOurs extends Error {
   override readonly name = 'NotOurs'
 }
+/** What `delete` throws when something of somebody else stands in the place of the object. `what`: a sentence for the user. */
 export const notOurs = (what: string): NotOurs => new NotOurs(textOf(what))
 
 /**

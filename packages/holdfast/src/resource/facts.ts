@@ -23,7 +23,7 @@ export const rulesOf = (type: ResourceType, options?: Pick<ResolvedOptions, 'del
  *
  * Fails    HF1206 naming the field.
  */
-export function normalise(type: ResourceType, inputs: Value, at: { readonly address: Address; readonly site: Site | undefined }): Fields {
+function normalise(type: ResourceType, inputs: Value, at: { readonly address: Address; readonly site: Site | undefined }): Fields {
   const given = inputs as Fields
   if (!hasSecret(inputs) && !firstUnknown(inputs)) return parseAll(type, given, at)
   const out: Record<string, Value | undefined> = {}

@@ -13,7 +13,7 @@ export function tiedTo({ meta }: Pick<ResourceRow, 'meta'>): string | undefined 
  * Whose deletion takes whom along (`deletedWith`), among rows that are deleted together: uid -> uid of the one that is called, through any number
  * of others. What stays (retain), or has no object (a look-up), takes nothing along; nor does what is not deleted now. Those in `alone` go by themselves.
  */
-export function takenAlong(rows: readonly Row[], alone: ReadonlySet<string> = new Set()): Map<string, string> {
+function takenAlong(rows: readonly Row[], alone: ReadonlySet<string> = new Set()): Map<string, string> {
   const out = new Map<string, string>()
   const called = new Map<string, Row>()
   // What owes nothing but a hook is gone already, and its hook is still to run.

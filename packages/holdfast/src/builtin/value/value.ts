@@ -16,6 +16,7 @@ export interface ValueFn extends Pick<ResourceFn<typeof inputs, typeof outputs>,
   <T>(name: string, inputs: { readonly input: T; readonly triggers?: unknown }, options?: NodeOptions): Node<{ output: Resolved<T> }>
 }
 
+/** Keeps a value from one apply to the next: what was computed once stands until its inputs change. Makes nothing outside. */
 export const Value = resource({
   type: 'holdfast:Value',
   inputs,

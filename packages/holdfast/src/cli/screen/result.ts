@@ -28,7 +28,7 @@ export function resultScreen(doc: RunDocument, where: { readonly app: string; re
 }
 
 /** `3 of 3 completed tasks were reverted.` */
-export function revertedLine(tasks: readonly TaskDocument[]): string {
+function revertedLine(tasks: readonly TaskDocument[]): string {
   const reverted = tasks.filter((t) => t.outcome === 'reverted').length
   const completed = reverted + tasks.filter((t) => t.outcome === 'succeeded' || t.outcome === 'revertFailed').length
   if (completed === 0) return 'No task had completed.'

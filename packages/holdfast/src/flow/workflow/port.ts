@@ -3,6 +3,7 @@ import type { AtomState, FlowState } from '../../state/index.ts'
 import type { FlowJournal } from '../../store/index.ts'
 import type { Failure } from './failure.ts'
 
+/** How what is in a flow is ordered: by symbols and links, one after the other, or not at all. */
 export type FlowType = 'graph' | 'linear' | 'unordered'
 
 /** What a task is told beside its inputs. */
@@ -22,6 +23,7 @@ export interface UndoContext extends TaskContext {
   /** Key of the execution that is taken back; `key` is the undo's own. */
   readonly executeKey: string
 }
+/** Values by argument name. */
 export type Inputs = Readonly<Record<string, any>>
 /** What an undo learns: what its task returned, or the {@link Failure} it ended with; and every failure of the flow, by task. */
 export interface Outcome {
@@ -32,6 +34,7 @@ export interface Outcome {
 /** Another symbol for an argument: by position against `requires`, or by name. */
 export type Rebind = readonly string[] | Readonly<Record<string, string>>
 
+/** What a task is called, needs and gives, and how it is taken back. All of it is optional. */
 export interface TaskOptions {
   /** Unique in the whole flow. Default: the name of the function. */
   readonly name?: string
@@ -72,6 +75,7 @@ export interface RemoteOptions extends Omit<TaskOptions, 'undo' | 'preExecute' |
   readonly claimWithin?: Millis | string
 }
 
+/** A task as it stands in a flow: made by `createTask`, never changed. */
 export interface Task {
   readonly name: string
   readonly requires: readonly string[]
@@ -86,6 +90,7 @@ export interface HistoryEntry {
   readonly failures: Readonly<Record<string, Failure>>
 }
 export type History = readonly HistoryEntry[]
+/** What a controller says about a failure: once more; take back what it owns, and ask the controller around it; take everything back. */
 export type Decision = 'RETRY' | 'REVERT' | 'REVERT_ALL'
 
 /** A controller that owns the flow or task it is given to. Its functions decide: they are called again with the same history after a crash. */
@@ -104,6 +109,7 @@ export interface Retry {
   delayMs?(history: History): Millis
 }
 
+/** Tasks and flows in one unit: made by `buildFlow`, changed by `addTasks` and `linkTask`. */
 export interface Flow {
   readonly name: string
   readonly kind: FlowType
@@ -115,6 +121,7 @@ export interface FlowOptions {
   readonly retry?: Retry
 }
 
+/** How much is ignored with a task that its decider refused; see `LinkOptions.depth`. */
 export type Depth = 'ALL' | 'FLOW' | 'NEIGHBORS' | 'ATOM'
 export interface LinkOptions {
   /** Asked right before `v` would start, with the results of the tasks that lead to it under a decider and were not ignored themselves. False: `v` is ignored. */
@@ -147,6 +154,7 @@ export interface Listeners {
   onProgress?(task: string, done: number, details: unknown): void
 }
 
+/** How a flow is run. Without `journal` it lives in memory and ends with the process. */
 export interface EngineOptions {
   /** Values given from outside, by symbol. With a journal they are kept: plain data, in clear, and a later run may leave them out. */
   readonly store?: Readonly<Record<string, unknown>>
@@ -171,6 +179,7 @@ export interface EngineOptions {
 /** A function that builds a flow: registered with the worker under a name, or the export of a module. */
 export type FlowFactory = ({ readonly name: string } | { readonly module: string; readonly export: string }) & { readonly args?: unknown }
 
+/** What happened to a task or a controller in a run. */
 export type TraceEvent = 'executing' | 'succeeded' | 'failed' | 'reverting' | 'reverted' | 'retrying'
 export interface TaskReport {
   readonly name: string
@@ -180,6 +189,7 @@ export interface TaskReport {
   readonly undoFailure?: Failure
   readonly undoResult?: unknown
 }
+/** What became of a run. Later runs have reports of their own. */
 export interface FlowReport {
   readonly id: string
   readonly state: FlowState
@@ -192,6 +202,7 @@ export interface FlowReport {
   readonly endedAt: EpochMs
 }
 
+/** A compiled flow that can be run, any number of times, one run at a time. */
 export interface FlowEngine {
   readonly flow: Flow
   readonly state: FlowState

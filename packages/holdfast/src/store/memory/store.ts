@@ -34,6 +34,7 @@ interface Kept {
 /** Rung by every commit to a set of tables, through whichever store. */
 const bells = new WeakMap<Tables, Bell>()
 
+/** The store of one process, gone with it. Several may be open over one set of tables, as several processes over a file. */
 export class MemoryStore implements Store {
   readonly traits: StoreTraits = { name: 'memory', durable: false, severalWriters: true }
   readonly path = undefined

@@ -30,7 +30,7 @@ function wordsOf(log: Buffer, littleEndian: boolean): Int32Array {
 }
 
 /** Where the log of a state file is damaged; undefined where it is not, or is only cut off. Pure. */
-export function damagedAt(log: Buffer): number | undefined {
+function damagedAt(log: Buffer): number | undefined {
   if (log.length < HEADER_BYTES) return undefined
   const littleEndian = (log.readUInt32BE(0) & 1) === 0
   const words = wordsOf(log, littleEndian)
