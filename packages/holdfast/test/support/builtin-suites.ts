@@ -26,10 +26,13 @@ export async function builtinSuites(killsMax: number): Promise<void> {
     for (const b of bundles) b.dispose()
   })
 
+  /** What is made at the same moment may get the number of what was removed, and then is the same object for all that a file system tells; its moments are up to 10 ms long. */
+  const later = () => new Promise((resolve) => setTimeout(resolve, 25))
   /** Somebody else's file in the place of an object. */
   const foreignFile = (c: Corner, path: string, text: string) => async () => {
     const at = join(c.root, path)
     rmSync(at, { recursive: true, force: true })
+    await later()
     mkdirSync(join(at, '..'), { recursive: true })
     writeFileSync(at, text)
     return async () => readFileSync(at, 'utf8') === text
@@ -73,6 +76,7 @@ export async function builtinSuites(killsMax: number): Promise<void> {
         foreign: async () => {
           const at = join(c.root, 'a/b/c')
           rmSync(at, { recursive: true, force: true })
+          await later()
           mkdirSync(at, { recursive: true })
           writeFileSync(join(at, 'theirs'), '1')
           return async () => readFileSync(join(at, 'theirs'), 'utf8') === '1'
@@ -94,6 +98,7 @@ export async function builtinSuites(killsMax: number): Promise<void> {
         foreign: async () => {
           const at = join(c.root, 'data')
           rmSync(at, { recursive: true, force: true })
+          await later()
           mkdirSync(at)
           return async () => c.world().then((w) => w.some((x) => x.startsWith('data/')))
         },
@@ -132,6 +137,7 @@ export async function builtinSuites(killsMax: number): Promise<void> {
         foreign: async () => {
           const at = join(c.root, 'links/current')
           rmSync(at, { force: true })
+          await later()
           mkdirSync(join(at, '..'), { recursive: true })
           symlinkSync('elsewhere', at)
           return async () => (await c.world()).includes('links/current -> elsewhere')
@@ -153,6 +159,7 @@ export async function builtinSuites(killsMax: number): Promise<void> {
         foreign: async () => {
           const at = join(c.root, 'made')
           rmSync(at, { recursive: true, force: true })
+          await later()
           mkdirSync(at)
           writeFileSync(join(at, 'theirs'), '1')
           return async () => readFileSync(join(at, 'theirs'), 'utf8') === '1'

@@ -84,7 +84,8 @@ export const symlinkSpec: ResourceSpec<typeof inputs, typeof outputs> = {
     const place = placeOf(a)
     const { path, shown } = place
     try {
-      await unlinkOurs(place, (stats) => stats.isSymbolicLink() && (sameObject(a.outputs, stats) || readlinkSync(path) === (a.outputs.target ?? a.inputs.target)))
+      // A link is never changed in place: one that leads elsewhere is another.
+      await unlinkOurs(place, (stats) => stats.isSymbolicLink() && readlinkSync(path) === (a.outputs.target ?? a.inputs.target))
       removeMadeFolders(a.host.home, dirname(path))
     } catch (e) {
       throw diskFailure(e, `${shown} cannot be removed`)
