@@ -4,7 +4,7 @@ import type { Address, CallOp } from '../model/index.ts'
 import { deleteTask, goneTask, goneTaskAfter, type PlannedChange } from '../plan/index.ts'
 import type { EnvState } from '../resource/index.ts'
 import type { Run } from './apply.ts'
-import { readsIn } from './reads.ts'
+import { goneBelow, readsIn } from './reads.ts'
 import { doneTasks } from './revert.ts'
 import type { RunOptions } from './session.ts'
 
@@ -47,6 +47,7 @@ export function expandSpec(run: Run, changes: readonly PlannedChange[], through:
   const none: readonly string[] = []
   const doneOf = (a: Address) => doneAt.get(a) ?? none
   const reads = readsIn(state, changes, doneOf)
+  const standsOnGone = goneBelow(state)
   const makes = new Set(changes.filter((c) => c.doc.action === 'create' || c.mayReplace).map((c) => c.doc.address))
   // Who waits for another without depending on it takes over something of it.
   const takers = new Map<string, string[]>()
@@ -57,6 +58,14 @@ export function expandSpec(run: Run, changes: readonly PlannedChange[], through:
     const freedBy = takers.get(id)
     if (uid === undefined && !freedBy) return makes.has(id) ? fresh : nothing
     return { restoreAfter: reads(uid), ...(freedBy ? { freedBy } : {}), makes: makes.has(id) }
+  }
+  // What is changed in place and lies in something new after that has to be out of it before that goes.
+  const hostsOf = (c: PlannedChange): readonly string[] => {
+    const host = c.options?.deletedWith
+    if (host === undefined || c.uid === undefined || c.deleteFirst || c.doc.action === 'replace' || c.doc.action === 'create') return none
+    // Unless it refers to what has to be made again first.
+    if (standsOnGone(c.uid) || reads(c.uid).some((id) => id.endsWith('#delete'))) return none
+    return [...(makes.has(host) ? [host] : none), ...doneOf(host)]
   }
   const spec = (id: string, limit: string, after: readonly string[], uid: string | undefined, deadlineMs?: number, retries = 0): TaskSpec =>
     ({ id, after, limit, undo: undoOf(id, uid), retries, deadlineMs, done: false })
@@ -88,7 +97,11 @@ export function expandSpec(run: Run, changes: readonly PlannedChange[], through:
       const goneAfter = goneTaskAfter(c)
       specs.push(spec(deleteTask(address), typeOf(c.uid) ?? type, doneAt.size ? [...goneAfter, ...before, ...goneAfter.flatMap(doneOf)] : goneAfter, c.uid, rowDeadline(state, c.uid), hookRetries(state, c.uid)))
       specs.push(spec(address, type, [...after, deleteTask(address)], c.uid, deadlineMs, retries))
-    } else specs.push(spec(address, type, after, c.uid, deadlineMs, retries))
+    } else {
+      const own = spec(address, type, after, c.uid, deadlineMs, retries)
+      const within = hostsOf(c)
+      specs.push(within.length > 0 && own.undo !== 'none' ? { ...own, undo: { ...own.undo, within } } : own)
+    }
   }
   const planned = new Set(specs.map((s) => s.id))
   const claimants = new Map<string, PlannedChange[]>()

@@ -1,6 +1,6 @@
 import type { Address } from '../model/index.ts'
 import { deleteTask, type PlannedChange } from '../plan/index.ts'
-import type { EnvState } from '../resource/index.ts'
+import { owesOnly, type EnvState } from '../resource/index.ts'
 
 /**
  * Tells which tasks bring back what an object of the base depends on there: nothing is restored before that is.
@@ -21,4 +21,14 @@ export function readsIn(state: EnvState, changes: readonly PlannedChange[], done
   }
   const tasksOf = (a: Address) => (goesFirst.has(a) ? [a, deleteTask(a)] : [a])
   return (uid) => before(uid)?.meta.deps.flatMap((d) => [...tasksOf(moved.get(d) ?? d), ...doneOf(d)]) ?? []
+}
+
+/** Tells whether something that an object of the base stood on is gone since: on the way back it is made again, and the object comes after that. */
+export function goneBelow(state: EnvState): (uid: string) => boolean {
+  const gone = new Set<Address>()
+  for (const r of state.base.values()) {
+    const now = state.current.get(r.uid)
+    if (!now || owesOnly(now)) gone.add(r.address)
+  }
+  return (uid) => gone.size > 0 && (state.base.get(uid) ?? state.current.get(uid))?.meta.deps.some((a) => gone.has(a)) === true
 }

@@ -1,11 +1,12 @@
 import { failure, mutant, type HoldfastError } from '../base/index.ts'
 import { runFlow, type TaskSpec } from '../flow/index.ts'
 import type { Address } from '../model/index.ts'
-import { makeScope, owesOnly, ResourceTasks, TaskLog, type EnvState, type Work } from '../resource/index.ts'
+import { makeScope, owesOnly, ResourceTasks, TaskLog, tiedTo, type EnvState, type Work } from '../resource/index.ts'
 import type { ResourceRow } from '../state/index.ts'
 import { closeReverted, documentOf, endRun, guarded, openRun, type Run } from './apply.ts'
 import type { RunDocument } from './documents.ts'
 import { limitsOf } from './expand.ts'
+import { goneBelow } from './reads.ts'
 import { newRun } from './run-row.ts'
 import type { RunOptions } from './session.ts'
 import { ensureEnv } from './plan.ts'
@@ -24,6 +25,12 @@ export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
   const baseAt = new Map([...state.base.values()].map((r) => [r.address, `done:${r.uid}`]))
   const inBase = (addresses: readonly Address[] | undefined) => (addresses ?? []).flatMap((a) => baseAt.get(a) ?? [])
   const takers = takersOf(state)
+  const standsOnGone = goneBelow(state)
+  // What the run has changed so that it lies in something that it made has to be out of that before it goes; unless it refers to what is to be made again first.
+  const hostsOf = (base: ResourceRow | undefined, now: ResourceRow | undefined): readonly string[] => {
+    const host = base && now && base.ordinal === now.ordinal ? tiedTo(now) : undefined
+    return base && host !== undefined && host !== tiedTo(base) && uids.has(host) && !state.base.has(host) && !standsOnGone(base.uid) ? [`done:${host}`] : []
+  }
   const unknown = state.undecided.map((tx): TaskSpec =>
     ({ id: `unknown:${tx.token}`, after: ids(tx.target.row?.meta.deps), limit: tx.type, undo: 'none', retries: 0, deadlineMs: undefined, done: 'unknown' }))
   return [...unknown, ...order.map(([uid, u]): TaskSpec => {
@@ -31,7 +38,8 @@ export function doneTasks(state: EnvState, tasks: ResourceTasks): TaskSpec[] {
     tasks.done(id, uid)
     const now = state.current.get(uid)
     const base = state.base.get(uid)
-    const undo = { restoreAfter: inBase(base?.meta.deps), freedBy: base ? takers(base, now) : [], makes: !base }
+    const within = hostsOf(base as ResourceRow | undefined, now as ResourceRow | undefined)
+    const undo = { restoreAfter: inBase(base?.meta.deps), freedBy: base ? takers(base, now) : [], makes: !base, ...(within.length > 0 ? { within } : {}) }
     return { id, after: ids(now?.meta.deps ?? base?.meta.deps), limit: u.type, undo, retries: 0, deadlineMs: state.cx.types.get(u.type)?.timeoutMs, done: true }
   })]
 }

@@ -62,6 +62,18 @@ describe('a flow of tasks', () => {
     expect(stays.at(-1)).toBe('end reverted')
   })
 
+  test('what was moved into something new is out of that before it goes, and does not wait for what both of them read', () => {
+    const tasks = (undo: { readonly within?: readonly string[] }) => graph([
+      { id: 'config', undo: { restoreAfter: [] } }, { id: 'host', after: ['config'], undo: { restoreAfter: [], makes: true } },
+      { id: 'guest', after: ['config', 'host'], undo: { restoreAfter: ['config'], ...undo } }, { id: 'bad', after: ['guest'] },
+    ])
+    const events = [start, ok('config'), ok('host'), ok('guest'), bad('bad'), gone('bad'), back('bad'), gone('guest')]
+    const moved = play(spec(tasks({ within: ['host'] })), [...events, back('guest'), gone('host'), back('host'), gone('config'), back('config')])
+    expect(moved.slice(6)).toEqual(['withdraw guest', 'restore guest', 'withdraw host', 'restore host', 'withdraw config', 'restore config', 'end reverted'])
+    const refers = play(spec(tasks({})), [...events, gone('host'), back('host'), gone('config'), back('config'), back('guest')])
+    expect(refers.slice(6)).toEqual(['withdraw guest', 'withdraw host', 'restore host', 'withdraw config', 'restore config', 'restore guest', 'end reverted'])
+  })
+
   test('a rejected task is tried again with backoff, as often as it may', () => {
     const tasks = unordered([{ id: 'a', retries: 2 }])
     const trace = play(spec(tasks), [start, bad('a', true), { kind: 'woke', id: 'a' }, bad('a', true), { kind: 'woke', id: 'a' }, bad('a', true)])

@@ -30,9 +30,9 @@ export function beginRevert(flow: Flow): void {
 }
 
 /**
- * What a restore waits for, and which withdrawals wait for a restore. What was taken over must be free again, that is fixed; that nothing is
- * restored on what is not yet restored itself, and that nothing is withdrawn while something refers to it, holds as far as it closes no circle; last,
- * that nothing is restored on what stands, as it was, on what is not yet restored.
+ * What a restore waits for, and which withdrawals wait for a restore. What was taken over must be free again, that is fixed. The rest holds as far as it
+ * closes no circle, the first before the last: that nothing is withdrawn while something that stays lies in it; that nothing is restored on what is not yet
+ * restored itself; that nothing is withdrawn while something refers to it; that nothing is restored on what stands, as it was, on what is not yet restored.
  */
 function orderRestores(flow: Flow, todo: readonly TaskNode[], byId: ReadonlySet<TaskNode>): void {
   const at = new Map(todo.map((n, i) => [n, i]))
@@ -42,6 +42,8 @@ function orderRestores(flow: Flow, todo: readonly TaskNode[], byId: ReadonlySet<
   const fixed: Edge[] = []
   const reads: Edge[] = []
   const refers: Edge[] = []
+  /** What would go with another that is withdrawn. */
+  const within: Edge[] = []
   /** Reads of something that the run left alone: it stands as in the base, on what is perhaps still to be restored. */
   const through: Edge[] = []
   const restoresOf = (n: TaskNode, ids: readonly string[] | undefined, into: Edge[]) => {
@@ -58,14 +60,19 @@ function orderRestores(flow: Flow, todo: readonly TaskNode[], byId: ReadonlySet<
     fixed.push({ from: withdrawal(n), to: restore(n) })
     restoresOf(n, n.spec.undo.freedBy, fixed)
     if (!mutant('restore-ignores-base-order')) restoresOf(n, n.spec.undo.restoreAfter, reads)
+    for (const id of n.spec.undo.within ?? []) {
+      const host = flow.nodes.get(id)
+      if (host && host !== n && byId.has(host)) within.push({ from: restore(n), to: withdrawal(host) })
+    }
     for (const b of n.before) {
       if (!byId.has(b)) continue
       fixed.push({ from: withdrawal(b), to: withdrawal(n) })
       if (n.spec.undo.makes) refers.push({ from: restore(b), to: withdrawal(n) })
     }
   }
-  const direct = withoutCircles(2 * todo.length, fixed, reads)
-  const held = withoutCircles(2 * todo.length, [...fixed, ...direct], refers)
+  const moved = withoutCircles(2 * todo.length, fixed, within)
+  const direct = withoutCircles(2 * todo.length, [...fixed, ...moved], reads)
+  const held = [...moved, ...withoutCircles(2 * todo.length, [...fixed, ...moved, ...direct], refers)]
   const kept = [...direct, ...withoutCircles(2 * todo.length, [...fixed, ...direct, ...held], through)]
   for (const e of [...fixed, ...kept]) {
     if (e.from % 2 === 0 || e.to % 2 === 0) continue // the order of withdrawals is counted by `standing`

@@ -9,6 +9,8 @@ import type { Millis } from '../base/index.ts'
  *                  after it. *Restore* brings back what was there, after that and after the restores of `restoreAfter` (decisions 1.3).
  *                  `freedBy`: tasks that took what this one gave up; it cannot be brought back before they are. `makes`: it makes something that those
  *                  behind it may come to refer to; it is withdrawn when they are restored, unless their restore in turn has to wait for that.
+ *                  `within`: tasks that made what this one's object was moved into. What goes would take it along, so it is restored before, and
+ *                  rather than after what it reads.
  * `done`           it has ended before this flow began: well, so only its undo may be asked for, or with an unknown outcome, so what it may refer
  *                  to is kept.
  */
@@ -16,7 +18,7 @@ export interface TaskSpec {
   readonly id: string
   readonly after: readonly string[]
   readonly limit: string
-  readonly undo: 'none' | { readonly restoreAfter: readonly string[]; readonly freedBy?: readonly string[]; readonly makes?: boolean }
+  readonly undo: 'none' | { readonly restoreAfter: readonly string[]; readonly freedBy?: readonly string[]; readonly makes?: boolean; readonly within?: readonly string[] }
   readonly retries: number
   readonly deadlineMs: Millis | undefined
   readonly done: false | true | 'unknown'

@@ -25,7 +25,7 @@ export { keepOutcome, openRecord, type Spooled, type SpooledOutcome } from './sp
 export { reachOf } from './restrict.ts'
 export { EnvState, type Part } from './state.ts'
 export { ResourceTasks } from './tasks.ts'
-export { orderDeletions } from './together.ts'
+export { orderDeletions, tiedTo } from './together.ts'
 export { forgetBound, type GoneData } from './trash.ts'
 export { forgetProvisional } from './undo.ts'
 export { driftIn, readDriftOf, type Drifted } from './verify.ts'

@@ -86,3 +86,22 @@ describe('what is deleted with another', () => {
     ], [apply(0)])).toBeUndefined()
   })
 })
+
+describe('what is changed in place so that it lies in something new', () => {
+  const before = [node('c', 'c'), node('n', 'x', { refs: ['c'] })]
+  // What it lies in stands on the same as it does: its way back would wait for the way back of that, and that for the deletion of what it lies in.
+  const after = [node('c', 'c', { size: 2 }), node('h', 'h', { refs: ['c'] }), node('n', 'x', { refs: ['c'], deletedWith: 'h' }), node('f', 'f', { dependsOn: ['n'] })]
+  const fails = { faults: [{ call: 'create', name: 'f', what: 'reject' }] } as Partial<Op>
+
+  test('is out of it before that is taken back', async () => {
+    expect(await brokenRule([before, after], [apply(0), apply(1, fails)])).toBeUndefined()
+  })
+
+  test('also where a dead run has done that, or a part of it', async () => {
+    for (let commit = 4; commit <= 10; commit++) {
+      const dies = apply(1, { end: { how: 'dies', commit, phase: 'after' } })
+      expect(await brokenRule([before, after], [apply(0), dies, { kind: 'revert' }]), `revert after commit ${commit}`).toBeUndefined()
+      expect(await brokenRule([before, after], [apply(0), dies, apply(1, fails)]), `apply after commit ${commit}`).toBeUndefined()
+    }
+  })
+})
