@@ -31,7 +31,7 @@ export async function compile(state: EnvState, graph: DesiredGraph | undefined, 
   const order = orderByClaims(state.env.id, diff.changed.filter((d) => d.decision.action !== 'read').map((d) => wanting(state, d)), going, (key) => owners.get(key))
   const comeBack = boundComeBack(state, diff.changed.filter((d) => d.decision.action === 'create' && !d.row && !d.adopt).map((d) => ({ address: d.node.address, type: d.type })))
   const replacedFirst = diff.changed.flatMap((d) => (d.row && d.decision.action === 'replace' && d.decision.order === 'delete-first' && !retained(d) ? [d.row.uid] : []))
-  const first = withDependants(state, withTied(diff, left, [...order.deleteFirst, ...comeBack.values(), ...replacedFirst]), left)
+  const first = withDependants(state, withTied(diff, left, [...order.deleteFirst, ...comeBack.values(), ...replacedFirst]), left, options.goesLast)
   const before = orderDeletions(deletionsBefore(state, diff, first))
   const afterCommit = orderDeletions(deletionsAfter(state, diff, first))
 
@@ -136,7 +136,7 @@ export function withTies(state: EnvState, row: ResourceRow, d: { readonly node: 
  * An object that must go first takes with it, before it, what depends on it and goes, too; but not what something that stays may still refer to:
  * that is deleted last, as always.
  */
-function withDependants(state: EnvState, uids: ReadonlySet<string>, left: readonly ResourceRow[]): Set<string> {
+function withDependants(state: EnvState, uids: ReadonlySet<string>, left: readonly ResourceRow[], goesLast: ReadonlySet<string> = new Set()): Set<string> {
   const out = new Set(uids)
   if (out.size === 0) return out
   const going = new Map(left.map((r) => [r.uid, r]))
@@ -158,7 +158,7 @@ function withDependants(state: EnvState, uids: ReadonlySet<string>, left: readon
   const goes = (r: ResourceRow, a: Address) => (replaced.has(a) && means(r, a)) || out.has(byAddress.get(a)?.uid ?? '') || pending.some((p) => p.address === a && p.uid !== r.uid && out.has(p.uid) && refersTo(r, p))
   for (let grew = true; grew;) {
     grew = false
-    for (const r of pending.length > 0 ? [...left, ...pending] : left) if (!out.has(r.uid) && (r.status === 'deleting' || !used.has(r.address)) && r.meta.deps.some((a) => goes(r, a))) {
+    for (const r of pending.length > 0 ? [...left, ...pending] : left) if (!out.has(r.uid) && (r.status === 'deleting' ? !goesLast.has(r.uid) : !used.has(r.address)) && r.meta.deps.some((a) => goes(r, a))) {
       out.add(r.uid)
       grew = true
     }

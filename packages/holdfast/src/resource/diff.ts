@@ -74,6 +74,8 @@ export interface DiffOptions {
   readonly notPulled?: ReadonlySet<Address>
   /** Nodes whose object goes with one that goes first, before it could be changed: of what (gone-with.ts). */
   readonly goneWith?: ReadonlyMap<Address, Address>
+  /** Uids of what is left over, and does not go first although what it refers to does (gone-with.ts). */
+  readonly goesLast?: ReadonlySet<string>
 }
 
 /**

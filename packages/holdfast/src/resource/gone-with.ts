@@ -6,25 +6,29 @@ import { diffResources, type DiffOptions, type EnvDiff } from './diff.ts'
 import { pulledInVain } from './goes-first.ts'
 import type { EnvState } from './state.ts'
 import { tiedTo } from './together.ts'
+import { underTheFeet } from './under-feet.ts'
 
 /**
  * Diff and changes that agree on what goes first.
  *
- * That shows only when both are there, and asks for another diff, in two cases: something was pulled along in vain (goes-first.ts), or what goes first
- * takes an object along that was only to be changed. Each round adds a node, so it ends.
+ * That shows only when both are there, and asks for another diff, in three cases: something was pulled along in vain (goes-first.ts), what goes first
+ * takes an object along that was only to be changed, or something that is left over would go under the feet of what refers to it (under-feet.ts). Each round adds a
+ * node or a row, so it ends.
  */
 export async function diffAndCompile(state: EnvState, graph: DesiredGraph | undefined, options: DiffOptions): Promise<{ readonly diff: EnvDiff; readonly compiled: Compiled }> {
   const notPulled = new Set<Address>()
   const goneWith = new Map<Address, Address>()
+  const goesLast = new Set<string>()
   for (;;) {
     const diff = await diffResources(state, graph, { ...options, notPulled, goneWith })
     const vain = pulledInVain(state, graph, diff)
     for (const a of vain) notPulled.add(a)
     if (vain.length > 0) continue
-    const compiled = await compile(state, graph, diff, options)
-    const before = goneWith.size
+    const compiled = await compile(state, graph, diff, { ...options, goesLast })
+    const before = goneWith.size + goesLast.size
     for (const [a, host] of goneTooSoon(state, diff, compiled)) goneWith.set(a, host)
-    if (goneWith.size === before) return { diff, compiled }
+    for (const uid of await underTheFeet(state, diff, compiled, goesLast)) goesLast.add(uid)
+    if (goneWith.size + goesLast.size === before) return { diff, compiled }
   }
 }
 

@@ -89,4 +89,72 @@ describe('an object that is still to be deleted', () => {
     expect(calls(lab)).toEqual(['create a'])
     await settles(lab, build('y'), { retained: ['a'] })
   })
+
+  describe('goes last although it refers to what goes first, because', () => {
+    /** `mid` got another object in a run that was kept, and what referred to the old one was not reached. */
+    const kept = async (build: (lab: Lab, step: number, base: Node) => void) => {
+      const lab = twinLab()
+      Object.assign(lab.cx, { serial: true, parallelism: 1 })
+      lab.cloud.strict = true
+      const program = (step: number) => () => {
+        const base = lab.Box('base', { name: 'base', zone: step === 2 ? 'y' : 'x' }, { deleteFirst: true })
+        build(lab, step, base)
+      }
+      await lab.apply(program(0))
+      expect(await lab.apply(program(1), { onFailure: 'keep' })).toMatchObject({ outcome: 'kept', pending: ['mid'] })
+      await holds(lab)
+      calls(lab)
+      return { lab, last: program(2) }
+    }
+    type Node = ReturnType<Lab['Box']>
+    const mid = (lab: Lab, step: number, base: Node) => lab.Box('mid', { name: 'mid', zone: step === 0 ? 'x' : 'y' }, step === 1 ? {} : { dependsOn: [base] })
+    const late = (lab: Lab, step: number) => (step === 1 ? { dependsOn: [lab.Box('bad', { name: 'bad', fail: true })] } : {})
+
+    const used = () => kept((lab, step, base) => {
+      const { id } = mid(lab, step, base)
+      lab.Box('user', { name: 'user', on: id }, late(lab, step))
+    })
+
+    test('an object still refers to it that is only changed after that', async () => {
+      const { lab, last } = await used()
+      expect(await lab.apply(last)).toMatchObject({ outcome: 'applied', pending: [] })
+      expect(calls(lab)).toEqual(['delete base', 'create base', 'update user', 'delete mid'])
+      await settles(lab, last)
+    })
+
+    test('such an object was written since, but not to refer to the new one (a taint)', async () => {
+      const { lab, last } = await used()
+      await mark(lab, true, 'user')
+      expect(await lab.apply(last)).toMatchObject({ outcome: 'applied', pending: [] })
+      expect(calls(lab)).toEqual(['delete base', 'create base', 'create user', 'delete user', 'delete mid'])
+      await settles(lab, last)
+    })
+
+    test('an object still refers to it that leaves the program, and goes last because of another', async () => {
+      const { lab, last } = await kept((lab, step, base) => {
+        const { id } = mid(lab, step, base)
+        const leaf = step === 0 ? lab.Box('leaf', { name: 'leaf', on: id }) : undefined
+        lab.Box('top', { name: 'top', ...(leaf ? { on: leaf.id } : {}) }, late(lab, step))
+      })
+      expect(await lab.apply(last)).toMatchObject({ outcome: 'applied', pending: [] })
+      expect(calls(lab).slice(-2)).toEqual(['delete leaf', 'delete mid'])
+      await settles(lab, last)
+    })
+  })
+
+  test('goes first where what refers to it can be changed before', async () => {
+    const lab = twinLab()
+    lab.cloud.strict = true
+    const program = (step: number) => () => {
+      const base = lab.Box('base', { name: 'base', zone: step === 2 ? 'y' : 'x' }, { deleteFirst: true })
+      const { id } = lab.Box('mid', { name: 'mid', zone: step === 0 ? 'x' : 'y', ...(step === 0 ? { on: base.id } : {}) })
+      lab.Box('user', { name: 'user', on: id }, step === 1 ? { dependsOn: [lab.Box('bad', { name: 'bad', fail: true })] } : {})
+    }
+    await lab.apply(program(0))
+    expect(await lab.apply(program(1), { onFailure: 'keep' })).toMatchObject({ outcome: 'kept', pending: ['mid'] })
+    calls(lab)
+    expect(await lab.apply(program(2))).toMatchObject({ outcome: 'applied', pending: [] })
+    expect(calls(lab)).toEqual(['update user', 'delete mid', 'delete base', 'create base'])
+    await settles(lab, program(2))
+  })
 })
