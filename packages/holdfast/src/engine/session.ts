@@ -39,6 +39,7 @@ export interface RunSession {
   resume(o: RunOptions): Promise<RunDocument>
   /** Records the world as it is. */
   refresh(request: RefreshRequest, o: Pick<RunOptions, 'stop'>): Promise<RefreshDocument>
+  /** A person's word about a change; of a session that holds a part, only about what lies in it. */
   settle(tx: string, how: SettleHow): Promise<Record<string, unknown>>
   /** What a change that is not settled may have left in the world. */
   objectsOf(tx: string): ReturnType<typeof objectsOf>

@@ -1,4 +1,4 @@
-import { failure, type HoldfastError, type Millis } from '../base/index.ts'
+import { assert, failure, type HoldfastError, type Millis } from '../base/index.ts'
 import { classOf, completeLone, dropLone, searchable, type Entry } from '../journal/index.ts'
 import type { CallOp } from '../model/index.ts'
 import {
@@ -64,6 +64,8 @@ export async function objectsOf(state: EnvState, token: string): Promise<{ reado
 export async function settleByHand(state: EnvState, token: string, how: SettleHow): Promise<Record<string, unknown>> {
   const { cx } = state
   const tx = await openTx(state, token)
+  // Before anything is sent again: a commit would find it out too late.
+  assert(state.holds(tx.address), 'settle: the session holds a part, and the change lies beyond it')
   const flag = how.kind === 'to' ? `--to ${how.state}` : how.kind === 'adopt' ? '--adopt ID' : `--${how.kind}`
   const can = actionsFor(tx)
   if (!can.includes(flag)) throw failure('HF6007', { address: tx.address, message: `${flag} does not fit a ${tx.op} that is ${tx.status}.`, hint: `Use one of ${can.join(', ')}.` })

@@ -124,6 +124,33 @@ describe('S000-88 a change whose answer was lost: status lists the ways out, and
   })
 })
 
+test('a session that holds a part takes no word about what lies beyond it, and sends nothing', async () => {
+  const lab = newLab()
+  const y = () => void lab.Box('b', { name: 'y' })
+  await lab.apply(() => {
+    lab.Box('a', { name: 'x' })
+    y()
+  })
+  lab.cloud.fault('delete x', ...Array.from({ length: 6 }, () => 'lost' as Fault))
+  await lab.apply(y)
+  lab.cloud.faults.clear()
+  const { tx } = await one(lab, 'delete')
+  const retryIn = async (targets: readonly string[]) => {
+    const session = await lab.session({ graph: undefined, targets })
+    try {
+      return await session.settle(tx, { kind: 'retry' })
+    } finally {
+      await session.end()
+    }
+  }
+  lab.cloud.calls.length = 0
+  await expect(retryIn(['b'])).rejects.toThrow('settle: the session holds a part, and the change lies beyond it')
+  expect(lab.cloud.calls).toEqual([])
+  await one(lab, 'delete')
+  expect(await retryIn(['a'])).toMatchObject({ status: 'completed' })
+  expect(lab.cloud.content).toEqual(['y=1'])
+})
+
 describe('S000-88 a change that failed half-way: amended, taken either way, or dropped', () => {
   async function partly(op: 'create' | 'update'): Promise<{ readonly lab: Lab; readonly tx: string; readonly actions: readonly string[] }> {
     const lab = newLab()

@@ -37,6 +37,21 @@ describe('the fuzzer of the life cycle', () => {
     expect(two.trace).toEqual(one.trace)
   })
 
+  test('a person settles in a restricted session what lies in its part, and leaves the rest to one that holds it', async () => {
+    const programs: FuzzCase['programs'] = ['a', 'b'].map((zone) => [{ address: 'a', kind: 'R', name: 'x', size: 1, zone }, { address: 'b', kind: 'A', name: 'y', size: 1, zone: 'a' }])
+    const faults = Array.from({ length: 6 }, () => ({ call: 'delete', name: 'x', what: 'lost' }) as const)
+    const settled = async (targets: readonly string[]) => {
+      const { violation, trace } = await runCase({
+        ...small, programs, last: 1, destroyed: false,
+        ops: [{ kind: 'apply', program: 0, onFailure: 'revert' }, { kind: 'apply', program: 1, onFailure: 'revert', faults }, { kind: 'destroy', onFailure: 'revert', person: true, targets }],
+      }, true)
+      expect(violation).toBeUndefined()
+      return trace?.filter((line) => /^(settles|--- h-)/.test(line)).map((line) => line.split(' ', 2).join(' '))
+    }
+    expect(await settled(['a'])).toEqual(['--- h-1', '--- h-2', '--- h-3', 'settles delete', '--- h-4', '--- h-5'])
+    expect(await settled(['b'])).toEqual(['--- h-1', '--- h-2', '--- h-3', '--- h-4', 'settles delete', '--- h-5'])
+  })
+
   test('a case on a file does the same twice, and is one of few', async () => {
     const fuzz: FuzzCase = { ...drawCase(4), store: 'sqlite' }
     const [one, two] = [await runCase(fuzz, true), await runCase(JSON.parse(JSON.stringify(fuzz)) as FuzzCase, true)]

@@ -1,13 +1,15 @@
 import { isFailure } from '../../src/base/index.ts'
 import type { EngineContext, RunSession, SettleHow } from '../../src/engine/index.ts'
 import type { TxRow } from '../../src/state/index.ts'
+import { liesBeyond } from '../support/held.ts'
 import { kindOf, type Inputs } from './kinds.ts'
 import type { Lab } from './run.ts'
 import { specText } from './world.ts'
 
-/** A person looks into the world and says what is there, of every change that nobody else can settle. */
+/** A person looks into the world and says what is there, of every change that nobody else can settle, unless it lies beyond what the session holds. */
 export async function settleAll(lab: Lab, cx: EngineContext, session: RunSession, retry: boolean): Promise<void> {
   for (const tx of await cx.store.txs({ unresolved: true, status: 'unknown' })) {
+    if (liesBeyond(lab.tables, cx, tx.address)) continue
     const how = retry && harmless(lab, tx) ? { kind: 'retry' as const } : whatIsThere(lab, tx)
     lab.note(() => `settles ${tx.op} ${tx.address} ${JSON.stringify(how)}`)
     try {

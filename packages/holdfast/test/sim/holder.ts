@@ -1,6 +1,7 @@
 import { isFailure } from '../../src/base/index.ts'
 import { beginRun, makePlan, repairOf, type EngineContext, type OnFailure, type PlannedRun, type RunDocument, type RunSession, type SettleHow } from '../../src/engine/index.ts'
 import type { TxRow } from '../../src/state/index.ts'
+import { liesBeyond } from '../support/held.ts'
 import type { Process } from './kernel.ts'
 import { committedRows, MARKER, type Lab } from './lab.ts'
 import type { Part } from './scenario.ts'
@@ -143,10 +144,11 @@ function checkUndoOrder(lab: Lab, from: number): void {
 /** Time that a person waits beyond the moment after which nothing can land. */
 const PERSON_MS = 10_000
 
-/** A person looks into the world and says what is there. */
+/** A person looks into the world and says what is there, of all that does not lie beyond what the session holds. */
 async function settleByHand(lab: Lab, process: Process, cx: EngineContext, session: RunSession): Promise<void> {
   const { kernel } = lab
   for (const tx of await cx.store.txs({ unresolved: true, status: 'unknown' })) {
+    if (liesBeyond(lab.tables, cx, tx.address)) continue
     const kind = lab.kindOf(tx.type)
     const quietAt = (tx.lastSentAt ?? 0) + kind.maxCallMs + kind.settleMs + PERSON_MS
     if (quietAt > kernel.now) await process.sleep(quietAt - kernel.now)
