@@ -19,14 +19,15 @@ export async function markRemoved(state: EnvState, changes: readonly PlannedChan
     if (c.doc.action === 'forget') forget.add(row.uid)
   }
   const moved = movedIn(state)
-  await inBatches(state, rows, (row, docs) => (forget.has(row.uid) ? givenUpEntries(state, row) : rewritten(state, { ...row, status: 'deleting' }, docs, moved)))
+  // What is retained is let go after the commit: a closed row would say that its object is gone, and whoever takes the run back would make it again.
+  await inBatches(state, rows, (row, docs) => (forget.has(row.uid) && !row.meta.retain ? givenUpEntries(state, row) : rewritten(state, { ...row, status: 'deleting' }, docs, moved)))
 }
 
 /** After a partial run, objects stand that the program has no more: they go after what they use, wherever that has moved. */
 export async function followMoves(state: EnvState): Promise<void> {
   const moved = movedIn(state)
   if (moved.size === 0) return
-  const rows = [...state.current.values()].filter((r) => !state.provisional(r) && r.meta.deps.some((d) => moved.has(d))) as RowDraft[]
+  const rows = [...state.current.values()].filter((r) => (!state.provisional(r) || r.status === 'partial') && r.meta.deps.some((d) => moved.has(d))) as RowDraft[]
   await inBatches(state, rows, (row, docs) => rewritten(state, row, docs, moved))
 }
 
@@ -52,8 +53,12 @@ function movedIn(state: EnvState): ReadonlyMap<Address, Address> {
 function rewritten(state: EnvState, row: RowDraft, docs: ResourceDocs, moved: ReadonlyMap<Address, Address>): Entry[] {
   const { seq: _seq, ...draft } = row as RowDraft & { seq?: number }
   const provisional = state.provisional(row)
-  const renamed = !provisional && draft.meta.deps.some((d) => moved.has(d))
-  const meta = renamed ? { ...draft.meta, deps: draft.meta.deps.map((d) => moved.get(d) ?? d) } : draft.meta
+  const named = draft.meta.deps.some((d) => moved.has(d))
+  const renamed = !provisional && named
+  // What changed half-way names both what it used before and what it was to use.
+  const both = provisional && row.status === 'partial' && named
+  const deps = both ? [...new Set([...draft.meta.deps, ...draft.meta.deps.flatMap((d) => moved.get(d) ?? [])])] : renamed ? draft.meta.deps.map((d) => moved.get(d) ?? d) : draft.meta.deps
+  const meta = deps === draft.meta.deps ? draft.meta : { ...draft.meta, deps }
   return [
     ...(provisional ? [] : [{ t: 'resource.until' as const, uid: row.uid, since: row.since, until: state.next }]),
     // No shape: the next plan compares it with what the program says, which names what it uses in its own way.

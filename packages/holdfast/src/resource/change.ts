@@ -355,8 +355,9 @@ function asFound(state: EnvState, tx: TxRow, outputs: Fields): { readonly row: R
   return { row: { ...row, fingerprint, shape: fingerprint }, inputs: text }
 }
 
-/** What changed half-way may own what it had and what it was to have. */
-const bothClaims = (standing: { readonly meta: RowDraft['meta'] } | undefined, row: RowDraft): readonly string[] => [...new Set([...row.meta.claims, ...(standing?.meta.claims ?? [])])].sort()
+/** What changed half-way may own, and refer to, what it did before and what it was to: nothing of that is free, or deleted under it. */
+const both = (standing: { readonly meta: RowDraft['meta'] } | undefined, { meta }: RowDraft): Pick<RowDraft['meta'], 'claims' | 'deps'> =>
+  ({ claims: [...new Set([...meta.claims, ...(standing?.meta.claims ?? [])])].sort(), deps: [...new Set([...meta.deps, ...(standing?.meta.deps ?? [])])] })
 
 /** A row without the commit that wrote it. */
 export const draftOf = ({ seq: _seq, ...row }: RowDraft & { readonly seq?: number }): RowDraft => row
@@ -375,13 +376,13 @@ export async function fail(work: Work, tx: TxRow, applied: 'no' | 'partly', erro
   const wasWhole = tx.op === 'update' && (standing?.status === 'ready' || standing?.meta.whole === true)
   if (applied === 'partly' && row && tx.undo && standing?.ordinal === row.ordinal) {
     // Taking back broke off: the row of the open run stays, so that it is tried again; the base is not overwritten.
-    const meta = { ...owingNothing(standing.meta), claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }
+    const meta = { ...owingNothing(standing.meta), ...both(standing, row), ...(wasWhole ? { whole: true } : {}) }
     // What was set aside stays so: another has its address.
     entries.push({ t: 'resource.put', row: { ...draftOf(standing), status: standing.status === 'deleting' ? 'deleting' : 'partial', meta } })
   } else if (applied === 'partly' && row) {
     const outputs = partial ?? prior?.outputs ?? '{}'
     entries.push(...((before ?? []) as Entry[]), {
-      t: 'resource.put', row: { ...row, status: mutant('half-done-counts-as-done') ? 'ready' : 'partial', meta: { ...owingNothing(row.meta), claims: bothClaims(standing, row), ...(wasWhole ? { whole: true } : {}) }, ...(tx.undo ? { since: state.next } : {}) },
+      t: 'resource.put', row: { ...row, status: mutant('half-done-counts-as-done') ? 'ready' : 'partial', meta: { ...owingNothing(row.meta), ...both(standing, row), ...(wasWhole ? { whole: true } : {}) }, ...(tx.undo ? { since: state.next } : {}) },
       docs: { inputs: tx.target.inputs, outputs },
     })
   } else if ((tx.op === 'create' || tx.op === 'read') && row) entries.push({ t: 'claim.drop', uid: tx.uid })

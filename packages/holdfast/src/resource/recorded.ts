@@ -54,8 +54,9 @@ export class Recorder {
     const uid = (owned ? undefined : old?.uid) ?? state.cx.ids.next('u')
     this.#touch(id, uid)
     if (owned) this.#touch(id, owned.uid)
-    // What it finds was ours: it is given up. Anything else that was made for the node goes, as for a replacement.
-    const leaves = !owned ? [] : owned.meta.retain || (owned.type === type.type && owned.meta.physicalId !== undefined && idIn(outputs) === owned.meta.physicalId) ? givenUpEntries(state, owned as RowDraft) : await this.setAside(owned, undefined, undefined, false)
+    // What it finds was ours: it is given up after the commit, and is ours again when the run is taken back. Anything else that was made for the node goes, as for a replacement.
+    const stays = owned !== undefined && (owned.meta.retain || (owned.type === type.type && owned.meta.physicalId !== undefined && idIn(outputs) === owned.meta.physicalId))
+    const leaves = owned ? await this.setAside(owned, undefined, undefined, stays) : []
     const row = draftRow(state, { address: c.doc.address, type, uid, ordinal: 1, inputs, options: c.options as NonNullable<typeof c.options>, deps: c.deps, claims: [], lookup: true, storeId: this.#work.storeId, physicalName: undefined, trigger: undefined })
     await state.commit([...leaves, ...closing(state, uid), this.#put(row, inputs, outputs), ...this.#finish(id, row)])
     this.#log.succeed(id, began, outputs, undefined, undefined)

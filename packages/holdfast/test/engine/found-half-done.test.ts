@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { listResources, readStatus } from '../../src/engine/index.ts'
 import { str } from '../../src/program/index.ts'
-import { makeLab, resume, strictLab } from '../support/world.ts'
+import { type CloudObject, type Lab, makeLab, resume, strictLab } from '../support/world.ts'
 
 /** What the simulation found in the engine, one small test each (the seeds themselves go stale with any change): what failed half-way, and what a partial run left. */
 
@@ -148,4 +148,68 @@ test('what was renamed after a partial run, because what it uses had moved, is r
   expect(await uses()).toEqual(['moved'])
   await lab.apply(before)
   expect(await uses()).toEqual(['a'])
+})
+
+describe('an object whose update broke off may still refer to what it referred to', () => {
+  // What breaks off has changed nothing: the box still refers to what it did.
+  const torn = () => {
+    let fails = true
+    const lab: Lab = makeLab({ more: { claims: () => [], update: ({ inputs: i, outputs: prior, signal, partial }) => lab.cloud.run(`update ${i.name}`, signal, async () => {
+      const b = lab.cloud.objects.get(prior.id as string) as CloudObject
+      if (fails && i.name === 'user') {
+        fails = false
+        await partial({ id: b.id })
+        throw new Error('broke off')
+      }
+      Object.assign(b, { size: i.size, on: i.on })
+      return { id: b.id, name: b.name, size: b.size, token: '' }
+    }) as never } })
+    lab.cloud.strict = true
+    return lab
+  }
+  const before = (lab: Lab) => () => {
+    const base = lab.Box('base', { name: 'base' })
+    const a = lab.Box('a', { name: 'a', on: base.id })
+    lab.Box('user', { name: 'user', on: a.id })
+  }
+  const after = (lab: Lab) => () => {
+    lab.Box('base', { name: 'base' })
+    lab.Box('user', { name: 'user' })
+  }
+
+  test('that is not deleted in a run that goes on, and goes after it', async () => {
+    const lab = torn()
+    await lab.apply(before(lab))
+    expect(await lab.apply(after(lab), { onFailure: 'continue' })).toMatchObject({ outcome: 'kept', error: { address: 'user' }, pending: [] })
+    expect(lab.cloud.calls.filter((c) => c.startsWith('delete'))).toEqual([])
+    const deletes = async (ends: Promise<unknown>) => {
+      expect(await ends).toMatchObject({ outcome: 'applied', pending: [] })
+      return lab.cloud.calls.filter((c) => c.startsWith('delete'))
+    }
+    const other = lab.again()
+    expect(await deletes(other.destroy())).toEqual(['delete user', 'delete a', 'delete base'])
+    expect(lab.cloud.content).toEqual([])
+  })
+
+  test('also where that has moved', async () => {
+    const lab = torn()
+    await lab.apply(before(lab))
+    await lab.apply(() => {
+      const base = lab.Box('base', { name: 'base' })
+      lab.Box('moved', { name: 'a', on: base.id }, { movedFrom: ['a'] })
+      lab.Box('user', { name: 'user' })
+    }, { onFailure: 'continue' })
+    expect((await listResources(lab.cx)).find((r) => r.address === 'user')).toMatchObject({ dependsOn: expect.arrayContaining(['moved']) })
+    expect(await lab.destroy()).toMatchObject({ outcome: 'applied', pending: [] })
+    expect(lab.cloud.calls.filter((c) => c.startsWith('delete'))).toEqual(['delete user', 'delete a', 'delete base'])
+  })
+
+  test('a whole update ends that', async () => {
+    const lab = torn()
+    await lab.apply(before(lab))
+    await lab.apply(after(lab), { onFailure: 'continue' })
+    expect(await lab.apply(after(lab))).toMatchObject({ outcome: 'applied', pending: [] })
+    expect((await listResources(lab.cx)).find((r) => r.address === 'user')).toMatchObject({ dependsOn: [] })
+    expect(lab.cloud.content).toEqual(['base=1', 'user=1'])
+  })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { listResources } from '../../src/engine/index.ts'
+import { listResources, readStatus } from '../../src/engine/index.ts'
 import { str } from '../../src/program/index.ts'
 import { another, dies } from '../support/deaths.ts'
 import { inSession, type Lab, makeLab, resume, revert, strictLab } from '../support/world.ts'
@@ -300,5 +300,28 @@ test('a claim that a dead run took on and the next one gives up again is nobody\
       expect((await next.store.claimsOf((await next.store.env('lab', 'default'))?.id ?? '')).map((c) => [c.key, c.until])).toEqual(stood?.map((key) => [key, undefined]))
     }
     expect(deaths).toBeGreaterThan(5)
+  }
+})
+
+test('what is retained and leaves the program stands once, whenever the run dies, and whether it is taken back or done again', async () => {
+  for (const again of [false, true]) for (const when of ['before', 'after'] as const) for (let n = 1; ; n++) {
+    const lab = makeLab()
+    const wants = () => {
+      lab.Box('x', { name: 'x' })
+      lab.Box('a', { name: 'a' }, { retain: true })
+    }
+    const without = () => void lab.Box('x', { name: 'x', size: 2 })
+    await lab.apply(wants)
+    if (!(await dies(lab, without, n, when))) {
+      expect(n).toBeGreaterThan(6)
+      break
+    }
+    const next = another(lab)
+    const at = `${when} commit ${n}`
+    const open = (await readStatus(next.cx)).openRun !== null
+    if (again) expect((await next.apply(without)).outcome, at).toMatch(/^(?:applied|unchanged)$/)
+    else if (open) expect(await revert(next), at).toMatchObject({ outcome: 'reverted' })
+    expect(next.cloud.calls.filter((c) => c.endsWith(' a') && !c.startsWith('read')), at).toEqual(['create a'])
+    expect((await next.store.doctor()).filter((c) => !c.ok), at).toEqual([])
   }
 })

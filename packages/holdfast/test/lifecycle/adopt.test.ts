@@ -232,6 +232,18 @@ describe('reads of what is not ours', () => {
     expect((await listResources(lab.cx)).length).toBe(1)
   })
 
+  test('an owned node that looks the same object up is owned again, and its object is not made a second time, when the run is taken back', async () => {
+    const { lab, Found } = withLookup()
+    await lab.apply(() => void Found('it', { name: 'mine' }))
+    expect(await lab.apply(() => {
+      const it = lookup(Found, { name: 'mine' }, { name: 'it' })
+      lab.Box('b', { name: str`b-${it.id}`, fail: true })
+    })).toMatchObject({ outcome: 'reverted' })
+    expect(lab.cloud.calls.filter((c) => c.endsWith(' mine') && !/^(?:read|find)/.test(c))).toEqual(['create mine'])
+    expect(lab.cloud.content).toEqual(['mine=1'])
+    expect((await listResources(lab.cx)).map((r) => [r.address, r.status, r.physicalId])).toEqual([['it', 'ready', 'o1']])
+  })
+
   test('E3#93 a look-up of something that does not exist fails the command, and nothing is changed', async () => {
     const { lab, Found } = withLookup()
     const build = () => {
