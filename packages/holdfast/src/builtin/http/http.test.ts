@@ -87,6 +87,16 @@ describe('Request', () => {
     await expect(sends(c, { url: s.url('/things'), expect: [200] })).rejects.toMatchObject({ code: 'HF3131' })
   })
 
+  test('the answer to a request with a secret in it is not in the failure either', async () => {
+    const s = await service((_, res) => void res.writeHead(401, { location: '/login?fresh-token-2' }).end('use fresh-token-2'))
+    const c = fresh(['my-old-token'])
+    for (const inputs of [{ headers: { authorization: 'Bearer my-old-token' } }, { method: 'PUT', body: 'my-old-token' }, { method: 'PUT', json: { is: 'my-old-token' } }]) {
+      const e = await sends(c, { url: s.url('/x'), ...inputs }).catch((x: unknown) => x as Error)
+      expect(e).toMatchObject({ code: 'HF3131', message: expect.stringContaining('answered with 401') })
+      expect(JSON.stringify([(e as Error).message, (e as { details?: unknown }).details])).not.toMatch(/fresh-token-2|my-old-token/)
+    }
+  })
+
   test('where nobody listens, nothing was sent: a plain failure', async () => {
     const s = await service(() => {})
     s.server.close()

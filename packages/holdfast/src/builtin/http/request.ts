@@ -94,7 +94,7 @@ export const requestSpec: ResourceSpec<typeof inputs, typeof outputs> = {
     const { destroy, tls } = a.inputs
     if (destroy && isWhole(a.outputs)) {
       const answer = await send(a, { ...destroy, tls })
-      if (!expected(destroy.expect, answer.status) && answer.status !== 404 && answer.status !== 410) throw unexpected(a, destroy, answer)
+      if (!expected(destroy.expect, answer.status) && answer.status !== 404 && answer.status !== 410) throw unexpected(a, { ...destroy, tls }, answer)
     }
     records.drop(a.host.home, a.mark)
   },
@@ -157,9 +157,12 @@ function shownOf(a: Pick<CallContext, 'host'>, { method, url: text }: Pick<Sent,
 }
 
 const COMPLAINT_CHARS = 500
-function unexpected(a: Pick<CallContext, 'host'>, what: Pick<Sent, 'method' | 'url'>, answer: Answer): Error {
-  const { location } = answer.headers
-  const said = a.host.redact(answer.body).trim().slice(0, COMPLAINT_CHARS)
+/** What answers to a secret is shown no more in a failure than as an output: it may be a secret that nobody knows yet. */
+function unexpected(a: Pick<CallContext, 'host'>, what: Sent, answer: Answer): Error {
+  const request = JSON.stringify([what.url, what.headers, what.body, what.json, what.tls])
+  const shows = a.host.redact(request) === request
+  const location = shows ? answer.headers.location : undefined
+  const said = shows ? a.host.redact(answer.body).trim().slice(0, COMPLAINT_CHARS) : 'The answer is not shown, because there is a secret in the request.'
   return failure('HF3131', {
     message: `${shownOf(a, what)} was answered with ${answer.status}${location === undefined ? '' : `, which points to ${a.host.redact(location)}`}.${said === '' ? '' : `\n${said}`}`,
     details: { status: answer.status },
